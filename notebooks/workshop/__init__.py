@@ -1,0 +1,23 @@
+"""What the notebooks may call. DataFrames are the currency, Plotly figures the pictures."""
+
+from . import bases, charts, check
+from .building import Build, build, dockerfile
+from .charts import in_words
+from .engine import connect
+from .errors import EngineLost, WorkshopError
+from .gates import gate
+from .inventory import directories, files, layers, sizes
+from .teaching import conclude, recap, score
+from .tidying import tidy
+from .running import answer, loaded, run
+from .units import size
+
+__all__ = [
+    "Build", "EngineLost", "WorkshopError", "answer", "bases", "build", "charts", "check", "conclude", "connect",
+    "directories", "dockerfile", "files", "gate", "in_words", "layers", "loaded", "recap", "run", "score", "size", "sizes", "tidy",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    """Tab completion offers what a learner may call, not the modules behind it."""
+    return __all__

@@ -1,0 +1,96 @@
+"""What a failed build says: the Dockerfile's line, the command, its last words, and a hint where the cause is common."""
+
+from __future__ import annotations
+
+import re
+
+import docker
+
+from .dockerfiles import Dockerfile, Instruction
+from .errors import WorkshopError
+
+LAST_LINES = 15
+
+# (what the output or the engine says, what it means and what to do); the first that fits is shown.
+HINTS = (
+    (r"no space left on device|ENOSPC", "The engine's disk is full. `workshop.tidy(client)` removes what this workshop made."),
+    (r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|self.signed certificate|unknown authority",
+     "This network intercepts TLS. Point SSL_CERT_FILE at your organisation's CA bundle, restart the kernel, and let "
+     "`workshop.bases.renew(client)` put it into the base images."),
+    (r"Temporary failure in name resolution|Name or service not known|Could not resolve|bad address|EAI_AGAIN"
+     r"|Network is unreachable|NewConnectionError|Temporary failure resolving",
+     "The build has no network: is this machine online, and may containers reach the outside?"),
+    (r"No matching distribution found|Could not find a version|Unable to locate package|has no installation candidate"
+     r"|no such package|npm (ERR!|error) 404",
+     "No such package or version. Check the spelling; apt wants `apt-get update` in the same RUN."),
+    (r"COPY failed|ADD failed|file not found in build context|forbidden path outside the build context|no source files",
+     "That file is not in the build context. Only files in the app's folder that .dockerignore lets through can be "
+     "copied; a stage's own files need `COPY --from=stage`."),
+    (r"invalid from flag value|pull access denied .*(stage|builder)", "`--from` names neither an earlier stage nor an image."),
+    (r"--mount option requires BuildKit|the --\w+ option requires BuildKit|[Hh]eredoc|dockerfile parse error.*<<",
+     "This needs BuildKit; the Docker SDK for Python speaks to the classic builder only (`docker buildx build` can do it)."),
+    (r"not found$|not found\)|: not found|executable file not found|returned a non-zero code: 127",
+     "A command is not in this image. Which base has it?"),
+    (r"Permission denied|permission denied", "The step's user may not do that. Which USER is in force there?"),
+    (r"returned a non-zero code: 137|Killed", "The step was killed: most likely it ran out of memory."),
+)  # fmt: skip
+
+
+class BuildError(WorkshopError):
+    """A build step failed. line and command: where (None if before the first step); output: its last lines; hint: or ""."""
+
+    def __init__(self, what: str, remedy: str, state: str, line: int | None, command: str, output: list[str], hint: str):
+        super().__init__(what, remedy, state)
+        self.line, self.command, self.output, self.hint = line, command, output, hint
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.output:
+            lines += [f"Its last {len(self.output)} lines:", *(f"    {line}" for line in self.output)]
+        if self.hint:
+            lines.append(f"Hint: {self.hint}")
+        return "\n".join([*lines, " ".join(part for part in (self.remedy, self.state) if part)])
+
+
+def hint(*texts: str) -> str:
+    """The first hint whose signs occur in the texts, or ""."""
+    everything = "\n".join(texts)
+    return next((advice for signs, advice in HINTS if re.search(signs, everything, re.MULTILINE)), "")
+
+
+def failed(
+    message: str, dockerfile: Dockerfile, instruction: Instruction | None, output: list[str], kept: bool
+) -> BuildError:
+    """The error for a message of the builder's stream. kept: whether the good steps stay cached."""
+    last = output[-LAST_LINES:]
+    if instruction is None:
+        where, line, command = "The build failed before its first step", None, ""
+    else:
+        where, line, command = f"Line {instruction.line} of the Dockerfile failed", instruction.line, instruction.text
+    code = re.search(r"returned a non-zero code: (\d+)", message)
+    why = f"exit code {code[1]}" if code else message.strip()
+    what = f"{where} ({why}):\n    {command}" if command else f"{where}: {why}"
+    state = "The steps before it are cached, so a next build is quick." if kept else "Nothing was tagged."
+    return BuildError(what, "Mend that line and run the cell again.", state, line, command, last, hint(message, *last))
+
+
+def no_such_source(name: str, dockerfile: Dockerfile, reason: WorkshopError) -> WorkshopError:
+    """The error for a `--from` that names no stage, and no image that could be had either."""
+    stages = ", ".join(stage.name for stage in dockerfile.stages)
+    return WorkshopError(
+        f"`--from={name}` names neither an earlier stage (there are: {stages}) nor an image that can be had here.",
+        "Mend the name and run the cell again.",
+        reason.state,
+    )
+
+
+def refused(error: docker.errors.APIError, dockerfile: Dockerfile) -> BuildError:
+    """The error for a build that the engine refused outright, such as one whose Dockerfile it cannot parse."""
+    message = str(error.explanation or error)
+    found = re.search(r"line (\d+)", message)
+    line = int(found[1]) if found else None
+    command = next((step.text for step in dockerfile.instructions if step.line == line), "")
+    what = f"The engine refused the build: {message.strip()}"
+    sign = "heredoc" if any(step.heredoc for step in dockerfile.instructions) else ""
+    advice = hint(sign, message)
+    return BuildError(what, "Mend the Dockerfile and run the cell again.", "Nothing was built.", line, command, [], advice)

@@ -1,0 +1,211 @@
+"""Exercise checks. They look at the built image, not at a variable, and say what they saw.
+
+check.that(client, "factory/flask_hello:mine", check.smaller_than("factory/flask_hello:single", by_megabytes=500),
+           check.answers("Hello"), unlike="factory/flask_hello:single")
+
+A check says "not attempted", "not yet: … (a hint from the image's state)" or "passed: … (what was checked)".
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import docker
+
+from . import running
+from .errors import WorkshopError
+from .inventory import files, sizes
+from .units import size
+
+# A promise looks at an image: (True, what holds) or (False, what was seen and a hint).
+Promise = Callable[[docker.DockerClient, str], tuple[bool, str]]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """state: "not attempted", "not yet" or "passed"; words: what was seen."""
+
+    state: str
+    words: str
+
+    def __repr__(self) -> str:
+        return f"{self.state}: {self.words}"
+
+    def __bool__(self) -> bool:
+        return self.state == "passed"
+
+
+def that(client: docker.DockerClient, image: str, *promises: Promise, unlike: str | None = None) -> Verdict:
+    """Check an image against promises, in order; the first one that does not hold is reported.
+
+    unlike: the image that the exercise starts from: the same layers and configuration mean that nothing was attempted.
+    """
+    try:
+        mine = client.api.inspect_image(image)
+    except docker.errors.ImageNotFound:
+        return Verdict("not attempted", f"the engine has no image {image} yet.")
+    if unlike and _same(client, mine, unlike):
+        return Verdict("not attempted", f"{image} is still the same as {unlike}.")
+    held = []
+    for promise in promises:
+        try:
+            holds, words = promise(client, image)
+        except WorkshopError as error:
+            holds, words = False, error.what
+        if not holds:
+            return Verdict("not yet", words)
+        held.append(words)
+    return Verdict("passed", "; ".join(held) + ".")
+
+
+def _same(client: docker.DockerClient, mine: dict, other: str) -> bool:
+    try:
+        theirs = client.api.inspect_image(other)
+    except docker.errors.ImageNotFound:
+        return False
+    def facts(image):
+        config = image["Config"] or {}
+        return [image["RootFS"], *(config.get(key) for key in ("Cmd", "Entrypoint", "Env", "User", "WorkingDir", "ExposedPorts"))]
+
+    return facts(mine) == facts(theirs)
+
+
+def smaller_than(other: str, by_megabytes: float = 0) -> Promise:
+    """The image's layers hold less than the other's, by so many MB (10^6 bytes)."""
+
+    def promise(client, image):
+        table = sizes(client, [image, other]).set_index("image")["bytes"]
+        saved = (table[other] - table[image]) / 1e6
+        seen = f"{image} is {size(table[image])}, {other} is {size(table[other])}"
+        if saved >= by_megabytes and saved > 0:
+            return True, f"{seen}: {saved:,.1f} MB smaller"
+        return False, f"{seen}. {_heaviest(client, image)}: is that needed after the build?"
+
+    return promise
+
+
+def not_smaller_than(other: str) -> Promise:
+    """The image's layers hold at least as much as the other's: what was deleted is still shipped."""
+
+    def promise(client, image):
+        table = sizes(client, [image, other]).set_index("image")["bytes"]
+        seen = f"{image} ships {size(table[image])}, {other} {size(table[other])}"
+        return (True, seen) if table[image] >= table[other] else (False, f"{seen}: did you change more than you had to?")
+
+    return promise
+
+
+def has(path: str) -> Promise:
+    """A file that can be seen in the image; `path` may have wildcards."""
+
+    def promise(client, image):
+        found = _visible(client, image, path)
+        if len(found):
+            return True, f"{found.iloc[0]['path']} is there ({size(found['size'].sum())})"
+        return False, f"no {path} in {image}. {_nearest(client, image, path)}"
+
+    return promise
+
+
+def lacks(path: str) -> Promise:
+    """No file of that path can be seen in the image; `path` may have wildcards."""
+
+    def promise(client, image):
+        found = _visible(client, image, path)
+        if len(found):
+            return False, f"{found.iloc[0]['path']} can still be seen in {image}."
+        return True, f"{path} cannot be seen"
+
+    return promise
+
+
+def more_layers_than(other: str, by: int = 1) -> Promise:
+    """The image has more layers than the other, by at least so many."""
+
+    def promise(client, image):
+        table = sizes(client, [image, other]).set_index("image")["layers"]
+        seen = f"{image} has {table[image]} layers, {other} has {table[other]}"
+        return (True, seen) if table[image] >= table[other] + by else (False, f"{seen}. Which Dockerfile words make a layer?")
+
+    return promise
+
+
+def same_layers_as(other: str) -> Promise:
+    """Layer for layer the same files as the other image."""
+
+    def promise(client, image):
+        ours, theirs = ([client.api.inspect_image(name)["RootFS"]["Layers"] for name in (image, other)])
+        if ours == theirs:
+            return True, f"{image} ships the same {len(ours)} layers as {other}"
+        first = next((i for i, pair in enumerate(zip(ours, theirs)) if pair[0] != pair[1]), min(len(ours), len(theirs)))
+        return False, f"layer {first} of {image} differs from that of {other}: nothing new should cross the gate."
+
+    return promise
+
+
+def prints(text: str) -> Promise:
+    """A container of the image prints this text."""
+
+    def promise(client, image):
+        seen = running.run(client, image)
+        if text in seen:
+            return True, f"it prints {text!r}"
+        return False, f"it prints {seen[-200:]!r}, which does not contain {text!r}."
+
+    return promise
+
+
+def prints_other_than(text: str) -> Promise:
+    """A container of the image prints something, and not this text."""
+
+    def promise(client, image):
+        seen = running.run(client, image)
+        if seen.strip() and text not in seen and "(exit code" not in seen:
+            return True, f"it prints {seen.strip()[:80]!r}"
+        return False, f"it prints {seen.strip()[:80]!r}: still the old words, or none of yours."
+
+    return promise
+
+
+def answers(text: str, path: str = "/", port: int = 5000) -> Promise:
+    """The image's web app answers over HTTP, and the answer contains this text."""
+
+    def promise(client, image):
+        found = running.answer(client, image, path, port)
+        if found.status == 200 and text in found.text:
+            return True, f"it answers {found.text.strip()[:60]!r}"
+        return False, f"it answers {found.status} {found.text.strip()[:60]!r}, not {text!r}."
+
+    return promise
+
+
+def runs_as(*, other_than: str = "root") -> Promise:
+    """The image's configured user is not that one."""
+
+    def promise(client, image):
+        user = (client.api.inspect_image(image)["Config"].get("User") or "root").split(":")[0]
+        user = "root" if user == "0" else user
+        return (True, f"it runs as {user}") if user != other_than else (False, f"it runs as {user}. Which word changes that?")
+
+    return promise
+
+
+def _visible(client, image: str, pattern: str):
+    found = files(client, image)
+    found = found[found["visible"] & found["kind"].isin(["file", "symlink", "hard link"])]
+    return found[[fnmatch.fnmatchcase(path, pattern) for path in found["path"]]]
+
+
+def _heaviest(client, image: str) -> str:
+    found = files(client, image)
+    plain = found[found["kind"] == "file"]
+    by_layer = plain.groupby(["layer", "created_by"], observed=True)["size"].sum().sort_values()
+    (_, created_by), count = by_layer.index[-1], by_layer.iloc[-1]
+    return f"Its heaviest layer ({size(count)}) was made by {' '.join(str(created_by).split())[:80]}"
+
+
+def _nearest(client, image: str, path: str) -> str:
+    same_name = _visible(client, image, "*/" + path.rpartition("/")[2])
+    return f"It has {same_name.iloc[0]['path']}." if len(same_name) else "Nothing of that name is in it."

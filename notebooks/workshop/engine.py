@@ -1,0 +1,193 @@
+"""connect(): find the container engine of this machine, and say in one line which it is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import requests
+from docker.context import ContextAPI
+from docker.utils import kwargs_from_env
+
+from . import bases, charts
+from .errors import WorkshopError, speak_plainly
+
+PROBE_TIMEOUT = 5  # seconds; a local engine answers in milliseconds
+TIMEOUT = 600  # seconds; a `save` is silent while a graph-driver engine stages the whole image
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A place where an engine may answer. `name` is for people; `chosen`: the learner named it, so nothing else will do."""
+
+    name: str
+    url: str
+    chosen: bool = False
+    tls: object = False
+
+
+def connect(*, quiet: bool = False) -> docker.DockerClient:
+    """Connect to this machine's container engine, and print one line that says which it is.
+
+    Looks at DOCKER_HOST, then the Docker context, then the usual sockets of Docker, Docker Desktop, Colima, Rancher
+    Desktop, OrbStack and Podman. Raises WorkshopError with the remedy where none answers.
+    """
+    speak_plainly()
+    tried: list[tuple[Candidate, WorkshopError]] = []
+    for candidate in candidates():
+        client = _open(candidate, tried)
+        if client is None and candidate.chosen:
+            raise tried[-1][1]
+        if client is not None:
+            line = banner(client)
+            charts.set_footer(line)
+            if not quiet:
+                print(line, flush=True)
+            return client
+    return _nothing_answers(tried)
+
+
+def candidates(environment: dict[str, str] | None = None, home: Path | None = None) -> list[Candidate]:
+    """The places to look, best first. Only sockets that exist are listed, but for the default one."""
+    environment = dict(os.environ) if environment is None else environment
+    home = home or Path.home()
+    if environment.get("DOCKER_HOST"):
+        found = kwargs_from_env(environment=environment)
+        return [Candidate("DOCKER_HOST", environment["DOCKER_HOST"], True, found.get("tls", False))]
+    places = [*_context(environment), *_usual_sockets(environment, home)]
+    return list({place.url: place for place in reversed(places)}.values())[::-1]
+
+
+def _context(environment: dict[str, str]) -> list[Candidate]:
+    try:
+        context = ContextAPI.get_context(environment.get("DOCKER_CONTEXT") or ContextAPI.get_current_context().name)
+    except (docker.errors.DockerException, OSError, ValueError, KeyError, AttributeError):
+        return []
+    if context is None or context.name == "default" or not context.Host:
+        return []
+    chosen = bool(environment.get("DOCKER_CONTEXT"))
+    return [Candidate(f"the Docker context {context.name}", context.Host, chosen, context.TLSConfig or False)]
+
+
+def _usual_sockets(environment: dict[str, str], home: Path) -> list[Candidate]:
+    if sys.platform == "win32":
+        pipes = {"Docker Desktop": "docker_engine", "Podman": "podman-machine-default"}
+        return [Candidate(name, f"npipe:////./pipe/{pipe}") for name, pipe in pipes.items()]
+    runtime = Path(environment.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
+    sockets = (
+        ("Docker", Path("/var/run/docker.sock")),
+        ("rootless Docker", runtime / "docker.sock"),
+        ("Docker Desktop", home / ".docker/run/docker.sock"),
+        ("Docker Desktop", home / ".docker/desktop/docker.sock"),
+        ("Colima", home / ".colima/default/docker.sock"),
+        ("Colima", home / ".config/colima/default/docker.sock"),
+        ("Rancher Desktop", home / ".rd/docker.sock"),
+        ("OrbStack", home / ".orbstack/run/docker.sock"),
+        ("Podman", runtime / "podman/podman.sock"),
+        ("Podman", Path("/run/podman/podman.sock")),
+        ("Podman", home / ".local/share/containers/podman/machine/podman.sock"),
+    )
+    return [Candidate(name, f"unix://{path}") for name, path in sockets if _exists(path)]
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:
+        return True  # in a folder that we may not look into: let the connection say so
+
+
+def _open(candidate: Candidate, tried: list) -> docker.DockerClient | None:
+    """A client for this place, or None, with the reason appended to `tried`."""
+    options = dict(base_url=candidate.url, tls=candidate.tls, use_ssh_client=candidate.url.startswith("ssh://"))
+    try:
+        probe = docker.DockerClient(version="auto", timeout=PROBE_TIMEOUT, **options)
+        version = probe.api.api_version
+        probe.close()
+        return docker.DockerClient(version=version, timeout=TIMEOUT, **options)
+    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError) as error:
+        tried.append((candidate, why_not(candidate, error)))
+        return None
+
+
+def why_not(candidate: Candidate, error: Exception) -> WorkshopError:
+    """Why this place does not answer, as a sentence with the remedy."""
+    text = str(error)
+    where = f"{candidate.name} ({candidate.url})"
+    if isinstance(error, docker.errors.InvalidVersion) or "API version" in text or "is too old" in text:
+        return WorkshopError(
+            f"{where} answers, but its API is too old for the Docker SDK: {text}",
+            "Docker Engine 20.10 or newer is needed: update it, then run this cell again.",
+        )
+    if "Permission denied" in text or "PermissionError" in text:
+        return WorkshopError(
+            f"{where} is there, but this user may not use it: permission denied on the socket.",
+            "On Linux: `sudo usermod -aG docker $USER`, log out and in again, then run this cell again.",
+        )
+    if "Desktop" in candidate.name or "desktop" in candidate.url or sys.platform in ("darwin", "win32"):
+        return WorkshopError(
+            f"{where} is installed but does not answer: it is stopped, or still starting.",
+            "Start it, wait until it says that it is running, then run this cell again.",
+        )
+    if candidate.name == "DOCKER_HOST":
+        return WorkshopError(
+            f"Nothing answers at {where}: {_short(text)}",
+            "Start that engine, or unset DOCKER_HOST and restart the kernel, so that the usual places are tried.",
+        )
+    return WorkshopError(
+        f"{where} does not answer: {_short(text)}",
+        "Start it (on Linux: `sudo systemctl start docker`), then run this cell again.",
+    )
+
+
+def _short(text: str) -> str:
+    for sign, words in (
+        ("No such file", "there is no such socket."),
+        ("Connection refused", "the socket is there, but no engine listens on it."),
+        ("timed out", "no answer in time."),
+        ("Name or service not known", "there is no such host."),
+    ):
+        if sign in text:
+            return words
+    return text.rstrip(".") + "."
+
+
+def _nothing_answers(tried: list[tuple[Candidate, WorkshopError]]) -> docker.DockerClient:
+    """The last resort, and the one place for it: every engine that was found has said why it does not answer."""
+    if len(tried) == 1:
+        raise tried[0][1]
+    if tried:
+        reasons = "\n".join(f"  {reason.what} {reason.remedy}" for _, reason in tried)
+        raise WorkshopError(f"No container engine answers.\n{reasons}", "Then run this cell again.")
+    raise WorkshopError(
+        "No container engine is installed here, or none where one usually is.",
+        "Install Docker (https://docs.docker.com/get-docker/) or Podman, start it, then run this cell again; "
+        "an engine elsewhere is found through DOCKER_HOST.",
+    )
+
+
+def describe(client: docker.DockerClient) -> dict[str, str]:
+    """What answers: keys engine, version, store ("overlay2", "containerd", …), platform."""
+    version, info = client.version(), client.info()
+    parts = {part["Name"]: part.get("Version", "") for part in version.get("Components") or []}
+    podman = parts.get("Podman Engine")
+    status = dict(pair for pair in info.get("DriverStatus") or [] if len(pair) == 2)
+    containerd = status.get("driver-type", "").startswith("io.containerd")
+    return {
+        "engine": "Podman" if podman else "Docker Engine",
+        "version": (podman or version["Version"]).split("+")[0],
+        "store": "containerd" if containerd else info.get("Driver", "unknown"),
+        "platform": f"{version['Os']}/{version['Arch']}",
+    }
+
+
+def banner(client: docker.DockerClient) -> str:
+    """One line: engine, version, image store, platform, and where the base images come from."""
+    found = describe(client)
+    return (
+        f"{found['engine']} {found['version']} · {found['store']} image store · {found['platform']} · "
+        f"base images: {bases.summary(client)}"
+    )

@@ -1,0 +1,93 @@
+"""Errors that a learner can act on: what happened, what to do, what state things are in. No traceback."""
+
+from __future__ import annotations
+
+import docker
+import requests
+import urllib3
+
+
+class WorkshopError(Exception):
+    """Something a learner can cause or meet. In a notebook it shows as its own sentences, without a traceback."""
+
+    def __init__(self, what: str, remedy: str = "", state: str = "Nothing was changed."):
+        self.what, self.remedy, self.state = what, remedy, state
+        super().__init__(what, remedy, state)
+
+    def __str__(self) -> str:
+        second_line = " ".join(part for part in (self.remedy, self.state) if part)
+        return "\n".join(part for part in (self.what, second_line) if part)
+
+    def _render_traceback_(self, *_) -> list[str]:
+        """IPython asks an exception for this list of lines before it formats a traceback of its own."""
+        return str(self).splitlines()
+
+
+class EngineLost(WorkshopError):
+    """The engine answered before and does not answer now."""
+
+
+# What the HTTP stack raises when the other end of the socket goes away, at any depth.
+CONNECTION_ERRORS = (
+    requests.exceptions.ConnectionError,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.Timeout,
+    urllib3.exceptions.ProtocolError,
+    urllib3.exceptions.NewConnectionError,
+    ConnectionError,
+)
+
+
+def engine_lost(while_doing: str, state: str = "") -> EngineLost:
+    """The sentence for an engine that stopped answering, e.g. engine_lost("step 4 of the build")."""
+    return EngineLost(
+        f"The container engine stopped answering during {while_doing}.",
+        "Start it again, then run this cell again: it will pick up the new connection by itself.",
+        state or "Finished images are untouched.",
+    )
+
+
+def explain(error: BaseException) -> WorkshopError | None:
+    """The learner's version of an SDK or connection error; None for an error that is not ours to explain."""
+    if isinstance(error, WorkshopError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return WorkshopError("Interrupted, as you asked.", "Run the cell again whenever you like.", "")
+    if isinstance(error, docker.errors.ImageNotFound):
+        return WorkshopError(
+            f"The engine has no such image: {error.explanation or error}.",
+            "Run the cells above that build it, or check the spelling.",
+        )
+    if isinstance(error, docker.errors.BuildError):
+        output = "".join(line.get("stream", "") for line in error.build_log).splitlines()[-15:]
+        return WorkshopError(f"The build failed: {error.msg}", "\n".join(["Its last lines:", *output]), "")
+    if isinstance(error, docker.errors.APIError):
+        return WorkshopError(f"The engine refused: {error.explanation or error}.", "", "")
+    if isinstance(error, docker.errors.DockerException):
+        return WorkshopError(f"The Docker SDK could not do that: {error}.", "Is the engine running?", "")
+    if isinstance(error, CONNECTION_ERRORS):
+        return engine_lost("this cell")
+    return None
+
+
+def speak_plainly() -> None:
+    """In a notebook, show the SDK's and the connection's errors, and interruptions, as sentences, too."""
+    shell = _shell()
+    if shell is None:
+        return
+
+    def show(shell, kind, error, trace, tb_offset=None):
+        plain = explain(error)
+        plain = plain.with_traceback(trace) if plain else error
+        shell.showtraceback((type(plain), plain, trace), tb_offset=tb_offset)
+
+    kinds = (docker.errors.DockerException, KeyboardInterrupt, *CONNECTION_ERRORS)
+    shell.set_custom_exc(kinds, show)
+
+
+def _shell():
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    return get_ipython()

@@ -1,0 +1,23 @@
+"""The one label by which the workshop knows its own things again. Only labelled things are ever removed."""
+
+LABEL = "factory-floor"
+
+# What the label's value says a thing is.
+IMAGE = "image"  # the result of a build
+STAGE = "stage"  # a stage of a build, kept so that it can be opened
+UNFINISHED = "unfinished"  # the last good step of a build that failed: the builder's cache
+CONTAINER = "container"
+STAND_IN = "stand-in"  # a base image made here
+STAND_IN_STAGE = "stand-in-stage"  # a stage of such a build, kept as the builder's cache
+STAND_IN_ROOT = "stand-in-root"  # what stand-ins are made from
+CA_LAYER = "ca-layer"  # an official base image plus the certificates of a network that intercepts TLS
+
+BASES = (STAND_IN, STAND_IN_STAGE, STAND_IN_ROOT, CA_LAYER)
+
+# Our images live under one repository prefix, so that nobody's tag is ever taken over.
+PREFIX = "factory/"
+
+
+def labels(kind: str, **more: str) -> dict[str, str]:
+    """Labels for a thing of this kind; each keyword becomes `factory-floor.<keyword>`."""
+    return {LABEL: kind, **{f"{LABEL}.{key}": value for key, value in more.items()}}

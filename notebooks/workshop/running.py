@@ -1,0 +1,104 @@
+"""Running what was built: one command's output, or a web app's answer. Labelled containers, ports on 127.0.0.1 only."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import docker
+import requests
+
+from .errors import WorkshopError
+from .labels import CONTAINER, labels
+from .units import seconds
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a web app said. seconds: from the container's start to its answer."""
+
+    text: str
+    status: int
+    seconds: float
+
+    def __repr__(self) -> str:
+        return f"{self.status} after {seconds(self.seconds)}: {self.text.strip()[:200]!r}"
+
+
+def run(client: docker.DockerClient, image: str, command: list[str] | str | None = None) -> str:
+    """What a container of this image prints (both streams), once it has ended. The container is removed.
+
+    Raises WorkshopError if it cannot start; an exit code that is not 0 is added as the last line.
+    """
+    with _container(client, image, command=command) as container:
+        code = container.wait()["StatusCode"]
+        text = container.logs().decode(errors="replace").rstrip("\n")
+        return f"{text}\n(exit code {code})" if code else text
+
+
+def answer(client: docker.DockerClient, image: str, path: str = "/", port: int = 5000, patience: float = 30) -> Answer:
+    """Start the image, ask it over HTTP, and remove the container.
+
+    port: where the app listens inside; it is published on a free port of 127.0.0.1. patience: seconds to wait.
+    Raises WorkshopError with the container's last lines if it ends or never answers.
+    """
+    began = time.monotonic()
+    with _container(client, image, ports={f"{port}/tcp": ("127.0.0.1", None)}) as container:
+        while time.monotonic() - began < patience:
+            container.reload()
+            published = (container.ports or {}).get(f"{port}/tcp")
+            if container.status == "exited":
+                raise _silent(container, image, "ended instead of answering")
+            try:
+                if published:
+                    found = requests.get(f"http://127.0.0.1:{published[0]['HostPort']}{path}", timeout=2)
+                    return Answer(found.text, found.status_code, time.monotonic() - began)
+            except requests.exceptions.RequestException:
+                pass  # not up yet
+            time.sleep(0.05)
+        raise _silent(container, image, f"did not answer on port {port} within {seconds(patience)}")
+
+
+# What Python has loaded once `import app` is done: the source or compiled file of each module, and each mapped library.
+_LOADED = """
+import os, sys
+__import__(sys.argv[1])
+paths = {path for module in list(sys.modules.values()) for path in (getattr(module, "__file__", None), getattr(module, "__cached__", None))}
+with open("/proc/self/maps") as maps:
+    paths |= {line.split(None, 5)[5].strip() for line in maps if line.count("/")}
+print("\\n".join(sorted({os.path.realpath(path) for path in paths if path and os.path.exists(path)})))
+"""
+
+
+def loaded(client: docker.DockerClient, image: str, module: str = "app") -> list[str]:
+    """Paths of the files in the image that its Python holds open or has read once it has imported the module.
+
+    That is the interpreter, its libraries, and every module with its compiled form: what the app needs to run.
+    """
+    lines = run(client, image, ["python", "-c", _LOADED, module]).splitlines()
+    return [line for line in lines if line.startswith("/") and not line.startswith(("/proc/", "/dev/"))]
+
+
+@contextmanager
+def _container(client: docker.DockerClient, image: str, **options):
+    container = None
+    try:
+        container = client.containers.create(image, labels=labels(CONTAINER), **options)
+        container.start()
+        yield container
+    except docker.errors.ImageNotFound:
+        raise WorkshopError(f"The engine has no image {image}.", "Run the cell that builds it first.") from None
+    except docker.errors.APIError as error:
+        raise WorkshopError(f"A container of {image} cannot start: {error.explanation or error}.", "", "It was removed.") from None
+    finally:
+        if container is not None:
+            try:
+                container.remove(force=True)
+            except docker.errors.NotFound:
+                pass
+
+
+def _silent(container, image: str, what: str) -> WorkshopError:
+    last = container.logs(tail=10).decode(errors="replace").strip() or "(it printed nothing)"
+    return WorkshopError(f"The container of {image} {what}. Its last lines:\n{last}", "", "The container was removed.")

@@ -1,0 +1,58 @@
+"""Predict, measure, explain: a guess scored against the measurement, and conclusions that do not vary."""
+
+from __future__ import annotations
+
+from numbers import Real
+
+
+def score(guess, measured, unit: str = "") -> None:
+    """Print how a prediction compares with the measurement.
+
+    guess: what the learner wrote; the dots `...` mean that there is none. measured: a number in `unit`, or a word.
+    A number is judged by the factor between the two.
+    """
+    print(verdict(guess, measured, unit))
+
+
+def verdict(guess, measured, unit: str = "") -> str:
+    """The sentence that `score` prints."""
+    truth = _say(measured, unit)
+    if guess is ...:
+        return f"No prediction yet: put one in place of the dots and run again. Measured: {truth}."
+    if not isinstance(measured, Real) or isinstance(measured, bool):
+        right = str(guess).strip().lower() == str(measured).strip().lower()
+        return f"You said {guess}. {'Right' if right else 'Not so'}: it is {truth}."
+    if not isinstance(guess, Real) or isinstance(guess, bool):
+        return f"A prediction here is a plain number{f' of {unit}' if unit else ''}, without quotes. Measured: {truth}."
+    return f"You said {_say(guess, unit)}, measured: {truth}. {_judge(float(guess), float(measured))}"
+
+
+def _judge(guess: float, measured: float) -> str:
+    if guess == measured:
+        return "Exactly."
+    if guess <= 0 or measured <= 0:
+        return "Worth a second look."
+    factor = max(guess / measured, measured / guess)
+    if factor <= 1.1:
+        return "Spot on."
+    word = "Close" if factor <= 1.5 else "The right order" if factor <= 3 else "A surprise, then"
+    return f"{word}: off by a factor of {factor:.1f}."
+
+
+def _say(value, unit: str) -> str:
+    if isinstance(value, Real) and not isinstance(value, (bool, int)):
+        value = f"{float(value):,.1f}"
+    return f"{value} {unit}".strip()
+
+
+def conclude(conclusions: dict[str, bool]) -> None:
+    """Print what the measurements have shown, in words that do not vary from machine to machine; the tests compare them."""
+    for claim, holds in conclusions.items():
+        print(f"{claim}: {bool(holds)}")
+
+
+def recap(*claims: str):
+    """What the learner can now claim, as a list to look at in the notebook."""
+    from IPython.display import Markdown
+
+    return Markdown("\n".join(f"- {claim}" for claim in claims))

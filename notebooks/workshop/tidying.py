@@ -1,0 +1,78 @@
+"""tidy(): remove what the workshop made, told by its label, and nothing else, ever."""
+
+from __future__ import annotations
+
+import docker
+import pandas as pd
+
+from .bases import known
+from .labels import BASES, LABEL, PREFIX, STAND_IN_ROOT
+from .panel import Panel
+from .units import size
+
+
+def tidy(client: docker.DockerClient, bases: bool = False) -> pd.DataFrame:
+    """Remove the workshop's containers and images; with bases=True also the base images that it made itself.
+
+    An image counts as ours if its last history entry is our label: an image that somebody built on one of ours inherits
+    the label, but not that. A tag that is not under factory/ keeps its image. Running it twice does no harm.
+    Returns what was looked at: columns kind, name, outcome ("removed" or "kept: …").
+    """
+    rows = []
+    with Panel("Tidying up") as panel:
+        panel.row("tidy", "containers and images with the workshop's label")
+        for container in client.containers.list(all=True, filters={"label": LABEL}):
+            if not _label_is_own(client, container):
+                continue
+            rows.append(("container", container.name, _attempt(lambda c=container: c.remove(force=True, v=True))))
+        for image in our_images(client, bases):
+            rows += [("image", name, outcome) for name, outcome in _remove(client, image)]
+            panel.row("tidy", detail=f"{len(rows)} looked at")
+        removed = sum(outcome == "removed" for *_, outcome in rows)
+        panel.summary = f"Removed {removed} of the workshop's containers and images; everything else is untouched."
+    return pd.DataFrame(rows, columns=["kind", "name", "outcome"])
+
+
+def our_images(client: docker.DockerClient, bases: bool = False) -> list[dict]:
+    """The images that the workshop made, newest first, as the engine lists them."""
+    labelled = client.api.images(filters={"label": LABEL}, all=True)
+    wanted = [image for image in labelled if bases or image["Labels"][LABEL] not in BASES]
+    return [image for image in sorted(wanted, key=lambda one: -one["Created"]) if _made_here(client, image)]
+
+
+def _made_here(client: docker.DockerClient, image: dict) -> bool:
+    """Our builds end in our label. An image that was imported, as the stand-ins' root is, has one history entry."""
+    entries = client.api.history(image["Id"])
+    newest = entries[0]["CreatedBy"]
+    return ("LABEL" in newest and LABEL in newest) or (image["Labels"][LABEL] == STAND_IN_ROOT and len(entries) == 1)
+
+
+def _our_tag(image: dict, tag: str) -> bool:
+    if image["Labels"][LABEL] in BASES:
+        return tag in known.BASES or tag == image["Labels"].get(f"{LABEL}.stand-in-for") or tag.startswith("factory-floor/")
+    return tag.startswith(PREFIX)
+
+
+def _label_is_own(client: docker.DockerClient, container) -> bool:
+    """A container inherits its image's labels: ours says that it is a container."""
+    return container.labels.get(LABEL) == "container"
+
+
+def _remove(client: docker.DockerClient, image: dict) -> list[tuple[str, str]]:
+    tags = [tag for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
+    foreign = [tag for tag in tags if not _our_tag(image, tag)]
+    found = [(tag, _attempt(lambda tag=tag: client.api.remove_image(tag))) for tag in tags if tag not in foreign]
+    found += [(tag, "kept: the tag is not the workshop's") for tag in foreign]
+    if not tags:
+        found.append((image["Id"][7:19], _attempt(lambda: client.api.remove_image(image["Id"]))))
+    return found
+
+
+def _attempt(remove) -> str:
+    try:
+        remove()
+        return "removed"
+    except docker.errors.NotFound:
+        return "removed"
+    except docker.errors.APIError as error:
+        return f"kept: {error.explanation or error}"

@@ -1,0 +1,16 @@
+"""Bytes and seconds as people read them: decimal megabytes with one decimal, as registries and Docker count."""
+
+
+def size(count: float) -> str:
+    """`count` bytes as text: "912.4 MB" (10^6 bytes), "65.1 kB" below 100 kB, "512 B" below 1 kB."""
+    if abs(count) >= 100_000:
+        return f"{count / 1e6:,.1f} MB"
+    return f"{count / 1e3:.1f} kB" if abs(count) >= 1_000 else f"{int(count)} B"
+
+
+def seconds(count: float) -> str:
+    """`count` seconds as text: "0.4 s", "12 s", "2 min 05 s"."""
+    if count < 10:
+        return f"{count:.1f} s"
+    minutes, rest = divmod(round(count), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
