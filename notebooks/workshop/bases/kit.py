@@ -1,0 +1,67 @@
+"""The class kit: the base images in one file on disk, for a room that shares one network address."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import docker
+
+from ..errors import WorkshopError
+from ..panel import Panel
+from ..units import size
+from .known import BASES, in_engine
+
+CHUNK = 1 << 20  # bytes
+
+
+def save_kit(client: docker.DockerClient, path: str | Path, names: tuple[str, ...] = BASES) -> Path:
+    """Write those base images that the engine has to one archive (`docker save` format) and return its path.
+
+    Learners load it with `docker load`, or point FACTORY_FLOOR_KIT at it. Raises WorkshopError if none is there or the
+    disk is full; a half-written file is removed, interrupted or not.
+    """
+    path = Path(path)
+    present = [name for name in names if in_engine(client, name)]
+    if not present:
+        raise WorkshopError("The engine has none of the base images yet.", "Run the lessons' first cells, or bases.ensure().")
+    partial = path.with_name(path.name + ".partial")
+    with Panel(f"Saving {len(present)} base images to {path.name}") as panel:
+        panel.row("kit", ", ".join(present))
+        try:
+            written = 0
+            # The SDK's own method takes one name; the endpoint takes several and sends a shared layer once.
+            answer = client.api._get(client.api._url("/images/get"), params={"names": present}, stream=True)
+            with partial.open("wb") as file:
+                for chunk in client.api._stream_raw_result(answer, CHUNK, False):
+                    written += file.write(chunk)
+                    panel.row("kit", detail=size(written))
+            os.replace(partial, path)
+            panel.summary = f"{path} holds {', '.join(present)}: {size(written)}"
+        except OSError as error:
+            raise WorkshopError(f"The kit could not be written: {error}.", "Choose another folder or make room.") from None
+        finally:
+            partial.unlink(missing_ok=True)
+    return path
+
+
+def load_kit(client: docker.DockerClient, path: Path, panel: Panel, row: str) -> None:
+    """Load an archive into the engine, showing bytes. Raises WorkshopError if it is not there or not an archive."""
+    if not path.is_file():
+        raise WorkshopError(f"there is no class kit at {path}")
+    total = path.stat().st_size
+
+    def chunks():
+        sent = 0
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                sent += len(chunk)
+                panel.row(row, detail=f"class kit: {size(sent)} of {size(total)}", fraction=sent / total)
+                yield chunk
+
+    try:
+        for message in client.api.load_image(chunks(), quiet=True):
+            if "error" in message:
+                raise WorkshopError(f"the class kit {path.name} could not be loaded: {message['error']}")
+    except docker.errors.APIError as error:
+        raise WorkshopError(f"the class kit {path.name} could not be loaded: {error.explanation or error}") from None

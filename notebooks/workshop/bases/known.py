@@ -1,0 +1,80 @@
+"""Which base images the lessons use, and where the ones in the engine came from."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import docker
+import pandas as pd
+
+from ..labels import CA_LAYER, LABEL, STAND_IN
+
+BASES = (
+    "python:3.11",
+    "python:3.11-slim",
+    "python:3.11-alpine",
+    "busybox:1.37",
+)
+
+# Repository prefixes that hold the official images again, tried in this order when Docker Hub does not deliver.
+MIRRORS = ("public.ecr.aws/docker/library/", "mirror.gcr.io/library/")
+
+
+def source(image: dict) -> str:
+    """Where an image (as `inspect_image` returns it) came from: "stand-in", "Docker Hub", a mirror's name, …"""
+    found = _labels(image)
+    if found.get(LABEL) == STAND_IN:
+        return "stand-in"
+    if found.get(f"{LABEL}.from"):
+        return found[f"{LABEL}.from"]
+    digests = image.get("RepoDigests") or []
+    for prefix in MIRRORS:
+        if any(digest.startswith(prefix) for digest in digests):
+            return prefix.split("/")[0]
+    return "Docker Hub" if digests else "found in the engine"
+
+
+def in_engine(client: docker.DockerClient, name: str) -> dict | None:
+    """The image as `inspect_image` returns it, or None if the engine does not have it."""
+    try:
+        return client.api.inspect_image(name)
+    except docker.errors.ImageNotFound:
+        return None
+
+
+def table(client: docker.DockerClient) -> pd.DataFrame:
+    """One row per base image of the lessons: columns name, present (bool), source, certificates (bool), note."""
+    rows = []
+    for name in BASES:
+        image = in_engine(client, name)
+        note = _labels(image).get(f"{LABEL}.note", "") if image else ""
+        rows.append((name, bool(image), source(image) if image else "", bool(image) and has_certificates(image), note))
+    return pd.DataFrame(rows, columns=["name", "present", "source", "certificates", "note"])
+
+
+def summary(client: docker.DockerClient) -> str:
+    """A few words for the banner: "3 stand-ins, 1 from Docker Hub", with what is still to come."""
+    bases = table(client)
+    present = bases[bases["present"]]
+    words = []
+    for origin, count in Counter(present["source"]).most_common():
+        plural = "s" if count > 1 else ""
+        words.append(f"{count} {origin}{plural}" if origin == "stand-in" else f"{count} from {origin}")
+    if missing := len(bases) - len(present):
+        words.append(f"{missing} to be fetched when a lesson needs them" if words else "fetched when a lesson needs them")
+    extra = ", with your network's certificates" if present["certificates"].any() else ""
+    return ", ".join(words).replace("from found in the engine", "found in the engine") + extra
+
+
+def is_ours(image: dict) -> bool:
+    """True for a base image that the workshop made (a stand-in, or one with our certificate layer)."""
+    return _labels(image).get(LABEL) in (STAND_IN, CA_LAYER)
+
+
+def has_certificates(image: dict) -> bool:
+    """True if the certificate layer is on it."""
+    return f"{LABEL}.ca" in _labels(image)
+
+
+def _labels(image: dict) -> dict[str, str]:
+    return (image.get("Config") or {}).get("Labels") or {}

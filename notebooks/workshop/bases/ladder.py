@@ -1,0 +1,179 @@
+"""The ladder: in the engine → class kit or registry, if one was named → Docker Hub → its mirrors → a stand-in."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+
+from ..errors import WorkshopError
+from ..panel import Panel
+from ..units import seconds
+from . import ca, kit, standins
+from .known import BASES, MIRRORS, has_certificates, in_engine, is_ours, source
+from .pull import PullFailed, pull
+
+KIT = "FACTORY_FLOOR_KIT"  # path of an archive that `save_kit` wrote
+REGISTRY = "FACTORY_FLOOR_REGISTRY"  # host:port[/prefix] of a registry in the classroom
+OTHER_MIRRORS = "FACTORY_FLOOR_MIRRORS"  # prefixes, separated by spaces, instead of the built-in ones
+
+# Rungs that proved to be out of reach as a whole, with the reason: asking again for each image would only cost time.
+_out_of_reach: dict[str, str] = {}
+
+
+class NotToBeHad(WorkshopError):
+    """No rung of the ladder delivers the base image `name`."""
+
+    def __init__(self, name: str, asked_for: str, reasons: list[str]):
+        listed = "\n".join(f"  - {reason}" for reason in reasons)
+        super().__init__(
+            f"The base image {name} is not to be had here:\n{listed}",
+            f"With a class kit, set {KIT} to its path; otherwise mend one of these and run the cell again.",
+        )
+        self.name = asked_for
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done for one base image. steps_down: why each better place did not deliver, in the order tried."""
+
+    name: str
+    source: str
+    steps_down: tuple[str, ...] = ()
+    seconds: float = 0.0
+    certificates: bool = False
+
+
+def ensure(client: docker.DockerClient, names: Iterable[str]) -> list[Outcome]:
+    """Make base images available in the engine, each from the best place that has it, with live progress.
+
+    names: as in a Dockerfile's FROM. Returns one Outcome an image. An image that is there already costs one look.
+    Raises WorkshopError when no rung delivers, with every rung's reason; images that were made available stay.
+    """
+    asked = {_tagged(name): name for name in names}
+    names = list(asked)
+    present = {name: image for name in names if (image := in_engine(client, name)) and not _outdated(client, name, image)}
+    missing = [name for name in names if name not in present]
+    outcomes = {name: Outcome(name, source(image)) for name, image in present.items()}
+    _certify(client, present)
+    if missing:
+        with Panel("Fetching base images" if len(missing) > 1 else f"Fetching {missing[0]}") as panel:
+            for name in missing:
+                outcomes[name] = _climb_down(client, name, asked[name], panel)
+            panel.summary = "; ".join(_told(outcomes[name]) for name in missing)
+    return [outcomes[name] for name in names]
+
+
+def renew(client: docker.DockerClient, names: Iterable[str] | None = None) -> list[str]:
+    """Put this network's certificates into the base images that the workshop prepared; returns their names.
+
+    Base images that somebody else brought are left alone: remove them (`docker image rm`) to have them prepared here.
+    """
+    renewed = []
+    with Panel("Putting this network's certificates into base images") as panel:
+        for name in BASES if names is None else names:
+            image = in_engine(client, name)
+            if image and is_ours(image):
+                panel.row(name, name)
+                origin = source(image)
+                if ca.add_layer(client, name, origin, lambda text, name=name: panel.row(name, detail=text)):
+                    renewed.append(name)
+                panel.row(name, state="done")
+        panel.summary = f"This network's certificates are in {', '.join(renewed) or 'no base image: none needs them'}."
+    return renewed
+
+
+def _tagged(name: str) -> str:
+    return name if ":" in name.rsplit("/", 1)[-1] or "@" in name else f"{name}:latest"
+
+
+def _certify(client: docker.DockerClient, present: dict[str, dict]) -> None:
+    """A base image of ours that came from elsewhere, in a kit say, may lack this network's certificates."""
+    lacking = [name for name, image in present.items() if is_ours(image) and not has_certificates(image)]
+    if any(ca.needed_for(name) for name in lacking):
+        renew(client, lacking)
+
+
+def _outdated(client: docker.DockerClient, name: str, image: dict) -> bool:
+    """A stand-in whose recipe has changed since is made again."""
+    return source(image) == "stand-in" and name in standins.NAMES and not standins.is_current(client, name)
+
+
+def _climb_down(client: docker.DockerClient, name: str, asked_for: str, panel: Panel) -> Outcome:
+    began, reasons = time.monotonic(), []
+    panel.row(name, name)
+    for rung, fetch in _rungs(name):
+        if rung in _out_of_reach:
+            reasons.append(_out_of_reach[rung])
+            continue
+        panel.row(name, detail=f"trying {rung}")
+        try:
+            fetch(client, name, panel)
+        except PullFailed as failed:
+            reasons.append(failed.reason)
+            if failed.everywhere:
+                _out_of_reach[rung] = failed.reason
+            continue
+        except WorkshopError as failed:
+            reasons.append(f"{rung}: {failed.what}{f' {failed.remedy}' if failed.remedy else ''}")
+            continue
+        origin = "stand-in" if rung == "a stand-in" else rung
+        certificates = ca.add_layer(client, name, origin, lambda text: panel.row(name, detail=text))
+        outcome = Outcome(name, origin, tuple(reasons), time.monotonic() - began, certificates)
+        panel.row(name, state="done", detail=_told(outcome).removeprefix(f"{name}: "), fraction=None)
+        return outcome
+    raise NotToBeHad(name, asked_for, reasons)
+
+
+def _rungs(name: str):
+    """(name of the rung, function that fetches) in order. What the teacher named comes before Docker Hub's limit."""
+    if os.environ.get(KIT):
+        yield "the class kit", lambda client, name, panel: _from_kit(client, name, panel, Path(os.environ[KIT]))
+    if registry := os.environ.get(REGISTRY):
+        yield f"the class registry {registry}", lambda client, name, panel: _renamed(client, registry, name, panel)
+    yield "Docker Hub" if _official(name) else name.split("/")[0], lambda client, name, panel: pull(client, name, panel, name)
+    if _official(name):
+        for prefix in os.environ.get(OTHER_MIRRORS, " ".join(MIRRORS)).split():
+            yield (
+                f"the mirror {prefix.split('/')[0]}",
+                lambda client, name, panel, prefix=prefix: _renamed(client, prefix, name, panel),
+            )
+    if name in standins.NAMES:
+        yield "a stand-in", _stand_in
+
+
+def _official(name: str) -> bool:
+    return "/" not in name
+
+
+def _renamed(client: docker.DockerClient, prefix: str, name: str, panel: Panel) -> None:
+    """Pull prefix/name, and give it the name that the Dockerfile says."""
+    there = f"{prefix.rstrip('/')}/{name}"
+    pull(client, there, panel, name)
+    repository, tag = name.rsplit(":", 1)
+    client.api.tag(there, repository, tag)
+    client.api.remove_image(there, noprune=True)
+
+
+def _from_kit(client: docker.DockerClient, name: str, panel: Panel, path: Path) -> None:
+    kit.load_kit(client, path, panel, name)
+    if not in_engine(client, name):
+        raise WorkshopError(f"{path.name} does not hold {name}")
+
+
+def _stand_in(client: docker.DockerClient, name: str, panel: Panel) -> None:
+    if reason := standins.can_build(name):
+        raise WorkshopError(reason)
+    about = seconds(standins.expected_seconds(name))
+    standins.build(client, name, lambda text: panel.row(name, detail=f"building a stand-in (about {about}): {text}"))
+
+
+def _told(outcome: Outcome) -> str:
+    how = "stand-in, built here" if outcome.source == "stand-in" else f"from {outcome.source}"
+    why = f" (because {'; '.join(outcome.steps_down)})" if outcome.steps_down else ""
+    extra = ", with your network's certificates" if outcome.certificates else ""
+    return f"{outcome.name}: {how} in {seconds(outcome.seconds)}{extra}{why}"
