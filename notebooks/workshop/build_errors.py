@@ -55,7 +55,7 @@ class BuildError(WorkshopError):
 def hint(*texts: str) -> str:
     """The first hint whose signs occur in the texts, or ""."""
     everything = "\n".join(texts)
-    return next((advice for signs, advice in HINTS if re.search(signs, everything, re.MULTILINE)), "")
+    return next((advice for signs, advice in HINTS if re.search(signs, everything, re.MULTILINE | re.IGNORECASE)), "")
 
 
 def failed(

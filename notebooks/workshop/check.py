@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import docker
 
 from . import running
-from .errors import WorkshopError
+from .errors import WorkshopError, watching
 from .inventory import files, sizes
 from .units import size
 
@@ -37,6 +37,7 @@ class Verdict:
         return self.state == "passed"
 
 
+@watching("the check")
 def that(client: docker.DockerClient, image: str, *promises: Promise, unlike: str | None = None) -> Verdict:
     """Check an image against promises, in order; the first one that does not hold is reported.
 

@@ -117,7 +117,7 @@ def why_not(candidate: Candidate, error: Exception) -> WorkshopError:
     """Why this place does not answer, as a sentence with the remedy."""
     text = str(error)
     where = f"{candidate.name} ({candidate.url})"
-    if isinstance(error, docker.errors.InvalidVersion) or "API version" in text or "is too old" in text:
+    if isinstance(error, docker.errors.InvalidVersion) or "is too old" in text or "minimum supported API" in text:
         return WorkshopError(
             f"{where} answers, but its API is too old for the Docker SDK: {text}",
             "Docker Engine 20.10 or newer is needed: update it, then run this cell again.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import docker
 import requests
 import urllib3
@@ -45,6 +47,22 @@ def engine_lost(while_doing: str, state: str = "") -> EngineLost:
         "Start it again, then run this cell again: it will pick up the new connection by itself.",
         state or "Finished images are untouched.",
     )
+
+
+def watching(while_doing: str):
+    """Decorator: an engine that goes away during the call becomes EngineLost, e.g. watching("the export of an image")."""
+
+    def wrap(function):
+        @functools.wraps(function)
+        def call(*args, **kwargs):
+            try:
+                return function(*args, **kwargs)
+            except CONNECTION_ERRORS:
+                raise engine_lost(while_doing) from None
+
+        return call
+
+    return wrap
 
 
 def explain(error: BaseException) -> WorkshopError | None:

@@ -10,11 +10,13 @@ import pandas as pd
 
 from . import dockerfiles
 from .building import Build
+from .errors import watching
 from .inventory import files
 
 COLUMNS = ["stage", "path", "bytes", "fate", "landed", "digest", "layer"]
 
 
+@watching("the comparison of the stages")
 def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
     """What crossed from the stages to the final image.
 

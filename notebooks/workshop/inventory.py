@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
-
 import docker
 import pandas as pd
 
 from . import merge, shelf
 from .archive import ENTRY, read_archive
-from .errors import CONNECTION_ERRORS, WorkshopError, engine_lost
+from .errors import WorkshopError, watching
+from .history import instruction
 from .panel import Panel
 from .units import seconds, size
 
 COLUMNS = ["image", "layer", "diff_id", "created_by", *ENTRY, "visible", "hidden_by", "hidden_by_layer"]
 
 
+@watching("the export of an image")
 def files(client: docker.DockerClient, images: str | list[str]) -> pd.DataFrame:
     """Every entry of every layer, read from the layers themselves.
 
@@ -93,14 +93,11 @@ def _export(client: docker.DockerClient, names: list[str], known: shelf.Shelf) -
                 panel.row("save", detail=size(read))
                 yield chunk
 
-        try:
-            # The SDK's get_image takes one name; the endpoint takes several, and then sends a shared layer once.
-            answer = client.api._get(client.api._url("/images/get"), params={"names": names}, stream=True)
-            client.api._raise_for_status(answer)
-            with answer:
-                found, configs = read_archive(counted(answer.iter_content(1 << 18)), what)
-        except CONNECTION_ERRORS:
-            raise engine_lost("the export of an image") from None
+        # The SDK's get_image takes one name; the endpoint takes several, and then sends a shared layer once.
+        answer = client.api._get(client.api._url("/images/get"), params={"names": names}, stream=True)
+        client.api._raise_for_status(answer)
+        with answer:
+            found, configs = read_archive(counted(answer.iter_content(1 << 18)), what)
         known.put(found, configs)
         row = panel.rows["save"]
         panel.summary = f"Read {what}: {len(found)} layers, {size(read)} in {seconds(row.age())}"
@@ -117,19 +114,9 @@ def _frame(name: str, diff_ids: list[str], known: shelf.Shelf) -> pd.DataFrame:
         part["hidden_by"] = [cause for cause, _ in fate]
         part["hidden_by_layer"] = [by for _, by in fate]
         part["visible"] = (part["hidden_by"] == "") & ~part["kind"].isin(["whiteout", "opaque"])
-        part.insert(0, "created_by", plain_instruction(instructions[number]))
+        part.insert(0, "created_by", instruction(instructions[number]))
         part.insert(0, "diff_id", diff_id)
         part.insert(0, "layer", number)
         part.insert(0, "image", name)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)[COLUMNS] if parts else pd.DataFrame(columns=COLUMNS)
-
-
-def plain_instruction(created_by: str) -> str:
-    """A history entry's text as a Dockerfile would say it: "/bin/sh -c #(nop) COPY …" is "COPY …", the rest is RUN."""
-    text = created_by.strip()
-    if found := re.match(r"(?:/bin/sh -c )?#\(nop\)\s+(.*)", text, re.DOTALL):
-        return found[1].strip()
-    if text.startswith("/bin/sh -c "):
-        return f"RUN {text.removeprefix('/bin/sh -c ')}"
-    return text or "(no instruction recorded)"

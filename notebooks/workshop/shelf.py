@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from .archive import ENTRY
+from .history import made_layers
 
 VERSION = 1  # of the format; another version's files are read anew
 HERE = "FACTORY_FLOOR_CACHE"  # a folder to use instead of the user's cache folder
@@ -51,7 +52,7 @@ class Shelf:
         """Keep what was read: entries by diff id, and each image's history."""
         for config in configs:
             diff_ids = config["rootfs"].get("diff_ids") or []
-            self._fresh["image", ",".join(diff_ids)] = history(config, len(diff_ids))
+            self._fresh["image", ",".join(diff_ids)] = made_layers(config, len(diff_ids))
         self._fresh |= {("layer", diff_id): entries for diff_id, entries in layers.items()}
         for (kind, key), rows in self._fresh.items():
             try:
@@ -62,15 +63,6 @@ class Shelf:
     def _get(self, kind: str, key: str):
         fresh = self._fresh.get((kind, key))
         return _read(kind, key) if fresh is None else fresh
-
-
-def history(config: dict, count: int) -> list[str]:
-    """The instruction of each layer: the history's non-empty entries, in order. Missing history gives empty texts.
-
-    OCI image specification, "history": an entry with empty_layer made no layer; size 0 does not mean empty.
-    """
-    texts = [entry.get("created_by", "") for entry in config.get("history") or [] if not entry.get("empty_layer")]
-    return texts if len(texts) == count else [""] * count
 
 
 def _path(kind: str, key: str) -> Path:

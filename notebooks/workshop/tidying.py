@@ -6,26 +6,26 @@ import docker
 import pandas as pd
 
 from .bases import known
-from .labels import BASES, LABEL, PREFIX, STAND_IN_ROOT
+from .errors import watching
+from .labels import BASES, CONTAINER, LABEL, PREFIX, STAND_IN_ROOT
 from .panel import Panel
 from .units import size
 
 
-def tidy(client: docker.DockerClient, bases: bool = False) -> pd.DataFrame:
+@watching("the tidying up")
+def tidy(client: docker.DockerClient, app: str | None = None, bases: bool = False) -> pd.DataFrame:
     """Remove the workshop's containers and images; with bases=True also the base images that it made itself.
 
-    An image counts as ours if its last history entry is our label: an image that somebody built on one of ours inherits
+    app: only the images of this app, such as "hello", and no container. An image counts as ours if its last history entry is our label: an image that somebody built on one of ours inherits
     the label, but not that. A tag that is not under factory/ keeps its image. Running it twice does no harm.
     Returns what was looked at: columns kind, name, outcome ("removed" or "kept: …").
     """
     rows = []
     with Panel("Tidying up") as panel:
         panel.row("tidy", "containers and images with the workshop's label")
-        for container in client.containers.list(all=True, filters={"label": LABEL}):
-            if not _label_is_own(client, container):
-                continue
+        for container in [] if app else our_containers(client):
             rows.append(("container", container.name, _attempt(lambda c=container: c.remove(force=True, v=True))))
-        for image in our_images(client, bases):
+        for image in our_images(client, app, bases):
             rows += [("image", name, outcome) for name, outcome in _remove(client, image)]
             panel.row("tidy", detail=f"{len(rows)} looked at")
         removed = sum(outcome == "removed" for *_, outcome in rows)
@@ -33,10 +33,17 @@ def tidy(client: docker.DockerClient, bases: bool = False) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["kind", "name", "outcome"])
 
 
-def our_images(client: docker.DockerClient, bases: bool = False) -> list[dict]:
-    """The images that the workshop made, newest first, as the engine lists them."""
+def our_containers(client: docker.DockerClient) -> list:
+    """The workshop's containers. A container inherits its image's labels; ours says that it is a container."""
+    return client.containers.list(all=True, filters={"label": f"{LABEL}={CONTAINER}"})
+
+
+def our_images(client: docker.DockerClient, app: str | None = None, bases: bool = False) -> list[dict]:
+    """The images that the workshop made, newest first, as the engine lists them. Arguments as for `tidy`."""
     labelled = client.api.images(filters={"label": LABEL}, all=True)
     wanted = [image for image in labelled if bases or image["Labels"][LABEL] not in BASES]
+    if app:
+        wanted = [image for image in wanted if any(tag.startswith(f"{PREFIX}{app}:") for tag in image.get("RepoTags") or [])]
     return [image for image in sorted(wanted, key=lambda one: -one["Created"]) if _made_here(client, image)]
 
 
@@ -51,11 +58,6 @@ def _our_tag(image: dict, tag: str) -> bool:
     if image["Labels"][LABEL] in BASES:
         return tag in known.BASES or tag == image["Labels"].get(f"{LABEL}.stand-in-for") or tag.startswith("factory-floor/")
     return tag.startswith(PREFIX)
-
-
-def _label_is_own(client: docker.DockerClient, container) -> bool:
-    """A container inherits its image's labels: ours says that it is a container."""
-    return container.labels.get(LABEL) == "container"
 
 
 def _remove(client: docker.DockerClient, image: dict) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import docker
 
-from ..errors import WorkshopError
+from ..errors import WorkshopError, watching
 from ..panel import Panel
 from ..units import seconds
 from . import ca, kit, standins
@@ -48,6 +48,7 @@ class Outcome:
     certificates: bool = False
 
 
+@watching("the fetching of base images")
 def ensure(client: docker.DockerClient, names: Iterable[str]) -> list[Outcome]:
     """Make base images available in the engine, each from the best place that has it, with live progress.
 

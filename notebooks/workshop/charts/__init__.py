@@ -1,0 +1,30 @@
+"""Pictures of what was measured: each function takes a frame (or a Dockerfile's text) and returns a Plotly figure.
+
+    charts.sizes(frame)      which image is how large            columns image, bytes
+    charts.layers(frame)     where in an image the bytes are     columns image, layer, created_by, bytes[, from_base]
+    charts.gate(frame)       what crossed, what stayed behind    columns stage, path, bytes, fate, landed
+    charts.contents(frame)   which directory holds the bytes     columns path, bytes
+    charts.floor(text)       the factory that a Dockerfile describes, to walk through step by step
+    charts.words_of(text)    its words, as a table
+
+Every title states what the frame says, and `charts.in_words(figure)` is the same in one sentence, for whoever cannot
+see the picture. `charts.set_footer(text)` names engine and base images under every figure made after it.
+"""
+
+import plotly.io
+
+from .contents import contents
+from .floor import floor
+from .gate import gate
+from .layers import layers
+from .sizes import sizes
+from .style import in_words, megabytes, set_footer, stage_colour
+from .words import words_of
+
+__all__ = [
+    "contents", "floor", "gate", "in_words", "layers", "megabytes", "set_footer", "sizes", "stage_colour", "words_of",
+]  # fmt: skip
+
+# JupyterLab draws this mime type itself. The default would put plotly.js, or a link to it, into every output.
+plotly.io.renderers.default = "plotly_mimetype"
+plotly.io.renderers["plotly_mimetype"].config = {"displaylogo": False, "responsive": True}

@@ -1,0 +1,138 @@
+"""What is written in the factory, and what appears under the pointer."""
+
+from __future__ import annotations
+
+import re
+
+import plotly.graph_objects as go
+
+from .ground import MACHINE, OPENING, WALL, WIDTH, Hall
+from .plan import Plan, Step
+from .style import CARD, INK, MUTED, SANS, safe, shorten, shorten_left, tint, wrap
+from .words import counterpart, fate, sentence
+
+
+def texts(figure: go.Figure, halls: list[Hall], plan: Plan, colours: list[str]) -> None:
+    """All that is written in the picture, and what appears under the pointer."""
+    stations = [(step, x, top) for hall in halls for step, x, top in hall.spots]
+    half = MACHINE[0]
+    _write(figure, [(x - half + 2, top + 8, str(step.line)) for step, x, top in stations], 9, MUTED, "bottom right")
+    _write(figure, [(x, top + 68, f"<b>{_sized(step.word)}</b>") for step, x, top in stations], 11, INK)
+    _write(figure, [(x, top + 75, _short(step, plan)) for step, x, top in stations], 10, MUTED, "bottom center")
+    _write(figure, [(*_below(hall.end), _end(hall, plan)) for hall in halls], 11, INK, "bottom center")
+    _write(figure, [(12, hall.top + 11, _name(hall)) for hall in halls], 12, INK, "middle right")
+    for hall, colour in zip(halls, colours):  # on a plate, so that a route can pass behind it
+        figure.add_annotation(
+            x=WIDTH - 4, y=hall.top + 11, text=_rent(hall, plan), xanchor="right", showarrow=False,
+            bgcolor=tint(colour, 0.38), borderpad=1, font={"size": 12, "color": INK},
+        )  # fmt: skip
+    for hall in halls:
+        _signs(figure, hall)
+    hover = [(x, top + 27, _told(step, plan)) for step, x, top in stations]
+    hover += [(hall.end[0], hall.end[1] + 34, wrap(fate(hall.stage.number, plan), 60)) for hall in halls]
+    figure.add_scatter(
+        x=[x for x, _, _ in hover], y=[y for _, y, _ in hover], hovertext=[text for _, _, text in hover],
+        hoverinfo="text", mode="markers", marker={"size": 52, "symbol": "square", "opacity": 0},
+    )  # fmt: skip
+
+
+def _told(step: Step, plan: Plan) -> str:
+    """Hover text: the line, then what happens there."""
+    line = wrap(shorten(step.text, 200), 60)
+    return f"<b>line {step.line}</b>: {counterpart(step)}<br>{line}<br><br>{wrap(sentence(step, plan), 60)}"
+
+
+def _write(figure: go.Figure, items: list[tuple], size: int, colour: str, position: str = "middle center") -> None:
+    figure.add_scatter(
+        x=[x for x, _, _ in items], y=[y for _, y, _ in items], text=[text for _, _, text in items], mode="text",
+        textposition=position, textfont={"size": size, "color": colour, "family": SANS},
+        hoverinfo="skip", cliponaxis=False,
+    )  # fmt: skip
+
+
+def _below(end: tuple[float, float]) -> tuple[float, float]:
+    return end[0], end[1] + 60
+
+
+def _sized(word: str) -> str:
+    """Long words a little smaller, so that neighbours do not touch."""
+    return word if len(word) < 9 else f"<span style='font-size:10px'>{word}</span>"
+
+
+def _short(step: Step, plan: Plan) -> str:
+    """What a station works on, in at most two lines of 12 characters."""
+    args = step.args
+    if step.name == "FROM":
+        text = plan.stages[step.stage].base.rsplit("/", 1)[-1]
+    elif step.name in ("COPY", "ADD"):
+        text = "your folder" if args[:-1] == ["."] else "a note" if "<<" in step.text else " ".join(args[:-1])
+    elif step.name in ("ENV", "LABEL") and len(args) > 1:
+        text = f"{args[0].rsplit('.', 1)[-1]}={args[1]}".replace('"', "")
+    elif step.name == "RUN":
+        text = " ".join(word for word in " ".join(args).split() if not word.startswith("-"))
+    else:
+        text = " ".join(args) or step.text.split(" ", 1)[-1]
+    lines: list[str] = []
+    for piece in re.findall(r"-*[^\s/:=-]+[\s/:=-]?|\S", text):  # break after a space or a separator
+        if lines and len((lines[-1] + piece).strip()) <= 12:
+            lines[-1] += piece
+        elif piece.strip():
+            lines.append(piece.lstrip())
+    lines = [shorten(line.strip(), 12) for line in lines]
+    if len(lines) > 2:
+        lines[1] = shorten(lines[1], 11).rstrip("…") + "…"
+    return "<br>".join(safe(line) for line in lines[:2])
+
+
+def _name(hall: Hall) -> str:
+    name = f" · {safe(shorten(hall.stage.name, 12))}" if hall.stage.name else ""
+    return f"<b>HALL {hall.stage.number + 1}{name}</b>"
+
+
+def _rent(hall: Hall, plan: Plan) -> str:
+    """The building, and what becomes of it."""
+    stage = hall.stage
+    if stage.parent is not None:
+        built = f"carries on from hall {stage.parent + 1}"
+    elif stage.base == "scratch":
+        built = "an empty plot: scratch"
+    else:
+        built = f"rents {safe(shorten_left(stage.base, 34))}"
+    destiny = "ships" if stage.number in plan.shipped else "stays behind" if stage.number in plan.needed else "skipped"
+    return f"{built} · <b>{destiny}</b>"
+
+
+def _end(hall: Hall, plan: Plan) -> str:
+    number = hall.stage.number
+    if number == len(plan.stages) - 1:
+        return "<b>the image</b><br>base + goods"
+    if number in plan.shipped:
+        return "<b>on to the</b><br><b>next hall</b>"
+    return "<b>stays behind</b><br>tools, scraps" if number in plan.needed else "<b>not asked for</b>"
+
+
+def _signs(figure: go.Figure, hall: Hall) -> None:
+    """At each gate, what passes it, on a plate on the wall; at the first, the word."""
+    routes = sorted(hall.routes, key=lambda route: route.gate_x)
+    for route, following in zip(routes, [*routes[1:], None]):
+        room = (following.gate_x if following else WIDTH) - route.gate_x - 2 * OPENING
+        goods = route.step.args[:-1] if route.step.name == "COPY" else ["(lent)"]
+        text = goods[0] + (f" +{len(goods) - 1}" if len(goods) > 1 else "")
+        if isinstance(route.step.takes_from, str):
+            text += f" from {route.step.takes_from}"
+        plate = {"showarrow": False, "y": hall.wall + WALL / 2, "yanchor": "middle", "borderpad": 2}
+        figure.add_annotation(
+            x=route.gate_x + OPENING, xshift=6, xanchor="left", bgcolor=CARD, bordercolor=INK, borderwidth=1,
+            font={"size": 10, "color": INK},
+            text=f"<b>{safe(_fit_path(text, max(4, int(room / 7.2))))}</b>", **plate,
+        )  # fmt: skip
+        if route is routes[0] and route.gate_x > 90:
+            figure.add_annotation(
+                x=route.gate_x - OPENING, xshift=-6, xanchor="right", bgcolor=INK, font={"size": 10, "color": CARD},
+                text="<b>THE GATE</b>", **plate,
+            )  # fmt: skip
+
+
+def _fit_path(path: str, width: int) -> str:
+    """A path's last part where the whole is too long."""
+    return path if len(path) <= width else shorten_left("…/" + path.rstrip("/").rsplit("/", 1)[-1], max(width, 6))

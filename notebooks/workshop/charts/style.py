@@ -1,0 +1,146 @@
+"""What all figures share: colours, numbers, shortening, the card they are drawn on, and the sentence they carry."""
+
+from __future__ import annotations
+
+import html
+import textwrap
+import zlib
+
+import plotly.graph_objects as go
+
+INK, MUTED, CARD, GRID = "#1f2933", "#56626c", "#ffffff", "#e3e8ec"
+SANS = "Helvetica Neue, Arial, DejaVu Sans, sans-serif"
+MONO = "Menlo, Consolas, DejaVu Sans Mono, monospace"
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart. The first stage is the factory floor.
+BUILDER, FINAL, BASE, CONTEXT = "#E69F00", "#0072B2", "#8A8F94", "#009E73"
+BETWEEN = ["#CC79A7", "#56B4E9", "#D55E00", "#009E73"]
+SPOTLIGHT = "#F0E442"
+
+_KNOWN = {
+    "builder": BUILDER, "build": BUILDER, "floor": BUILDER, "0": BUILDER,
+    "final": FINAL, "final image": FINAL, "package": FINAL, "runtime": FINAL, "-1": FINAL,
+    "base": BASE, "from the base": BASE, "context": CONTEXT, "from the context": CONTEXT,
+}  # fmt: skip
+
+_footer = ""
+
+
+def set_footer(text: str) -> None:
+    """The small print (engine, base images) of every figure made from now on that is given none of its own."""
+    global _footer
+    _footer = text
+
+
+def in_words(figure: go.Figure) -> str:
+    """The sentence that the figure carries, computed from the frame that it was drawn from."""
+    return figure.layout.meta["words"]
+
+
+def stage_colour(name_or_index: str | int) -> str:
+    """One stage's colour. Index 0 is the factory floor, -1 the final stage; a name keeps its colour everywhere."""
+    key = str(name_or_index).lower()
+    if key in _KNOWN:
+        return _KNOWN[key]
+    position = int(key) - 1 if key.isdigit() else zlib.crc32(key.encode())
+    return BETWEEN[position % len(BETWEEN)]
+
+
+def stage_colours(count: int) -> list[str]:
+    """Colours of a Dockerfile's stages, in order: first the floor's, last the final stage's, no matter how many."""
+    if count == 1:
+        return [FINAL]
+    return [stage_colour(index) for index in range(count - 1)] + [FINAL]
+
+
+def tint(colour: str, share: float) -> str:
+    """The colour mixed with white: share 1 is the colour itself, 0 is white."""
+    parts = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(255 - (255 - part) * share):02x}" for part in parts)
+
+
+def megabytes(count: float) -> str:
+    """Bytes for people: MB (10^6 bytes) with one decimal, kB below 100 kB, B below 1 kB."""
+    count = int(count)
+    if count < 1_000:
+        return f"{count} B"
+    if count < 100_000:
+        return f"{count / 1e3:.1f} kB"
+    return f"{count / 1e6:,.1f} MB"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 file`, `2 files`, `12,000 files`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def percent(part: float, whole: float) -> str:
+    """A share, as `84 %`; below one percent, and above 99 without being all, it says so instead of rounding it away."""
+    share = 100 * part / whole if whole else 0
+    if 0 < share < 1:
+        return "under 1 %"
+    if 99 < share < 100:
+        return "over 99 %"
+    return f"{share:.0f} %"
+
+
+def shorten(text: str, width: int) -> str:
+    """The text's beginning, with an ellipsis where something was cut."""
+    return text if len(text) <= width else text[: width - 1].rstrip(" .,;&|+-") + "…"
+
+
+def shorten_left(text: str, width: int) -> str:
+    """The text's end, which tells paths and image names apart better than their beginning."""
+    return text if len(text) <= width else "…" + text[-(width - 1) :]
+
+
+def safe(text: str) -> str:
+    """Text that Plotly shows as it is: no tags, and no `$…$`, which it would hand to MathJax."""
+    return html.escape(text, quote=False).replace("$", "&#36;")
+
+
+def wrap(text: str, width: int) -> str:
+    """Safe text in lines of at most `width` characters."""
+    return "<br>".join(safe(line) for line in textwrap.wrap(text, width, break_on_hyphens=False))
+
+
+def _even_width(text: str, most: int) -> int:
+    """The narrowest width that needs no more lines than `most` does: no last line with one word alone."""
+    lines = len(textwrap.wrap(text, most))
+    return next(width for width in range(12, most + 1) if width == most or len(textwrap.wrap(text, width)) == lines)
+
+
+def finish(
+    figure: go.Figure, title: str, words: str, footer: str, height: int,
+    left: int = 14, right: int = 14, bottom: int = 14,
+) -> go.Figure:
+    """Put the figure on its card: title on top, small print below, `height` pixels for what is between them."""
+    heading = wrap(title, _even_width(title, 66))
+    small_print = wrap(footer or _footer, 100)
+    top = 24 + 21 * (heading.count("<br>") + 1)
+    foot = bottom + (15 * (small_print.count("<br>") + 1) + 4 if small_print else 0)
+    whole = top + height + foot
+    figure.update_layout(
+        template="none",
+        title={
+            "text": f"<b>{heading}</b>", "font": {"size": 16, "color": INK},
+            "x": 0, "xref": "container", "xanchor": "left",
+            "y": 1 - 28 / whole, "yref": "container", "yanchor": "bottom", "pad": {"l": 14},  # y: the first line's foot
+        },
+        height=whole,
+        margin={"l": left, "r": right, "t": top, "b": foot},
+        paper_bgcolor=CARD, plot_bgcolor=CARD,  # a white card, whatever the theme around it
+        font={"family": SANS, "size": 12, "color": INK},
+        hoverlabel={
+            "bgcolor": CARD, "bordercolor": MUTED, "align": "left", "font": {"family": SANS, "size": 12, "color": INK},
+        },
+        showlegend=False,
+        modebar={"remove": ["zoom", "pan", "select", "lasso", "zoomin", "zoomout", "autoscale", "resetscale"]},
+        meta={"words": words},
+    )  # fmt: skip
+    if small_print:
+        figure.add_annotation(
+            text=small_print, font={"size": 10, "color": MUTED}, showarrow=False, align="left",
+            xref="paper", x=0, xanchor="left", xshift=14 - left, yref="paper", y=0, yanchor="bottom", yshift=6 - foot,
+        )  # fmt: skip
+    return figure

@@ -1,0 +1,66 @@
+"""Fixtures: the engine that `workshop.connect()` finds, and small things that the tests build themselves.
+
+Run against another engine with DOCKER_HOST=… python3 tests.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import tarfile
+import uuid
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+sys.path[:0] = [path for path in (str(NOTEBOOKS),) if path not in sys.path]
+
+import workshop  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def client():
+    return workshop.connect(quiet=True)
+
+
+@pytest.fixture(scope="session")
+def busybox(client):
+    """The smallest base image of the lessons."""
+    workshop.bases.ensure(client, ["busybox:1.37"])
+    return "busybox:1.37"
+
+
+@pytest.fixture
+def app(client, tmp_path):
+    """An empty app folder under a name that nobody else uses; what was built from it is removed afterwards."""
+    folder = tmp_path / f"test-{uuid.uuid4().hex[:8]}"
+    folder.mkdir()
+    yield folder
+    workshop.tidy(client, app=folder.name)
+
+
+def tar_of(entries: dict) -> bytes:
+    """A tar archive: {name: bytes} are files, {name: None} directories, {name: TarInfo} anything else."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, content in entries.items():
+            entry = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(name)
+            if content is None:
+                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            if isinstance(content, bytes):
+                entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content) if isinstance(content, bytes) else None)
+    return packed.getvalue()
+
+
+def everything(client) -> dict[str, set]:
+    """Ids of all that an engine holds, to compare before and after."""
+    return {
+        "images": {image["Id"] for image in client.api.images(all=True)},
+        "tags": {tag for image in client.api.images() for tag in image.get("RepoTags") or []},
+        "containers": {container["Id"] for container in client.api.containers(all=True)},
+        "networks": {network["Id"] for network in client.api.networks()},
+        "volumes": {volume["Name"] for volume in client.api.volumes()["Volumes"] or []},
+    }

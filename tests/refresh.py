@@ -1,0 +1,92 @@
+"""Run notebooks from a clean kernel and store their outputs: `.venv/bin/python tests/refresh.py [notebook …]`.
+
+What is committed is what this writes. Each figure also gets a static picture, drawn by plotly.js in headless Chromium,
+because GitHub shows no Plotly figure by itself. A notebook that fails is not written.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+FIGURE = "application/vnd.plotly.v1+json"
+CHROMIUM_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+def main(names: list[str]) -> int:
+    paths = [Path(name) for name in names] or sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    os.environ.pop("FACTORY_FLOOR_PROGRESS", None)
+    for path in paths:
+        began = time.monotonic()
+        notebook = nbformat.read(path, as_version=4)
+        try:
+            run(notebook, path.parent)
+        except CellExecutionError as error:
+            print(f"{path.name} failed and was left as it was:\n{error}", file=sys.stderr)
+            return 1
+        picture(notebook)
+        nbformat.write(notebook, path)
+        print(f"{path.name}: {time.monotonic() - began:.1f} s", flush=True)
+    return 0
+
+
+def run(notebook, folder: Path) -> None:
+    """Execute in order in a fresh kernel, and drop what would only make diffs noisy."""
+    NotebookClient(notebook, timeout=1800, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    notebook.metadata["language_info"] = {"name": "python"}
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+
+
+def picture(notebook) -> None:
+    """Add a PNG beside every Plotly figure."""
+    figures = [
+        output["data"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if FIGURE in output.get("data", {})
+    ]
+    if figures:
+        for data, image in zip(figures, draw([data[FIGURE] for data in figures])):
+            data["image/png"] = base64.b64encode(image).decode()
+
+
+def draw(figures: list[dict], width: int = 900) -> list[bytes]:
+    """PNG bytes of figures given as Plotly JSON."""
+    import json
+
+    import plotly
+    from playwright.sync_api import sync_playwright
+
+    script = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    browser_path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=CHROMIUM_FLAGS)
+        page = browser.new_page(viewport={"width": width + 40, "height": 900}, device_scale_factor=1.5)
+        page.set_content("<div id=figure></div>")
+        page.add_script_tag(path=str(script))
+        images = []
+        for figure in figures:
+            figure = json.loads(json.dumps(figure))
+            figure["layout"]["width"] = width
+            page.evaluate("figure => Plotly.newPlot('figure', figure.data, figure.layout)", figure)
+            page.wait_for_timeout(300)
+            images.append(page.locator("#figure").screenshot())
+        browser.close()
+    return images
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

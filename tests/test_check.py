@@ -1,0 +1,77 @@
+"""Checks and predictions: each state, in words."""
+
+import pytest
+import workshop
+from workshop import check
+from workshop.teaching import verdict
+
+
+@pytest.fixture
+def images(client, busybox, app):
+    first = workshop.build(client, app, "FROM busybox:1.37\nRUN echo one > /one\nCMD [\"cat\", \"/one\"]\n", tag=f"factory/{app.name}:first")
+    second = workshop.build(client, app, "FROM busybox:1.37\nRUN echo one > /one\nRUN head -c 9000000 /dev/zero > /two\nUSER 1000\nCMD [\"echo\", \"2\"]\n", tag=f"factory/{app.name}:second")
+    return first.tag, second.tag
+
+
+def test_not_attempted_without_an_image_and_with_an_unchanged_one(client, images):
+    first, _ = images
+    assert check.that(client, "factory/no-such:image", check.has("/x")).state == "not attempted"
+    same = check.that(client, first, check.has("/one"), unlike=first)
+    assert same.state == "not attempted" and not same
+
+
+@pytest.mark.parametrize(
+    "promise, right, wrong",
+    [
+        (lambda a, b: check.smaller_than(b, by_megabytes=1.5), 0, 1),
+        (lambda a, b: check.not_smaller_than(a), 1, None),
+        (lambda a, b: check.has("/two"), 1, 0),
+        (lambda a, b: check.lacks("/t?o"), 0, 1),
+        (lambda a, b: check.more_layers_than(a), 1, 0),
+        (lambda a, b: check.same_layers_as(a), 0, 1),
+        (lambda a, b: check.prints("one"), 0, 1),
+        (lambda a, b: check.prints_other_than("one"), 1, 0),
+        (lambda a, b: check.runs_as(other_than="root"), 1, 0),
+    ],
+)
+def test_each_promise_can_hold_and_can_fail(client, images, promise, right, wrong):
+    passed = check.that(client, images[right], promise(*images))
+    assert passed.state == "passed" and passed and repr(passed).startswith("passed: ")
+    if wrong is not None:
+        failed = check.that(client, images[wrong], promise(*images))
+        assert failed.state == "not yet" and not failed and repr(failed).startswith("not yet: ")
+
+
+def test_a_hint_names_what_it_saw(client, images):
+    first, second = images
+    assert "RUN head -c 9000000" in check.that(client, second, check.smaller_than(first)).words
+    assert "/one" in check.that(client, first, check.has("/opt/one")).words
+
+
+def test_an_app_that_never_answers_is_a_not_yet(client, images):
+    found = check.that(client, images[0], check.answers("Hello"))
+    assert found.state == "not yet" and "ended instead of answering" in found.words
+
+
+@pytest.mark.parametrize(
+    "guess, measured, unit, says",
+    [
+        (..., 12.34, "MB", "No prediction yet: put one in place of the dots and run again. Measured: 12.3 MB."),
+        (12, 12.34, "MB", "You said 12 MB, measured: 12.3 MB. Spot on."),
+        (24, 12.0, "MB", "You said 24 MB, measured: 12.0 MB. The right order: off by a factor of 2.0."),
+        (1, 900.0, "MB", "You said 1 MB, measured: 900.0 MB. A surprise, then: off by a factor of 900.0."),
+        ("12 MB", 12.0, "MB", "A prediction here is a plain number of MB, without quotes. Measured: 12.0 MB."),
+        (0, 5.0, "MB", "You said 0 MB, measured: 5.0 MB. Worth a second look."),
+        ("glibc", "musl", "", "You said glibc. Not so: it is musl."),
+        ("Musl", "musl", "", "You said Musl. Right: it is musl."),
+    ],
+)
+def test_a_prediction_is_scored_in_words(guess, measured, unit, says):
+    assert verdict(guess, measured, unit) == says
+
+
+def test_conclusions_print_plain_booleans(capsys):
+    import numpy
+
+    workshop.conclude({"it is so": numpy.bool_(True), "it is not": 0})
+    assert capsys.readouterr().out == "it is so: True\nit is not: False\n"
