@@ -21,6 +21,7 @@ from pathlib import Path
 
 MEGABYTES = 700  # what an environment takes on disk
 MARKER = "factory-floor.json"  # written last: an environment without it is half-made
+OURS = "factory-floor.made-here"  # written first: a folder without it is somebody else's
 INSIDE = "FACTORY_FLOOR_INSIDE"  # tells the restarted command that it already runs in the environment
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -154,6 +155,8 @@ def _rebuild(venv, requirements, megabytes, lock):
     try:
         if venv.exists():
             os.rename(str(venv), str(_old(venv)))
+        venv.mkdir()
+        (venv / OURS).touch()
         base = getattr(sys, "_base_executable", None) or sys.executable  # never the Python that is being replaced
         progress = _Progress(venv, "creating the environment")
         _run([base, "-m", "venv", str(venv)], progress, lock)
@@ -170,8 +173,12 @@ def _rebuild(venv, requirements, megabytes, lock):
 
 
 def _settle(venv):
-    """Leaves one whole environment or none: the finished one, else the previous one."""
+    """Leaves one whole environment or none: the finished one, else the previous one. Never removes another's."""
     if not _record(venv):
+        if venv.exists() and not (venv / OURS).exists() and not _old(venv).exists():
+            raise Problem("There is a folder %s that this command did not make, so it leaves it alone. Move it away "
+                          "and start again, or run `pip install -r requirements.txt` in it and start `jupyter lab` "
+                          "there yourself. Nothing was changed." % venv)
         _remove(venv)
         if _old(venv).exists():
             os.rename(str(_old(venv)), str(venv))

@@ -10,12 +10,14 @@ ROOT = os.path.dirname(HERE)
 def main(arguments):
     """Returns the exit code: pytest's, or 130 after Ctrl-C."""
     if sys.version_info < (3, 11):  # this file has to parse on such a Python, environment.py need not
-        print("This is Python %d.%d; Factory Floor needs 3.11 or newer. Install one from python.org or your system's "
-              "packages and start with that, for instance `python3.11 tests`. Nothing was changed."
-              % sys.version_info[:2])
+        print(
+            "This is Python %d.%d; Factory Floor needs 3.11 or newer. Install one from python.org or your system's "
+            "packages and start with that, for instance `python3.11 tests`. Nothing was changed." % sys.version_info[:2]
+        )
         return 1
     sys.path.insert(0, os.path.join(ROOT, "notebooks"))
     import environment
+
     return environment.command(HERE, ["requirements.txt", "tests/requirements.txt"], run_pytest, arguments)
 
 
@@ -25,6 +27,7 @@ def run_pytest(arguments):
 
     class Interruption:
         """Tells Ctrl-C from pytest's other reasons for exit code 2."""
+
         seen = False
 
         def pytest_keyboard_interrupt(self, excinfo):

@@ -7,6 +7,7 @@ because GitHub shows no Plotly figure by itself. A notebook that fails is not wr
 from __future__ import annotations
 
 import base64
+import json
 import os
 import shutil
 import sys
@@ -18,6 +19,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+README_PICTURE = ("03_two_stages.ipynb", 0, NOTEBOOKS.parent / ".github" / "the-factory-floor.png")
 FIGURE = "application/vnd.plotly.v1+json"
 CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -37,6 +39,8 @@ def main(names: list[str]) -> int:
             print(f"{path.name} failed and was left as it was:\n{error}", file=sys.stderr)
             return 1
         picture(notebook)
+        if path.name == README_PICTURE[0]:
+            README_PICTURE[2].write_bytes(base64.b64decode(figures(notebook)[README_PICTURE[1]]["image/png"]))
         nbformat.write(notebook, path)
         print(f"{path.name}: {time.monotonic() - began:.1f} s", flush=True)
     return 0
@@ -44,7 +48,9 @@ def main(names: list[str]) -> int:
 
 def run(notebook, folder: Path) -> None:
     """Execute in order in a fresh kernel, and drop what would only make diffs noisy."""
-    NotebookClient(notebook, timeout=1800, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(
+        notebook, timeout=1800, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    ).execute()
     notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
@@ -52,21 +58,19 @@ def run(notebook, folder: Path) -> None:
 
 def picture(notebook) -> None:
     """Add a PNG beside every Plotly figure."""
-    figures = [
-        output["data"]
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if FIGURE in output.get("data", {})
-    ]
-    if figures:
-        for data, image in zip(figures, draw([data[FIGURE] for data in figures])):
-            data["image/png"] = base64.b64encode(image).decode()
+    drawn = figures(notebook)
+    for data, image in zip(drawn, draw([data[FIGURE] for data in drawn]) if drawn else []):
+        data["image/png"] = base64.b64encode(image).decode()
+
+
+def figures(notebook) -> list[dict]:
+    """The output data of each Plotly figure, in order."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [output["data"] for output in outputs if FIGURE in output.get("data", {})]
 
 
 def draw(figures: list[dict], width: int = 900) -> list[bytes]:
     """PNG bytes of figures given as Plotly JSON."""
-    import json
-
     import plotly
     from playwright.sync_api import sync_playwright
 

@@ -36,7 +36,10 @@ def test_every_stage_gets_an_id_and_a_tag_of_its_own(client, two_stages):
     assert build.stage_tags == {"maker": f"{build.tag}.maker", "stage-1": build.tag}
     assert workshop.run(client, build.stage_tags["maker"], "cat /out/product") == "steel\nsteel"
     assert workshop.run(client, build.tag) == "steel\nsteel"
-    layers = [client.api.inspect_image(name)["RootFS"]["Layers"] for name in (build.stages["maker"], build.stage_tags["maker"])]
+    layers = [
+        client.api.inspect_image(name)["RootFS"]["Layers"]
+        for name in (build.stages["maker"], build.stage_tags["maker"])
+    ]
     assert layers[0] == layers[1]
     assert client.api.inspect_image(build.tag)["Id"] == build.image
 
@@ -151,7 +154,9 @@ def test_names_that_do_not_exist_are_answered_with_those_that_do(client, two_sta
 
 @pytest.mark.parametrize("after", [0.7, 1.5, 2.5])
 def test_interrupting_a_build_leaves_nothing_half_made(client, busybox, app, after):
-    recipe = f"FROM busybox:1.37 AS one\nRUN echo {app.name} > /a\nFROM one\nRUN echo {after} && sleep 0.3\nRUN sleep 60\n"
+    recipe = (
+        f"FROM busybox:1.37 AS one\nRUN echo {app.name} > /a\nFROM one\nRUN echo {after} && sleep 0.3\nRUN sleep 60\n"
+    )
     before = everything(client)
     timer = threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT))
     began = time.monotonic()

@@ -8,8 +8,15 @@ from workshop.teaching import verdict
 
 @pytest.fixture
 def images(client, busybox, app):
-    first = workshop.build(client, app, "FROM busybox:1.37\nRUN echo one > /one\nCMD [\"cat\", \"/one\"]\n", tag=f"factory/{app.name}:first")
-    second = workshop.build(client, app, "FROM busybox:1.37\nRUN echo one > /one\nRUN head -c 9000000 /dev/zero > /two\nUSER 1000\nCMD [\"echo\", \"2\"]\n", tag=f"factory/{app.name}:second")
+    first = workshop.build(
+        client, app, 'FROM busybox:1.37\nRUN echo one > /one\nCMD ["cat", "/one"]\n', tag=f"factory/{app.name}:first"
+    )
+    second = workshop.build(
+        client,
+        app,
+        'FROM busybox:1.37\nRUN echo one > /one\nRUN head -c 9000000 /dev/zero > /two\nUSER 1000\nCMD ["echo", "2"]\n',
+        tag=f"factory/{app.name}:second",
+    )
     return first.tag, second.tag
 
 

@@ -10,9 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 import environment
+import pytest
 
 ROOT = Path(__file__).parent.parent
 DRIVER = """
@@ -193,6 +192,15 @@ def test_a_half_made_environment_is_repaired_and_a_dead_process_lock_is_no_obsta
     assert code == 0 and "waiting" not in said, said
     assert has(place, "alpha") and not (place / ".venv" / "stray").exists()
     assert names(place) == [".venv"]
+
+
+def test_an_environment_that_somebody_else_made_is_left_alone(tmp_path):
+    (tmp_path / "requirements.txt").touch()
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "theirs").touch()
+    code, said = ensure(tmp_path)
+    assert code == 1 and "did not make" in said and "Nothing was changed" in said
+    assert (tmp_path / ".venv" / "bin" / "theirs").exists()
 
 
 def test_an_environment_whose_python_is_gone_is_made_anew(place):

@@ -2,8 +2,8 @@
 
 import pytest
 import workshop
-from workshop.gates import _copy_from
 from workshop.dockerfiles import parse
+from workshop.gates import _copy_from
 
 
 @pytest.fixture

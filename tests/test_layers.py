@@ -41,7 +41,7 @@ LOWER = tar_of({"etc": None, "etc/a": b"one", "etc/b": b"two", "old": None, "old
 UPPER = tar_of({"etc/a": b"changed", ".wh.old": b"", "etc/.wh.b": b"", "new": b"n"})
 HISTORY = [
     {"created_by": "/bin/sh -c #(nop) COPY dir:1 in / "},
-    {"created_by": "/bin/sh -c #(nop)  CMD [\"sh\"]", "empty_layer": True},
+    {"created_by": '/bin/sh -c #(nop)  CMD ["sh"]', "empty_layer": True},
     {"created_by": "/bin/sh -c rm -rf /old"},
 ]
 
@@ -124,7 +124,7 @@ def test_a_directory_again_keeps_its_content():
 
 def test_the_inventory_of_a_real_image(client, busybox, app):
     (app / "data.txt").write_text("12345")
-    recipe = "FROM busybox:1.37\nCOPY data.txt /d/one\nRUN rm /d/one && ln -s /nowhere /d/two && echo 123 > /d/three\nCMD [\"true\"]\n"
+    recipe = 'FROM busybox:1.37\nCOPY data.txt /d/one\nRUN rm /d/one && ln -s /nowhere /d/two && echo 123 > /d/three\nCMD ["true"]\n'
     build = workshop.build(client, app, recipe)
     files = workshop.files(client, build.tag)
     base = len(client.api.inspect_image(busybox)["RootFS"]["Layers"])
@@ -136,11 +136,15 @@ def test_the_inventory_of_a_real_image(client, busybox, app):
     assert own.loc["/d/three", "created_by"].startswith("RUN rm /d/one")
     table = workshop.layers(files)
     assert table["bytes"].iloc[base] == 5 and table["bytes"].iloc[base + 1] == 4
-    listed = workshop.run(client, build.tag, "find / -xdev -type f -not -path '/etc/host*' -not -path '/etc/resolv*' -not -path '/.dockerenv'")
+    listed = workshop.run(
+        client,
+        build.tag,
+        "find / -xdev -type f -not -path '/etc/host*' -not -path '/etc/resolv*' -not -path '/.dockerenv'",
+    )
     seen = set(files[files["visible"] & files["kind"].isin(["file", "hard link"])]["path"])
-    assert {path for path in listed.splitlines() if not path.startswith(("/proc", "/sys", "/dev", "/run/.container"))} == {
-        path for path in seen if not path.startswith(("/etc/host", "/etc/resolv", "/dev"))
-    }
+    assert {
+        path for path in listed.splitlines() if not path.startswith(("/proc", "/sys", "/dev", "/run/.container"))
+    } == {path for path in seen if not path.startswith(("/etc/host", "/etc/resolv", "/dev"))}
 
 
 def test_sizes_come_from_the_layers_and_the_engines_figure_stands_beside(client, busybox, app):
@@ -181,7 +185,7 @@ def test_an_image_that_is_not_there_is_named(client):
     "created_by, plain",
     [
         ("/bin/sh -c #(nop) COPY file:abc in /x ", "COPY to /x"),
-        ("/bin/sh -c #(nop)  CMD [\"sh\"]", "CMD [\"sh\"]"),
+        ('/bin/sh -c #(nop)  CMD ["sh"]', 'CMD ["sh"]'),
         ("/bin/sh -c apt-get update", "RUN apt-get update"),
         ("|1 V=2 /bin/sh -c make", "RUN make"),
         ("RUN /bin/sh -c make # buildkit", "RUN make"),

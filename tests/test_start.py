@@ -13,9 +13,8 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-import pytest
-
 import environment
+import pytest
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 30  # to wait for anything; far more than it takes

@@ -51,13 +51,17 @@ def test_the_whole_sweep_would_take_only_what_is_labelled_as_ours(client, foreig
     assert ours.image in {image["Id"] for image in wanted}
     on_ours = client.images.get(f"{name}:on-ours").id
     assert on_ours not in {image["Id"] for image in wanted}, "it inherits the label, but somebody else built it"
-    assert not [tag for image in wanted for tag in image.get("RepoTags") or [] if tag.startswith(("busybox:", "python:"))]
+    assert not [
+        tag for image in wanted for tag in image.get("RepoTags") or [] if tag.startswith(("busybox:", "python:"))
+    ]
     assert not [one for one in our_containers(client) if one.name.startswith(name)]
 
 
 def test_what_the_workshop_made_is_gone_afterwards(client, busybox, app):
     before = everything(client)
-    build = workshop.build(client, app, f"FROM busybox:1.37 AS a\nRUN echo {app.name} > /a\nFROM busybox:1.37\nCOPY --from=a /a /a\n")
+    build = workshop.build(
+        client, app, f"FROM busybox:1.37 AS a\nRUN echo {app.name} > /a\nFROM busybox:1.37\nCOPY --from=a /a /a\n"
+    )
     container = client.containers.create(build.tag, "true", labels={"factory-floor": "container"})
     assert container.id in {one.id for one in our_containers(client)}
     container.remove()

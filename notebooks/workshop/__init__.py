@@ -7,9 +7,9 @@ from .engine import connect
 from .errors import EngineLost, WorkshopError
 from .gates import gate
 from .inventory import directories, files, layers, sizes
+from .running import answer, loaded, run
 from .teaching import conclude, recap, score
 from .tidying import tidy
-from .running import answer, loaded, run
 from .units import size
 
 __all__ = [

@@ -163,5 +163,3 @@ class _Hashed:
         chunk = self._stream.read(count)
         self.sum.update(chunk)
         return chunk
-
-

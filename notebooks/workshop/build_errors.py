@@ -39,7 +39,9 @@ HINTS = (
 class BuildError(WorkshopError):
     """A build step failed. line and command: where (None if before the first step); output: its last lines; hint: or ""."""
 
-    def __init__(self, what: str, remedy: str, state: str, line: int | None, command: str, output: list[str], hint: str):
+    def __init__(
+        self, what: str, remedy: str, state: str, line: int | None, command: str, output: list[str], hint: str
+    ):
         super().__init__(what, remedy, state)
         self.line, self.command, self.output, self.hint = line, command, output, hint
 
@@ -93,4 +95,6 @@ def refused(error: docker.errors.APIError, dockerfile: Dockerfile) -> BuildError
     what = f"The engine refused the build: {message.strip()}"
     sign = "heredoc" if any(step.heredoc for step in dockerfile.instructions) else ""
     advice = hint(sign, message)
-    return BuildError(what, "Mend the Dockerfile and run the cell again.", "Nothing was built.", line, command, [], advice)
+    return BuildError(
+        what, "Mend the Dockerfile and run the cell again.", "Nothing was built.", line, command, [], advice
+    )

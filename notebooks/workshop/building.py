@@ -53,7 +53,9 @@ class Build:
     def __repr__(self) -> str:
         cached = int((self.steps["status"] == "cached").sum())
         many = "stage" if len(self.stages) == 1 else "stages"
-        return f"{self.tag}: {len(self.stages)} {many}, {len(self.steps)} steps ({cached} cached), {seconds(self.seconds)}"
+        return (
+            f"{self.tag}: {len(self.stages)} {many}, {len(self.steps)} steps ({cached} cached), {seconds(self.seconds)}"
+        )
 
 
 def build(
@@ -94,7 +96,9 @@ def build(
             run.sweep()
             raise
         except CONNECTION_ERRORS:
-            raise engine_lost(run.where(), f"{tag} was not built; images that were finished before are untouched.") from None
+            raise engine_lost(
+                run.where(), f"{tag} was not built; images that were finished before are untouched."
+            ) from None
         except docker.errors.APIError as error:
             raise build_errors.refused(error, parsed) from None
         took = time.monotonic() - run.began

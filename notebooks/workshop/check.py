@@ -66,9 +66,13 @@ def _same(client: docker.DockerClient, mine: dict, other: str) -> bool:
         theirs = client.api.inspect_image(other)
     except docker.errors.ImageNotFound:
         return False
+
     def facts(image):
         config = image["Config"] or {}
-        return [image["RootFS"], *(config.get(key) for key in ("Cmd", "Entrypoint", "Env", "User", "WorkingDir", "ExposedPorts"))]
+        return [
+            image["RootFS"],
+            *(config.get(key) for key in ("Cmd", "Entrypoint", "Env", "User", "WorkingDir", "ExposedPorts")),
+        ]
 
     return facts(mine) == facts(theirs)
 
@@ -93,7 +97,9 @@ def not_smaller_than(other: str) -> Promise:
     def promise(client, image):
         table = sizes(client, [image, other]).set_index("image")["bytes"]
         seen = f"{image} ships {size(table[image])}, {other} {size(table[other])}"
-        return (True, seen) if table[image] >= table[other] else (False, f"{seen}: did you change more than you had to?")
+        return (
+            (True, seen) if table[image] >= table[other] else (False, f"{seen}: did you change more than you had to?")
+        )
 
     return promise
 
@@ -128,7 +134,11 @@ def more_layers_than(other: str, by: int = 1) -> Promise:
     def promise(client, image):
         table = sizes(client, [image, other]).set_index("image")["layers"]
         seen = f"{image} has {table[image]} layers, {other} has {table[other]}"
-        return (True, seen) if table[image] >= table[other] + by else (False, f"{seen}. Which Dockerfile words make a layer?")
+        return (
+            (True, seen)
+            if table[image] >= table[other] + by
+            else (False, f"{seen}. Which Dockerfile words make a layer?")
+        )
 
     return promise
 
@@ -137,7 +147,7 @@ def same_layers_as(other: str) -> Promise:
     """Layer for layer the same files as the other image."""
 
     def promise(client, image):
-        ours, theirs = ([client.api.inspect_image(name)["RootFS"]["Layers"] for name in (image, other)])
+        ours, theirs = [client.api.inspect_image(name)["RootFS"]["Layers"] for name in (image, other)]
         if ours == theirs:
             return True, f"{image} ships the same {len(ours)} layers as {other}"
         first = next((i for i, pair in enumerate(zip(ours, theirs)) if pair[0] != pair[1]), min(len(ours), len(theirs)))
@@ -188,7 +198,11 @@ def runs_as(*, other_than: str = "root") -> Promise:
     def promise(client, image):
         user = (client.api.inspect_image(image)["Config"].get("User") or "root").split(":")[0]
         user = "root" if user == "0" else user
-        return (True, f"it runs as {user}") if user != other_than else (False, f"it runs as {user}. Which word changes that?")
+        return (
+            (True, f"it runs as {user}")
+            if user != other_than
+            else (False, f"it runs as {user}. Which word changes that?")
+        )
 
     return promise
 

@@ -72,7 +72,10 @@ def parse(text: str) -> Dockerfile:
     try:
         tree = parse_dockerfile_ast(text)
     except DockerfileSyntaxError as error:
-        raise WorkshopError(f"The Dockerfile cannot be read: {str(error).removeprefix('Dockerfile parse error ')}.", "Mend that line and run the cell again.") from None
+        raise WorkshopError(
+            f"The Dockerfile cannot be read: {str(error).removeprefix('Dockerfile parse error ')}.",
+            "Mend that line and run the cell again.",
+        ) from None
     instructions, stages, defaults = [], [], {}
     for node in tree.instructions:
         word = node.name.upper()

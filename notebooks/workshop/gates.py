@@ -33,7 +33,10 @@ def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
     origins = _origins(client, build)
     final = by_stage[names[-1]]
     crossed = pd.concat(
-        [_crossed(final[final["layer"] == layer], by_stage, parsed, instruction) for layer, instruction in origins.items()]
+        [
+            _crossed(final[final["layer"] == layer], by_stage, parsed, instruction)
+            for layer, instruction in origins.items()
+        ]
         or [_nothing()]
     )
     parts = [_stage_rows(name, by_stage[name], crossed[crossed["stage"] == name]) for name in names[:-1]]

@@ -46,7 +46,13 @@ def layers(files: pd.DataFrame) -> pd.DataFrame:
     keys = ["image", "layer", "created_by"]
     every = files[keys].drop_duplicates().set_index(keys)
     found = plain.groupby(keys, observed=True)["size"].agg(files="count", bytes="sum")
-    return every.join(found).fillna(0).astype({"files": int, "bytes": int}).reset_index().sort_values(keys[:2], ignore_index=True)
+    return (
+        every.join(found)
+        .fillna(0)
+        .astype({"files": int, "bytes": int})
+        .reset_index()
+        .sort_values(keys[:2], ignore_index=True)
+    )
 
 
 def sizes(client: docker.DockerClient, images: list[str]) -> pd.DataFrame:
@@ -68,7 +74,11 @@ def sizes(client: docker.DockerClient, images: list[str]) -> pd.DataFrame:
 def directories(files: pd.DataFrame, depth: int = 2) -> pd.DataFrame:
     """Visible bytes by folder, largest first: columns directory, files, bytes. depth: how many path parts count."""
     plain = files[(files["kind"] == "file") & files["visible"]]
-    top = plain["path"].map(lambda path: "/".join(path.split("/")[: depth + 1]) if path.count("/") > depth else path.rpartition("/")[0] or "/")
+    top = plain["path"].map(
+        lambda path: (
+            "/".join(path.split("/")[: depth + 1]) if path.count("/") > depth else path.rpartition("/")[0] or "/"
+        )
+    )
     grouped = plain.groupby(top.rename("directory"))["size"].agg(files="count", bytes="sum")
     return grouped.sort_values("bytes", ascending=False).reset_index()
 

@@ -24,7 +24,11 @@ def hidden(layers: list[list[tuple]]) -> dict[tuple[int, int], tuple[str, int]]:
     """
     root, gone = _Node(), {}
     for number, entries in enumerate(layers):
-        for path, kind, *_ in entries:  # first what this layer takes away from the lower ones, in whatever order it says so
+        for (
+            path,
+            kind,
+            *_,
+        ) in entries:  # first what this layer takes away from the lower ones, in whatever order it says so
             if kind == "opaque":
                 _take_out(_find(root, path), "opaque", number, gone)
             elif kind == "whiteout":

@@ -99,7 +99,13 @@ class Panel:
         row.logged = time.monotonic()
         if not self._notebook:
             began = row.took is None and row.age() < 0.5
-            parts = [GLYPH[row.state], row.group and f"[{row.group}]", row.text, row.detail, not began and seconds(row.age())]
+            parts = [
+                GLYPH[row.state],
+                row.group and f"[{row.group}]",
+                row.text,
+                row.detail,
+                not began and seconds(row.age()),
+            ]
             print(" ".join(part for part in parts if part), flush=True)
 
     def _draw(self, force: bool = False) -> None:

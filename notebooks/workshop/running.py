@@ -92,7 +92,9 @@ def _container(client: docker.DockerClient, image: str, **options):
     except docker.errors.ImageNotFound:
         raise WorkshopError(f"The engine has no image {image}.", "Run the cell that builds it first.") from None
     except docker.errors.APIError as error:
-        raise WorkshopError(f"A container of {image} cannot start: {error.explanation or error}.", "", "It was removed.") from None
+        raise WorkshopError(
+            f"A container of {image} cannot start: {error.explanation or error}.", "", "It was removed."
+        ) from None
     finally:
         if container is not None:
             try:

@@ -9,7 +9,6 @@ from .bases import known
 from .errors import watching
 from .labels import BASES, CONTAINER, LABEL, PREFIX, STAND_IN_ROOT
 from .panel import Panel
-from .units import size
 
 
 @watching("the tidying up")
@@ -43,7 +42,9 @@ def our_images(client: docker.DockerClient, app: str | None = None, bases: bool 
     labelled = client.api.images(filters={"label": LABEL}, all=True)
     wanted = [image for image in labelled if bases or image["Labels"][LABEL] not in BASES]
     if app:
-        wanted = [image for image in wanted if any(tag.startswith(f"{PREFIX}{app}:") for tag in image.get("RepoTags") or [])]
+        wanted = [
+            image for image in wanted if any(tag.startswith(f"{PREFIX}{app}:") for tag in image.get("RepoTags") or [])
+        ]
     return [image for image in sorted(wanted, key=lambda one: -one["Created"]) if _made_here(client, image)]
 
 
@@ -56,7 +57,11 @@ def _made_here(client: docker.DockerClient, image: dict) -> bool:
 
 def _our_tag(image: dict, tag: str) -> bool:
     if image["Labels"][LABEL] in BASES:
-        return tag in known.BASES or tag == image["Labels"].get(f"{LABEL}.stand-in-for") or tag.startswith("factory-floor/")
+        return (
+            tag in known.BASES
+            or tag == image["Labels"].get(f"{LABEL}.stand-in-for")
+            or tag.startswith("factory-floor/")
+        )
     return tag.startswith(PREFIX)
 
 

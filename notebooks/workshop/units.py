@@ -2,10 +2,13 @@
 
 
 def size(count: float) -> str:
-    """`count` bytes as text: "912.4 MB" (10^6 bytes), "65.1 kB" below 100 kB, "512 B" below 1 kB."""
+    """`count` bytes as text: "912.4 MB" (10^6 bytes), "65.1 kB" below 100 kB, "512 bytes" below 1 kB."""
+    count = int(count)
     if abs(count) >= 100_000:
         return f"{count / 1e6:,.1f} MB"
-    return f"{count / 1e3:.1f} kB" if abs(count) >= 1_000 else f"{int(count)} B"
+    if abs(count) >= 1_000:
+        return f"{count / 1e3:.1f} kB"
+    return "1 byte" if count == 1 else f"{count} bytes"
 
 
 def seconds(count: float) -> str:

@@ -1,7 +1,7 @@
 """The base images: each one made available from the best place that has it, and what was done said plainly."""
 
 from .kit import save_kit
-from .ladder import NotToBeHad, Outcome, ensure, renew
 from .known import BASES, summary, table
+from .ladder import NotToBeHad, Outcome, ensure, renew
 
 __all__ = ["BASES", "NotToBeHad", "Outcome", "ensure", "renew", "save_kit", "summary", "table"]

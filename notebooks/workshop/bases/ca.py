@@ -22,7 +22,14 @@ PROBE = "https://pypi.org/simple/"  # what pip will ask inside a build
 IN_IMAGE = "/usr/local/share/ca-certificates/factory-floor.crt"
 
 # Each tool has a variable of its own.
-VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS")
+VARIABLES = (
+    "SSL_CERT_FILE",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "NODE_EXTRA_CA_CERTS",
+)
 
 # Bases in which nothing is ever downloaded stay as they are.
 NOT_NEEDED = ("busybox:", "gcr.io/distroless/")
@@ -41,7 +48,9 @@ def bundle() -> bytes | None:
         try:
             return Path(chosen).read_bytes()
         except OSError as error:
-            raise WorkshopError(f"{CA_FILE} names {chosen}, which cannot be read: {error.strerror}.", "Mend it.") from None
+            raise WorkshopError(
+                f"{CA_FILE} names {chosen}, which cannot be read: {error.strerror}.", "Mend it."
+            ) from None
     if _reaches(certifi.where()) is not False:
         return None  # trusted as it is, or there is no network to say
     return next((pem for pem in _machine_bundles() if pem.strip()), None)
@@ -92,7 +101,9 @@ def add_layer(client: docker.DockerClient, name: str, origin: str, report) -> bo
     )  # fmt: skip
     for message in stream:
         if "error" in message:
-            raise WorkshopError(f"The certificates could not be put into {name}: {message['error']}", "Run the cell again.")
+            raise WorkshopError(
+                f"The certificates could not be put into {name}: {message['error']}", "Run the cell again."
+            )
     return True
 
 

@@ -25,7 +25,9 @@ def save_kit(client: docker.DockerClient, path: str | Path, names: tuple[str, ..
     path = Path(path)
     present = [name for name in names if in_engine(client, name)]
     if not present:
-        raise WorkshopError("The engine has none of the base images yet.", "Run the lessons' first cells, or bases.ensure().")
+        raise WorkshopError(
+            "The engine has none of the base images yet.", "Run the lessons' first cells, or bases.ensure()."
+        )
     partial = path.with_name(path.name + ".partial")
     with Panel(f"Saving {len(present)} base images to {path.name}") as panel:
         panel.row("kit", ", ".join(present))
@@ -40,7 +42,9 @@ def save_kit(client: docker.DockerClient, path: str | Path, names: tuple[str, ..
             os.replace(partial, path)
             panel.summary = f"{path} holds {', '.join(present)}: {size(written)}"
         except OSError as error:
-            raise WorkshopError(f"The kit could not be written: {error}.", "Choose another folder or make room.") from None
+            raise WorkshopError(
+                f"The kit could not be written: {error}.", "Choose another folder or make room."
+            ) from None
         finally:
             partial.unlink(missing_ok=True)
     return path

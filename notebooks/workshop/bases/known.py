@@ -61,7 +61,9 @@ def summary(client: docker.DockerClient) -> str:
         plural = "s" if count > 1 else ""
         words.append(f"{count} {origin}{plural}" if origin == "stand-in" else f"{count} from {origin}")
     if missing := len(bases) - len(present):
-        words.append(f"{missing} to be fetched when a lesson needs them" if words else "fetched when a lesson needs them")
+        words.append(
+            f"{missing} to be fetched when a lesson needs them" if words else "fetched when a lesson needs them"
+        )
     extra = ", with your network's certificates" if present["certificates"].any() else ""
     return ", ".join(words).replace("from found in the engine", "found in the engine") + extra
 

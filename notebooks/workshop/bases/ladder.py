@@ -57,7 +57,9 @@ def ensure(client: docker.DockerClient, names: Iterable[str]) -> list[Outcome]:
     """
     asked = {_tagged(name): name for name in names}
     names = list(asked)
-    present = {name: image for name in names if (image := in_engine(client, name)) and not _outdated(client, name, image)}
+    present = {
+        name: image for name in names if (image := in_engine(client, name)) and not _outdated(client, name, image)
+    }
     missing = [name for name in names if name not in present]
     outcomes = {name: Outcome(name, source(image)) for name, image in present.items()}
     _certify(client, present)
@@ -107,6 +109,9 @@ def _outdated(client: docker.DockerClient, name: str, image: dict) -> bool:
 def _climb_down(client: docker.DockerClient, name: str, asked_for: str, panel: Panel) -> Outcome:
     began, reasons = time.monotonic(), []
     panel.row(name, name)
+    if (image := in_engine(client, name)) and not _outdated(client, name, image):
+        panel.row(name, state="done", detail="came with the one before")  # a class kit holds several
+        return Outcome(name, source(image))
     for rung, fetch in _rungs(name):
         if rung in _out_of_reach:
             reasons.append(_out_of_reach[rung])
@@ -136,7 +141,10 @@ def _rungs(name: str):
         yield "the class kit", lambda client, name, panel: _from_kit(client, name, panel, Path(os.environ[KIT]))
     if registry := os.environ.get(REGISTRY):
         yield f"the class registry {registry}", lambda client, name, panel: _renamed(client, registry, name, panel)
-    yield "Docker Hub" if _official(name) else name.split("/")[0], lambda client, name, panel: pull(client, name, panel, name)
+    yield (
+        "Docker Hub" if _official(name) else name.split("/")[0],
+        lambda client, name, panel: pull(client, name, panel, name),
+    )
     if _official(name):
         for prefix in os.environ.get(OTHER_MIRRORS, " ".join(MIRRORS)).split():
             yield (

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..history import instruction
 from .style import BASE, FINAL, INK, MUTED, finish, megabytes, percent, plural, safe, shorten, shorten_left, tint, wrap
-
-
-def instruction(created_by: str) -> str:
-    """A history entry as the Dockerfile had it: `/bin/sh -c #(nop) CMD x` → `CMD x`, `/bin/sh -c x` → `RUN x`."""
-    text = " ".join(str(created_by or "").split())
-    text = re.sub(r"\s*# buildkit$", "", text)
-    text = re.sub(r"^\|\d+ (\S+=\S* )*(?=/bin/sh)", "", text)  # classic engines put the ARGs in front
-    text = re.sub(r"^(RUN )?/bin/sh -c #\(nop\)\s*", "", text)
-    text = re.sub(r"^(RUN )?/bin/sh -c\s+", "RUN ", text)
-    text = re.sub(r"^(COPY|ADD) (?:file|dir|multi):\w+ in ", r"\1 to ", text)
-    return text or "(no instruction recorded)"
 
 
 def layers(frame: pd.DataFrame, footer: str = "") -> go.Figure:

@@ -8,6 +8,10 @@ import zlib
 
 import plotly.graph_objects as go
 
+from ..units import size
+
+megabytes = size  # one way to show bytes, in figures and in text
+
 INK, MUTED, CARD, GRID = "#1f2933", "#56626c", "#ffffff", "#e3e8ec"
 SANS = "Helvetica Neue, Arial, DejaVu Sans, sans-serif"
 MONO = "Menlo, Consolas, DejaVu Sans Mono, monospace"
@@ -59,16 +63,6 @@ def tint(colour: str, share: float) -> str:
     return "#" + "".join(f"{round(255 - (255 - part) * share):02x}" for part in parts)
 
 
-def megabytes(count: float) -> str:
-    """Bytes for people: MB (10^6 bytes) with one decimal, kB below 100 kB, B below 1 kB."""
-    count = int(count)
-    if count < 1_000:
-        return f"{count} B"
-    if count < 100_000:
-        return f"{count / 1e3:.1f} kB"
-    return f"{count / 1e6:,.1f} MB"
-
-
 def plural(count: int, noun: str) -> str:
     """`1 file`, `2 files`, `12,000 files`."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
@@ -111,8 +105,14 @@ def _even_width(text: str, most: int) -> int:
 
 
 def finish(
-    figure: go.Figure, title: str, words: str, footer: str, height: int,
-    left: int = 14, right: int = 14, bottom: int = 14,
+    figure: go.Figure,
+    title: str,
+    words: str,
+    footer: str,
+    height: int,
+    left: int = 14,
+    right: int = 14,
+    bottom: int = 14,
 ) -> go.Figure:
     """Put the figure on its card: title on top, small print below, `height` pixels for what is between them."""
     heading = wrap(title, _even_width(title, 66))
