@@ -5,12 +5,14 @@ Run against another engine with DOCKER_HOST=… python3 tests.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 import tarfile
 import uuid
 from pathlib import Path
 
+import docker
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,6 +55,18 @@ def tar_of(entries: dict) -> bytes:
                 entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content) if isinstance(content, bytes) else None)
     return packed.getvalue()
+
+
+def traces_of(client, word: str) -> list[str]:
+    """Images and containers, finished or not, in whose making the word occurs. Others may be at work meanwhile."""
+    found = []
+    for image in client.api.images(all=True):
+        with contextlib.suppress(docker.errors.NotFound):
+            if any(word in entry["CreatedBy"] for entry in client.api.history(image["Id"])):
+                found.append(image["Id"])
+    return found + [
+        one["Id"] for one in client.api.containers(all=True) if word in one["Command"] or word in one["Image"]
+    ]
 
 
 def everything(client) -> dict[str, set]:

@@ -60,9 +60,7 @@ def hint(*texts: str) -> str:
     return next((advice for signs, advice in HINTS if re.search(signs, everything, re.MULTILINE | re.IGNORECASE)), "")
 
 
-def failed(
-    message: str, dockerfile: Dockerfile, instruction: Instruction | None, output: list[str], kept: bool
-) -> BuildError:
+def failed(message: str, instruction: Instruction | None, output: list[str], kept: bool) -> BuildError:
     """The error for a message of the builder's stream. kept: whether the good steps stay cached."""
     last = output[-LAST_LINES:]
     if instruction is None:
@@ -86,6 +84,15 @@ def no_such_source(name: str, dockerfile: Dockerfile, reason: WorkshopError) -> 
     )
 
 
+def refuse_heredocs(dockerfile: Dockerfile) -> None:
+    """Raise BuildError for a heredoc: some classic builders take `RUN <<EOF` and then silently run nothing."""
+    for step in dockerfile.instructions:
+        if step.heredoc:
+            what = f"Line {step.line} of the Dockerfile uses a heredoc:\n    {step.text}"
+            remedy = "Write it with && and \\ instead, and run the cell again."
+            raise BuildError(what, remedy, "Nothing was built.", step.line, step.text, [], hint("heredoc"))
+
+
 def refused(error: docker.errors.APIError, dockerfile: Dockerfile) -> BuildError:
     """The error for a build that the engine refused outright, such as one whose Dockerfile it cannot parse."""
     message = str(error.explanation or error)
@@ -93,8 +100,5 @@ def refused(error: docker.errors.APIError, dockerfile: Dockerfile) -> BuildError
     line = int(found[1]) if found else None
     command = next((step.text for step in dockerfile.instructions if step.line == line), "")
     what = f"The engine refused the build: {message.strip()}"
-    sign = "heredoc" if any(step.heredoc for step in dockerfile.instructions) else ""
-    advice = hint(sign, message)
-    return BuildError(
-        what, "Mend the Dockerfile and run the cell again.", "Nothing was built.", line, command, [], advice
-    )
+    remedy = "Mend the Dockerfile and run the cell again."
+    return BuildError(what, remedy, "Nothing was built.", line, command, [], hint(message))

@@ -30,7 +30,7 @@ def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
     read = files(client, list(build.stages.values()))
     visible = read[read["visible"] & (read["kind"] == "file")]
     by_stage = {name: visible[visible["image"] == image] for name, image in build.stages.items()}
-    origins = _origins(client, build)
+    origins = _origins(client, build, parsed)
     final = by_stage[names[-1]]
     crossed = pd.concat(
         [
@@ -45,20 +45,24 @@ def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[COLUMNS]
 
 
-def _origins(client: docker.DockerClient, build: Build) -> dict[int, str]:
+def _origins(client: docker.DockerClient, build: Build, parsed: dockerfiles.Dockerfile) -> dict[int, str]:
     """{layer of the final image: the instruction of its stage that made it}; the base's layers are not in it.
 
     A step made a layer if the image after it has one more than the image before.
     """
     stage = list(build.stages)[-1]
     steps = build.steps[build.steps["stage"] == stage]
-    made, before = {}, None
-    for step in steps.itertuples():
-        after = len(client.api.inspect_image(step.image)["RootFS"].get("Layers") or []) if step.image else before or 0
-        if before is not None:
-            made |= {layer: step.instruction for layer in range(before, after)}
+    base = next(one.base for one in parsed.stages if one.name == stage)
+    made, before = {}, 0 if base == "scratch" else _layer_count(client, build.stages.get(base, base))
+    for step in steps[(steps["status"] != "base") & (steps["image"] != "")].itertuples():
+        after = _layer_count(client, step.image)
+        made |= {layer: step.instruction for layer in range(before, after)}
         before = after
     return made
+
+
+def _layer_count(client: docker.DockerClient, image: str) -> int:
+    return len(client.api.inspect_image(image)["RootFS"].get("Layers") or [])
 
 
 def _crossed(landed: pd.DataFrame, by_stage: dict[str, pd.DataFrame], parsed, instruction: str) -> pd.DataFrame:

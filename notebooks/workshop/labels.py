@@ -21,3 +21,9 @@ PREFIX = "factory/"
 def labels(kind: str, **more: str) -> dict[str, str]:
     """Labels for a thing of this kind; each keyword becomes `factory-floor.<keyword>`."""
     return {LABEL: kind, **{f"{LABEL}.{key}": value for key, value in more.items()}}
+
+
+def tags_of(image: dict) -> list[str]:
+    """The tags of an image as an engine lists it, as one writes them: Podman spells out the registry."""
+    tags = [tag for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
+    return [tag.removeprefix("docker.io/").removeprefix("library/").removeprefix("localhost/") for tag in tags]

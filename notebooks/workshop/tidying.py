@@ -6,9 +6,11 @@ import docker
 import pandas as pd
 
 from .bases import known
+from .bases.known import in_engine
 from .errors import watching
-from .labels import BASES, CONTAINER, LABEL, PREFIX, STAND_IN_ROOT
+from .labels import BASES, CONTAINER, LABEL, PREFIX, STAND_IN_ROOT, tags_of
 from .panel import Panel
+from .removal import remove_untagged
 
 
 @watching("the tidying up")
@@ -25,6 +27,8 @@ def tidy(client: docker.DockerClient, app: str | None = None, bases: bool = Fals
         for container in [] if app else our_containers(client):
             rows.append(("container", container.name, _attempt(lambda c=container: c.remove(force=True, v=True))))
         for image in our_images(client, app, bases):
+            if not in_engine(client, image["Id"]):
+                continue  # it went with another one's steps
             rows += [("image", name, outcome) for name, outcome in _remove(client, image)]
             panel.row("tidy", detail=f"{len(rows)} looked at")
         removed = sum(outcome == "removed" for *_, outcome in rows)
@@ -40,11 +44,11 @@ def our_containers(client: docker.DockerClient) -> list:
 def our_images(client: docker.DockerClient, app: str | None = None, bases: bool = False) -> list[dict]:
     """The images that the workshop made, newest first, as the engine lists them. Arguments as for `tidy`."""
     labelled = client.api.images(filters={"label": LABEL}, all=True)
-    wanted = [image for image in labelled if bases or image["Labels"][LABEL] not in BASES]
+    # an engine may list an image that is just being removed without its labels
+    ours = [image for image in labelled if (image.get("Labels") or {}).get(LABEL)]
+    wanted = [image for image in ours if bases or image["Labels"][LABEL] not in BASES]
     if app:
-        wanted = [
-            image for image in wanted if any(tag.startswith(f"{PREFIX}{app}:") for tag in image.get("RepoTags") or [])
-        ]
+        wanted = [image for image in wanted if any(tag.startswith(f"{PREFIX}{app}:") for tag in tags_of(image))]
     return [image for image in sorted(wanted, key=lambda one: -one["Created"]) if _made_here(client, image)]
 
 
@@ -66,12 +70,16 @@ def _our_tag(image: dict, tag: str) -> bool:
 
 
 def _remove(client: docker.DockerClient, image: dict) -> list[tuple[str, str]]:
-    tags = [tag for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
+    tags = tags_of(image)
     foreign = [tag for tag in tags if not _our_tag(image, tag)]
+    parent = client.api.inspect_image(image["Id"]).get("Parent")
     found = [(tag, _attempt(lambda tag=tag: client.api.remove_image(tag))) for tag in tags if tag not in foreign]
     found += [(tag, "kept: the tag is not the workshop's") for tag in foreign]
     if not tags:
-        found.append((image["Id"][7:19], _attempt(lambda: client.api.remove_image(image["Id"]))))
+        gone = remove_untagged(client, image["Id"])
+        found.append((image["Id"][7:19], "removed" if gone else "kept: another image is built on it"))
+    elif not foreign:
+        remove_untagged(client, parent)
     return found
 
 

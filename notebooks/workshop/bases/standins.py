@@ -28,11 +28,11 @@ import docker
 from docker.types import CancellableStream
 
 from ..errors import WorkshopError
-from ..labels import LABEL, STAND_IN, STAND_IN_ROOT, labels
+from ..labels import LABEL, STAND_IN, STAND_IN_ROOT, STAND_IN_STAGE, labels
+from ..removal import remove_untagged
 
 RECIPES = Path(__file__).parent / "recipes"
 ROOT = "factory-floor/debian:bookworm"
-STAGE = "stand-in-stage"  # the label's value while a recipe is being built; the Dockerfiles in recipes/ set it
 MAIN, SECURITY = "http://deb.debian.org/debian", "http://deb.debian.org/debian-security"
 KEYRING = "usr/share/keyrings/debian-archive-keyring.gpg"
 
@@ -45,7 +45,7 @@ class Recipe(NamedTuple):
     note: str  # what differs from the original
 
 
-_DEBIAN_PYTHON = "CPython 3.11.2 and pip 23.0 are Debian's, moved to /usr/local, not compiled for the image."
+_DEBIAN_PYTHON = "CPython 3.11.2 is Debian's program, moved to /usr/local and not compiled for the image; pip is 22.3."
 _RECIPES = {
     "python:3.11": Recipe("python-full.Dockerfile", 60, _DEBIAN_PYTHON),
     "python:3.11-slim": Recipe("python-slim.Dockerfile", 15, _DEBIAN_PYTHON),
@@ -101,7 +101,7 @@ def recipe(name: str) -> str:
 def is_current(client: docker.DockerClient, name: str) -> bool:
     """True if the engine's image of that name is a stand-in made with this recipe (a CA layer on top may be there)."""
     found, _ = _inspect(client, name)
-    return (found.get(f"{LABEL}.stand-in-for"), found.get(f"{LABEL}.recipe")) == (name, recipe(name))
+    return _made(name).items() <= found.items()
 
 
 def build(client: docker.DockerClient, name: str, report: Report = lambda text: None) -> None:
@@ -112,7 +112,7 @@ def build(client: docker.DockerClient, name: str, report: Report = lambda text: 
     """
     if problem := can_build(name):
         raise StandInError(problem)
-    with _one_at_a_time(report):
+    with _alone_with(_RECIPES[name].dockerfile, report):
         found, old = _inspect(client, name)
         if old and found.get(f"{LABEL}.stand-in-for") != name:
             raise StandInError(
@@ -122,19 +122,20 @@ def build(client: docker.DockerClient, name: str, report: Report = lambda text: 
             )
         if is_current(client, name):
             return
-        root, old_root = _inspect(client, ROOT)
-        if root.get(f"{LABEL}.recipe") != _root_recipe():
-            _make_root(client, report)
+        old_root = _ensure_root(client, report)
         patience = 3.0  # seconds: after a build that was cut off, the engine may be busy with its last step
         try:
             _run_dockerfile(client, name, report)
             patience = 0.2
         finally:
             _sweep(client, name, patience)
-        for image in filter(None, (old, old_root)):
-            with contextlib.suppress(docker.errors.APIError):  # gone already, or something was built on it
-                if not client.api.inspect_image(image)["RepoTags"]:
-                    client.api.remove_image(image)
+        for image in (old, old_root):
+            remove_untagged(client, image)
+
+
+def _made(name: str) -> dict[str, str]:
+    """The labels that say by which recipe it was made; a layer on top may change the plain one, so it is not here."""
+    return {f"{LABEL}.stand-in-for": name, f"{LABEL}.recipe": recipe(name), f"{LABEL}.note": note(name)}
 
 
 def _root_recipe() -> str:
@@ -151,22 +152,29 @@ def _inspect(client: docker.DockerClient, name: str) -> tuple[dict[str, str], st
 
 
 @contextlib.contextmanager
-def _one_at_a_time(report: Report) -> Iterator[None]:
-    """Two notebooks may need the same stand-in at once: the second waits, and finds it made."""
+def _alone_with(file: str, report: Report) -> Iterator[None]:
+    """Two notebooks may need the same stand-in at once: the second waits here, and finds it made."""
     import fcntl  # not on Windows, where no stand-in is made
 
-    folder = os.open(RECIPES, os.O_RDONLY)
-    try:
+    with (RECIPES / file).open("rb") as lock:
         while True:
             try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                report("another notebook is making a stand-in: waiting for it")
+                report("another notebook is making the same: waiting for it")
                 time.sleep(1)
         yield
-    finally:
-        os.close(folder)
+
+
+def _ensure_root(client: docker.DockerClient, report: Report) -> str | None:
+    """Make the Debian root, unless it is there and current; returns the id of the one that it replaces, if any."""
+    with _alone_with("debian-root.sh", report):
+        found, old = _inspect(client, ROOT)
+        if found.get(f"{LABEL}.recipe") == _root_recipe():
+            return None
+        _make_root(client, report)
+        return old
 
 
 def _make_root(client: docker.DockerClient, report: Report) -> None:
@@ -260,7 +268,7 @@ def _run_dockerfile(client: docker.DockerClient, name: str, report: Report) -> N
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     archive.seek(0)
-    made = labels(STAND_IN, **{"stand-in-for": name, "recipe": recipe(name), "note": note(name)})
+    made = {LABEL: STAND_IN, **_made(name)}
     responses, problems = [], []
     hooks = client.api.hooks["response"]
     hooks.append(lambda response, *_, **__: responses.append(response))
@@ -327,7 +335,7 @@ def _follow(lines: Iterable[str], title: str, report: Report) -> list[str]:
 
 def _sweep(client: docker.DockerClient, name: str, patience: float) -> None:
     """Remove the stages of name's recipe, until none has turned up for so many seconds."""
-    ours = {"label": [f"{LABEL}={STAGE}", f"{LABEL}.stand-in-for={name}"]}
+    ours = {"label": [f"{LABEL}={STAND_IN_STAGE}", f"{LABEL}.stand-in-for={name}"]}
     started = seen = time.monotonic()
     while (now := time.monotonic()) - seen < patience and now - started < 30:
         containers = client.api.containers(all=True, filters=ours)

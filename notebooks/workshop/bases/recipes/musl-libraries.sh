@@ -23,10 +23,8 @@ export CC=musl-cc CFLAGS="-O1 -fPIC" MAKEFLAGS="-j$(nproc)"
 
 # The archives as upstream released them, checked by apt against Debian's signature
 mkdir /src && cd /src
-echo "deb-src http://deb.debian.org/debian bookworm main" > /etc/apt/sources.list
-apt-get update -q
-apt-get source -q --download-only bzip2 libffi openssl python3.11 sqlite3 xz-utils zlib
-for archive in *.orig.tar.*z*; do
+apt-get source -qq --download-only bzip2 libffi openssl python3.11 sqlite3 xz-utils zlib
+for archive in *.orig.tar.?z *.orig.tar.bz2; do
     name=${archive%%_*}
     mkdir "$name"
     tar -xf "$archive" -C "$name" --strip-components=1

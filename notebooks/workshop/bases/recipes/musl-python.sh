@@ -22,10 +22,10 @@ ln -s python3-config python-config
 sed -i "s/musl-cc/gcc/g; s#-[IL]/musl/[a-z]*##g" "$lib"/_sysconfigdata_*.py "$lib"/config-*/Makefile
 export LD_LIBRARY_PATH="$python/lib" PYTHONHOME="$python" PYTHONDONTWRITEBYTECODE=1
 test "$(./python3.11 --version)" = "Python 3.11.2"
-wheels=/usr/share/python-wheels
-PYTHONPATH=$(echo $wheels/pip-*.whl) quietly python ./python3.11 -m pip install --no-index --no-compile \
-    --root-user-action=ignore $wheels/*.whl
-sed -i "1s#^.*\$#\#!/usr/local/bin/python3.11#" pip*
+wheels=$lib/ensurepip/_bundled
+PYTHONPATH=$(echo "$wheels"/pip-*.whl) quietly python ./python3.11 -m pip install --no-index --no-compile \
+    --root-user-action=ignore "$wheels"/*.whl /usr/share/python-wheels/wheel-*.whl
+sed -i "1s#^.*\$#\#!/usr/local/bin/python3.11#" pip* wheel
 unset LD_LIBRARY_PATH
 find "$python" -depth -type d \( -name __pycache__ -o -name test -o -name tests -o -name idle_test \) -exec rm -rf {} +
 find "$python" -name "*.so*" -type f -exec strip --strip-unneeded {} +

@@ -1,9 +1,10 @@
 # Stand-in for python:3.11-alpine: CPython compiled for musl, with BusyBox around it; nothing of the compiler remains.
 FROM factory-floor/debian:bookworm AS toolchain
 LABEL factory-floor=stand-in-stage factory-floor.stand-in-for=python:3.11-alpine
-RUN apt-get update -q && apt-get install -qy --no-install-recommends \
-    busybox-static dpkg-dev file gcc libc6-dev linux-libc-dev make musl musl-tools netbase perl python3-pip-whl \
-    python3-setuptools-whl python3-wheel-whl tcl tzdata xz-utils
+RUN echo "deb-src http://deb.debian.org/debian bookworm main" >> /etc/apt/sources.list && \
+    apt-get update -q && apt-get install -qy --no-install-recommends \
+    busybox-static dpkg-dev file gcc libc6-dev linux-libc-dev make musl musl-tools netbase perl python3-wheel-whl tcl \
+    tzdata xz-utils
 
 FROM toolchain AS libraries
 COPY musl-libraries.sh /

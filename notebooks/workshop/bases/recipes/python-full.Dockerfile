@@ -2,7 +2,8 @@
 FROM factory-floor/debian:bookworm AS python
 LABEL factory-floor=stand-in-stage factory-floor.stand-in-for=python:3.11
 COPY python-from-debian.sh /
-RUN apt-get update -q && sh /python-from-debian.sh
+RUN echo "deb-src http://deb.debian.org/debian bookworm main" >> /etc/apt/sources.list && \
+    apt-get update -q && sh /python-from-debian.sh
 
 FROM factory-floor/debian:bookworm
 LABEL factory-floor=stand-in-stage factory-floor.stand-in-for=python:3.11
@@ -29,7 +30,8 @@ RUN set -eux; \
 ENV LANG=C.UTF-8 PYTHON_VERSION=3.11.2
 RUN set -eux; \
     apt-get update -q; \
-    apt-get install -qy --no-install-recommends libbluetooth-dev tk-dev uuid-dev libexpat1-dev libdb5.3 libnsl2; \
+    apt-get install -qy --no-install-recommends \
+        libbluetooth-dev libdb5.3 libexpat1-dev libnsl2 tk-dev tk8.6-blt2.5 uuid-dev; \
     rm -rf /var/lib/apt/lists/*
 COPY --from=python /out/usr/local /usr/local
 CMD ["python3"]

@@ -1,0 +1,296 @@
+"""Stand-ins for official base images: what a lesson relies on holds in them, and making them leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import docker
+import pytest
+from conftest import NOTEBOOKS, tar_of
+from workshop.bases import standins
+from workshop.bases.standins import LABEL, StandInError
+
+PYTHONS = tuple(name for name in standins.NAMES if name.startswith("python"))
+
+
+@pytest.fixture(scope="module")
+def client():
+    host = os.environ.get("DOCKER_HOST")
+    client = docker.DockerClient(base_url=host) if host else docker.from_env()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def have(client):
+    """have(name): the stand-in is in the engine afterwards; without a way to make it, the test is skipped."""
+
+    def have(name: str) -> str:
+        if not standins.is_current(client, name):
+            if problem := standins.can_build(name):
+                pytest.skip(problem)
+            try:
+                standins.build(client, name)
+            except StandInError as error:
+                if "not a stand-in" not in error.what:
+                    raise
+                pytest.skip(error.what)
+        return name
+
+    return have
+
+
+@pytest.fixture
+def run(client, have):
+    """run(name, script): what the shell script prints in a container of that stand-in; fails if the script does."""
+
+    def run(name: str, script: str) -> str:
+        return client.containers.run(have(name), ["/bin/sh", "-ec", script], remove=True, network_mode="none").decode()
+
+    return run
+
+
+@pytest.fixture
+def trial(client, have, tmp_path, monkeypatch):
+    """trial(steps): the name of a stand-in of the test's own, whose first stage has these steps."""
+    have("busybox:1.37")  # and with it the Debian root
+    name = f"factory/trial-{uuid.uuid4().hex[:8]}:1"
+    shutil.copytree(standins.RECIPES, tmp_path / "recipes")
+    monkeypatch.setattr(standins, "RECIPES", tmp_path / "recipes")
+    monkeypatch.setattr(standins, "_RECIPES", {name: standins.Recipe("trial.Dockerfile", 1, "It is a trial.")})
+
+    def trial(steps: str) -> str:
+        ours = f"LABEL {LABEL}={standins.STAGE} {LABEL}.stand-in-for={name}"
+        stages = f"FROM {standins.ROOT} AS one\n{ours}\n{steps}\nFROM scratch\n{ours}\nCOPY --from=one /etc/issue /\n"
+        (tmp_path / "recipes" / "trial.Dockerfile").write_text(stages)
+        return name
+
+    yield trial
+    steps = {"label": f"{LABEL}.stand-in-for={name}"}
+    while images := client.api.images(filters=steps):  # on the containerd store, one step at a time
+        for image in images:
+            client.api.remove_image(image["Id"], force=True)
+    assert client.api.images(all=True, filters=steps) == []
+
+
+def left_of(client, name: str) -> list:
+    """Images and containers that a recipe's build has left, apart from the finished image's own steps."""
+    ours = {"label": [f"{LABEL}={standins.STAGE}", f"{LABEL}.stand-in-for={name}"]}
+    return client.api.images(filters={**ours, "dangling": True}) + client.api.containers(all=True, filters=ours)
+
+
+@pytest.mark.parametrize("name", standins.NAMES)
+def test_each_has_a_shell_and_its_first_command(client, run, name):
+    assert run(name, "echo hello") == "hello\n"
+    assert client.images.get(name).attrs["Config"]["Cmd"] == (["sh"] if name.startswith("busybox") else ["python3"])
+
+
+@pytest.mark.parametrize("name", standins.NAMES)
+def test_each_says_what_it_is_and_what_differs(client, have, name):
+    labels = client.images.get(have(name)).labels
+    assert labels[LABEL] == "stand-in"
+    assert labels[f"{LABEL}.stand-in-for"] == name
+    assert labels[f"{LABEL}.recipe"] == standins.recipe(name)
+    assert labels[f"{LABEL}.note"] == standins.note(name)
+
+
+@pytest.mark.parametrize("name", standins.NAMES)
+def test_no_stage_of_a_finished_stand_in_stays_behind(client, have, name):
+    assert left_of(client, have(name)) == []
+
+
+@pytest.mark.parametrize("name", PYTHONS)
+def test_python_lives_where_the_original_has_it(run, name):
+    assert run(name, "for p in python python3 pip; do command -v $p; done").split() == [
+        "/usr/local/bin/python",
+        "/usr/local/bin/python3",
+        "/usr/local/bin/pip",
+    ]
+    assert run(name, 'python -c "import sys; print(sys.prefix, sys.version_info[:2])"') == "/usr/local (3, 11)\n"
+    assert run(name, "python --version").split()[1] == run(name, "echo $PYTHON_VERSION").strip()
+    run(name, 'python -c "import bz2, ctypes, decimal, hashlib, json, lzma, sqlite3, ssl, uuid, zlib"')
+
+
+@pytest.mark.parametrize("name", PYTHONS)
+def test_pip_installs_where_the_seed_copies_from(run, name):
+    script = """
+    mkdir /gadget && cd /gadget && echo 'x = 1' > gadget.py
+    echo 'from setuptools import setup; setup(name="gadget", version="1", py_modules=["gadget"])' > setup.py
+    pip install -q --no-index --no-build-isolation --root-user-action=ignore --prefix=/install .
+    test -f /install/lib/python3.11/site-packages/gadget.py
+    cp -R /install/. /usr/local && cd / && python -c 'import gadget; print(gadget.__file__)'
+    """
+    assert run(name, script) == "/usr/local/lib/python3.11/site-packages/gadget.py\n"
+
+
+@pytest.mark.parametrize("name", PYTHONS)
+def test_a_virtual_environment_refers_to_usr_local(run, name):
+    script = "python -m venv /v && /v/bin/pip --version >&2 && readlink /v/bin/python"
+    assert run(name, script) == "/usr/local/bin/python\n"
+
+
+@pytest.mark.parametrize("name", PYTHONS)
+def test_no_compiled_modules_and_no_package_lists_are_shipped(run, name):
+    assert run(name, "find /usr/local -name '*.pyc'; find /var -name '*_Packages*'") == ""
+
+
+def test_the_slim_one_has_no_compiler_and_apt_still_names_debian(run):
+    assert run("python:3.11-slim", "for tool in gcc cc make git curl; do command -v $tool || true; done") == ""
+    assert "http://deb.debian.org/debian bookworm main" in run("python:3.11-slim", "cat /etc/apt/sources.list")
+
+
+def test_the_full_one_has_a_compiler_and_git(run):
+    run("python:3.11", "for tool in gcc g++ make git hg svn ssh curl wget; do command -v $tool; done")
+    program = "echo 'int main(void) { return 0; }' > a.c && gcc -static a.c -o a && ./a && file a"
+    assert "statically linked" in run("python:3.11", f"cd /tmp && {program}")
+
+
+def test_alpine_is_musl_without_apk_and_says_so(client, run):
+    name = "python:3.11-alpine"
+    assert "/lib/ld-musl-" in run(name, "ldd /usr/local/bin/python3")
+    assert run(name, "command -v apk || command -v apt || echo none") == "none\n"
+    assert run(name, "find / -xdev -name apk -o -xdev -name dpkg -o -xdev -name rpm") == ""
+    assert "no apk" in client.images.get(name).labels[f"{LABEL}.note"]
+
+
+def test_alpine_takes_wheels_for_musl_and_not_for_glibc(run):
+    tags = run("python:3.11-alpine", "python -m pip debug --verbose 2>/dev/null")
+    assert "musllinux_1_2" in tags
+    assert "manylinux" not in tags
+    suffixes = run("python:3.11-alpine", 'python -c "import importlib.machinery as m; print(*m.EXTENSION_SUFFIXES)"')
+    assert "-linux-musl.so" in suffixes
+    assert "-linux-gnu.so" not in suffixes
+
+
+def test_busybox_is_one_layer_of_the_version_that_it_says(client, run):
+    assert "BusyBox v1.37" in run("busybox:1.37", "busybox | head -n 1")
+    assert run("busybox:1.37", "stat -c %a /tmp; ls -l /bin/wget | grep -c busybox").split() == ["1777", "1"]
+    assert len(client.images.get("busybox:1.37").attrs["RootFS"]["Layers"]) == 1
+
+
+def test_the_debian_root_is_known_as_ours(client, have):
+    have("busybox:1.37")
+    assert client.images.get(standins.ROOT).labels[LABEL] == "stand-in-root"
+
+
+def test_a_changed_recipe_is_noticed(client, trial):
+    name = trial("RUN true")
+    assert not standins.is_current(client, name)
+    standins.build(client, name)
+    assert standins.is_current(client, name)
+    first = client.images.get(name).id
+    trial("RUN echo changed > /etc/issue")
+    assert not standins.is_current(client, name)
+    standins.build(client, name)
+    with pytest.raises(docker.errors.ImageNotFound):
+        client.images.get(first)  # the image that was replaced does not stay behind, nor do its steps
+    named = client.api.images(filters={"label": f"{LABEL}.stand-in-for={name}"})
+    assert [image["RepoTags"] for image in named] == [[name]]
+
+
+def test_a_current_stand_in_is_not_made_again(client, trial):
+    name, said = trial("RUN true"), []
+    standins.build(client, name)
+    standins.build(client, name, said.append)
+    assert said == []
+
+
+def test_an_image_that_is_not_ours_is_never_overwritten(client, trial):
+    name = trial("RUN true")
+    client.api.import_image_from_data(tar_of({"mine": b"1"}), *name.split(":"))
+    mine = client.images.get(name).id
+    try:
+        with pytest.raises(StandInError, match="not a stand-in"):
+            standins.build(client, name)
+        assert client.images.get(name).id == mine
+    finally:
+        client.images.remove(name)
+
+
+def test_a_failed_build_says_why_and_leaves_nothing(client, trial):
+    name = trial("RUN echo made > /made\nRUN echo the reason; false")
+    with pytest.raises(StandInError, match="the reason"):
+        standins.build(client, name)
+    assert left_of(client, name) == []
+
+
+def test_progress_comes_every_two_seconds_even_from_a_silent_step(client, trial):
+    name, times = trial("RUN sleep 5"), [time.monotonic()]
+    standins.build(client, name, lambda text: times.append(time.monotonic()))
+    assert max(after - before for before, after in zip(times, times[1:], strict=False)) < 2
+
+
+def interrupted(call: str, until: str, **environment: str) -> subprocess.Popen:
+    """Runs the call in a Python of its own and sends it SIGINT, as Jupyter does, once its report contains `until`."""
+    setup = f"import docker; from workshop.bases import standins; client = docker.from_env(); {call}"
+    paths = os.pathsep.join([str(NOTEBOOKS), os.environ.get("PYTHONPATH", "")])
+    program = subprocess.Popen(
+        [sys.executable, "-c", setup],
+        env={**os.environ, "PYTHONPATH": paths, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in program.stdout:
+        if until in line:
+            program.send_signal(signal.SIGINT)
+            break
+    _, errors = program.communicate(timeout=60)
+    assert "KeyboardInterrupt" in errors
+    return program
+
+
+def test_an_interrupted_build_leaves_nothing_half_made(client, trial):
+    name = trial("RUN echo first > /first\nRUN echo begun; sleep 300")
+    changed = f"standins.RECIPES = __import__('pathlib').Path({str(standins.RECIPES)!r}); "
+    changed += f"standins._RECIPES = {{{name!r}: standins.Recipe('trial.Dockerfile', 1, 'It is a trial.')}}; "
+    report = "lambda text: print(text, flush=True)"
+    interrupted(f"{changed} standins.build(client, {name!r}, {report})", until=": begun")
+    assert left_of(client, name) == []
+    with pytest.raises(docker.errors.ImageNotFound):
+        client.images.get(name)
+
+
+@pytest.mark.skipif(standins.can_build("busybox:1.37") is not None, reason="no stand-in can be made on this host")
+def test_an_interrupted_debian_root_leaves_no_file_and_no_process(client, have, tmp_path):
+    have("busybox:1.37")
+    before = client.images.get(standins.ROOT).id
+    report = "lambda text: print(text, flush=True)"
+    interrupted(f"standins._make_root(client, {report})", until="extracting archives", TMPDIR=str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    still_running = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            still_running += [process] if str(tmp_path).encode() in process.read_bytes() else []
+        except OSError:  # it ended while we looked
+            continue
+    assert still_running == []
+    assert client.images.get(standins.ROOT).id == before
+
+
+def test_a_host_without_debians_tools_is_told_what_to_do(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    assert "Debian or Ubuntu" in standins.can_build("busybox:1.37")
+    assert "python:3.11" in standins.can_build("golang:1.24-bookworm")
+
+
+def test_a_user_who_may_not_make_a_root_is_told_what_to_install(monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    monkeypatch.setattr(shutil, "which", lambda program: None if program.startswith(("fake", "new")) else program)
+    assert "apt-get install fakeroot fakechroot" in standins.can_build("busybox:1.37")
+
+
+def test_a_hosts_mirror_is_used_during_the_build_only():
+    dockerfile = standins._context("python:3.11-slim", ("http://near/debian", standins.SECURITY))["Dockerfile"].decode()
+    final = dockerfile.split("\nFROM ")[-1]
+    there = final.index("sed -i 's|http://deb.debian.org/debian |http://near/debian |'")
+    back = final.index("sed -i 's|http://near/debian |http://deb.debian.org/debian |'")
+    assert there < final.index("apt-get update") < back
+    assert "http://deb.debian.org/debian-security" not in final
