@@ -20,6 +20,7 @@ NOTEBOOKS = ROOT / "notebooks"
 sys.path[:0] = [path for path in (str(NOTEBOOKS),) if path not in sys.path]
 
 import workshop  # noqa: E402
+from workshop.labels import tags_of  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +74,7 @@ def everything(client) -> dict[str, set]:
     """Ids of all that an engine holds, to compare before and after."""
     return {
         "images": {image["Id"] for image in client.api.images(all=True)},
-        "tags": {tag for image in client.api.images() for tag in image.get("RepoTags") or []},
+        "tags": {tag for image in client.api.images() for tag in tags_of(image)},
         "containers": {container["Id"] for container in client.api.containers(all=True)},
         "networks": {network["Id"] for network in client.api.networks()},
         "volumes": {volume["Name"] for volume in client.api.volumes()["Volumes"] or []},

@@ -7,7 +7,6 @@ because GitHub shows no Plotly figure by itself. A notebook that fails is not wr
 from __future__ import annotations
 
 import base64
-import json
 import os
 import shutil
 import sys
@@ -78,16 +77,15 @@ def draw(figures: list[dict], width: int = 900) -> list[bytes]:
     browser_path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": width + 40, "height": 900}, device_scale_factor=1.5)
-        page.set_content("<div id=figure></div>")
+        page = browser.new_page()
+        page.set_content("<p>")
         page.add_script_tag(path=str(script))
+        to_image = "([figure, size]) => Plotly.toImage(figure, {format: 'png', scale: 1.5, ...size})"
         images = []
         for figure in figures:
-            figure = json.loads(json.dumps(figure))
-            figure["layout"]["width"] = width
-            page.evaluate("figure => Plotly.newPlot('figure', figure.data, figure.layout)", figure)
-            page.wait_for_timeout(300)
-            images.append(page.locator("#figure").screenshot())
+            size = {"width": width, "height": figure["layout"].get("height", 450)}
+            address = page.evaluate(to_image, [{key: figure[key] for key in ("data", "layout")}, size])
+            images.append(base64.b64decode(address.partition(",")[2]))
         browser.close()
     return images
 

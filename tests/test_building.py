@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import threading
@@ -10,7 +11,7 @@ import time
 import pytest
 import workshop
 from conftest import traces_of
-from workshop import building, dockerfiles
+from workshop import building, dockerfiles, engine
 from workshop.build_errors import BuildError
 
 TWO_STAGES = """FROM busybox:1.37 AS maker
@@ -82,11 +83,11 @@ def test_the_dockerfile_and_what_dockerignore_names_stay_out_of_the_image(client
     assert workshop.run(client, build.tag) == "keep.txt"
 
 
-def test_the_seed_dockerfile_is_verbatim():
-    text = (building.SAMPLE_APPS / "flask_hello" / "Dockerfile.multi").read_text()
-    assert "RUN pip install --no-cache-dir --prefix=/install -r requirements.txt" in text
-    assert text.splitlines()[3] == "FROM python:3.11-slim AS builder" and "FROM python:3.11-alpine\n" in text
-    assert [stage.name for stage in dockerfiles.parse(text).stages] == ["builder", "stage-1"]
+def test_the_dockerfile_of_the_series_is_verbatim():
+    """The text that the series grew from has it so; a change of one character is a change of what is taught."""
+    text = (building.SAMPLE_APPS / "flask_hello" / "Dockerfile.multi").read_bytes()
+    assert hashlib.sha256(text).hexdigest() == "47e0e2c2bb476ce8d980d949e6467617c17e0b91c30b80c6e7a386cffec75673"
+    assert [stage.name for stage in dockerfiles.parse(text.decode()).stages] == ["builder", "stage-1"]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +103,8 @@ def test_the_seed_dockerfile_is_verbatim():
     ],
 )
 def test_a_failed_step_names_line_command_output_and_hint(client, busybox, app, line, says, hints):
+    if "--mount" in line and engine.describe(client)["engine"] == "Podman":
+        pytest.skip("Podman's builder can do RUN --mount")
     with pytest.raises(BuildError) as caught:
         workshop.build(client, app, f"FROM busybox:1.37\nWORKDIR /w\n{line}\n")
     text = str(caught.value)

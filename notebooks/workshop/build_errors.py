@@ -23,16 +23,17 @@ HINTS = (
     (r"No matching distribution found|Could not find a version|Unable to locate package|has no installation candidate"
      r"|no such package|npm (ERR!|error) 404",
      "No such package or version. Check the spelling; apt wants `apt-get update` in the same RUN."),
-    (r"COPY failed|ADD failed|file not found in build context|forbidden path outside the build context|no source files",
+    (r"COPY failed|ADD failed|file not found in build context|forbidden path outside the build context|no source files"
+     r"|copier: stat|no items matching glob",
      "That file is not in the build context. Only files in the app's folder that .dockerignore lets through can be "
      "copied; a stage's own files need `COPY --from=stage`."),
     (r"invalid from flag value|pull access denied .*(stage|builder)", "`--from` names neither an earlier stage nor an image."),
     (r"--mount option requires BuildKit|the --\w+ option requires BuildKit|[Hh]eredoc|dockerfile parse error.*<<",
      "This needs BuildKit; the Docker SDK for Python speaks to the classic builder only (`docker buildx build` can do it)."),
-    (r"not found$|not found\)|: not found|executable file not found|returned a non-zero code: 127",
+    (r"not found$|not found\)|: not found|executable file not found|(non-zero code:|exit status) 127",
      "A command is not in this image. Which base has it?"),
     (r"Permission denied|permission denied", "The step's user may not do that. Which USER is in force there?"),
-    (r"returned a non-zero code: 137|Killed", "The step was killed: most likely it ran out of memory."),
+    (r"(non-zero code:|exit status) 137|Killed", "The step was killed: most likely it ran out of memory."),
 )  # fmt: skip
 
 
@@ -67,7 +68,7 @@ def failed(message: str, instruction: Instruction | None, output: list[str], kep
         where, line, command = "The build failed before its first step", None, ""
     else:
         where, line, command = f"Line {instruction.line} of the Dockerfile failed", instruction.line, instruction.text
-    code = re.search(r"returned a non-zero code: (\d+)", message)
+    code = re.search(r"(?:returned a non-zero code:|exit status) (\d+)", message)
     why = f"exit code {code[1]}" if code else message.strip()
     what = f"{where} ({why}):\n    {command}" if command else f"{where}: {why}"
     state = "The steps before it are cached, so a next build is quick." if kept else "Nothing was tagged."

@@ -263,11 +263,17 @@ def _gone(client: docker.DockerClient, container: str, patience: float = 15.0) -
     client.api.remove_container(container, force=True)
 
 
-def _remove_image(client: docker.DockerClient, image: str) -> None:
-    try:
-        client.api.remove_image(image, noprune=True)
-    except docker.errors.APIError:
-        pass  # something else is built on it by now, so it is not ours alone to remove
+def _remove_image(client: docker.DockerClient, image: str, patience: float = 15.0) -> None:
+    """Remove a step's image; one that something else is built on by now is not ours alone to remove."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return client.api.remove_image(image, noprune=True)
+        except docker.errors.APIError as error:
+            # Podman's builder needs a moment to let go of the container that it was stopped in.
+            if "in use by a container" not in str(error.explanation) or time.monotonic() > deadline:
+                return None
+        time.sleep(0.3)
 
 
 def _first_line(text: str, width: int = 100) -> str:
