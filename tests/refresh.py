@@ -19,6 +19,7 @@ from nbclient.exceptions import CellExecutionError
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 README_PICTURE = ("03_two_stages.ipynb", 0, NOTEBOOKS.parent / ".github" / "the-factory-floor.png")
+WIDTH = 900  # pixels of a static picture
 FIGURE = "application/vnd.plotly.v1+json"
 CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -39,7 +40,7 @@ def main(names: list[str]) -> int:
             return 1
         picture(notebook)
         if path.name == README_PICTURE[0]:
-            README_PICTURE[2].write_bytes(base64.b64decode(figures(notebook)[README_PICTURE[1]]["image/png"]))
+            README_PICTURE[2].write_bytes(base64.b64decode(figures(notebook)[README_PICTURE[1]]["data"]["image/png"]))
         nbformat.write(notebook, path)
         print(f"{path.name}: {time.monotonic() - began:.1f} s", flush=True)
     return 0
@@ -58,17 +59,18 @@ def run(notebook, folder: Path) -> None:
 def picture(notebook) -> None:
     """Add a PNG beside every Plotly figure."""
     drawn = figures(notebook)
-    for data, image in zip(drawn, draw([data[FIGURE] for data in drawn]) if drawn else []):
-        data["image/png"] = base64.b64encode(image).decode()
+    for output, image in zip(drawn, draw([output["data"][FIGURE] for output in drawn]) if drawn else []):
+        output["data"]["image/png"] = base64.b64encode(image).decode()
+        output["metadata"]["image/png"] = {"width": WIDTH}  # it is drawn finer than it is shown
 
 
 def figures(notebook) -> list[dict]:
-    """The output data of each Plotly figure, in order."""
+    """The output of each Plotly figure, in order."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    return [output["data"] for output in outputs if FIGURE in output.get("data", {})]
+    return [output for output in outputs if FIGURE in output.get("data", {})]
 
 
-def draw(figures: list[dict], width: int = 900) -> list[bytes]:
+def draw(figures: list[dict], width: int = WIDTH) -> list[bytes]:
     """PNG bytes of figures given as Plotly JSON."""
     import plotly
     from playwright.sync_api import sync_playwright

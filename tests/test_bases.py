@@ -165,13 +165,32 @@ def test_a_rate_limit_is_recognised_and_explained(client, name, fresh_ladder, mo
 
 def test_when_no_rung_delivers_each_says_why(client, name, fresh_ladder, monkeypatch):
     monkeypatch.setenv(ladder.OTHER_MIRRORS, "127.0.0.1:9/")
-    monkeypatch.setenv(ladder.KIT, "/nowhere/kit.tar")
     before = everything(client)
     with pytest.raises(workshop.bases.NotToBeHad) as caught:
         workshop.bases.ensure(client, [name])
     text = str(caught.value)
-    assert "there is no class kit at /nowhere/kit.tar" in text and "Docker Hub" in text and "127.0.0.1:9" in text
+    assert "Docker Hub" in text and "127.0.0.1:9" in text
     assert everything(client) == before
+
+
+def test_a_kit_that_was_named_and_is_not_there_is_no_reason_to_ask_docker_hub(client, name, fresh_ladder, monkeypatch):
+    monkeypatch.setenv(ladder.KIT, "~/no-such-kit.tar")
+    with pytest.raises(workshop.WorkshopError) as caught:
+        workshop.bases.ensure(client, [name])
+    assert "~/no-such-kit.tar, which is not there" in str(caught.value) and "Docker Hub" not in str(caught.value)
+
+
+def test_a_misspelt_base_is_answered_with_the_one_that_was_meant(client, fresh_ladder, monkeypatch):
+    monkeypatch.setenv(ladder.OTHER_MIRRORS, "")
+    with pytest.raises(workshop.WorkshopError, match=r"did you mean python:3\.11-slim\?"):
+        workshop.bases.ensure(client, ["python:3.11-slm"])
+
+
+def test_a_kit_beside_the_readme_is_found_without_being_named(client, name, fresh_ladder, monkeypatch, tmp_path):
+    client.api.import_image_from_data(tar_of({"kit": b"2"}), repository=name.split(":")[0], tag="1")
+    monkeypatch.setattr(ladder, "KIT_FILE", workshop.bases.save_kit(client, tmp_path / "class-kit.tar", names=(name,)))
+    client.api.remove_image(name)
+    assert workshop.bases.ensure(client, [name])[0].source == "the class kit"
 
 
 def test_a_class_kit_brings_what_it_holds(client, name, fresh_ladder, monkeypatch, tmp_path):

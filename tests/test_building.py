@@ -177,6 +177,14 @@ def test_an_interrupted_build_can_be_run_again(client, busybox, app):
     assert workshop.build(client, app, recipe.format(0)).image
 
 
+def test_a_stage_without_a_name_is_no_target_unless_it_is_the_last(client, two_stages):
+    assert list(workshop.build(client, two_stages, target="stage-1").stages) == ["maker", "stage-1"]
+    assert list(workshop.build(client, two_stages, target=0).stages) == ["maker"]
+    recipe = "FROM busybox:1.37\nRUN true\nFROM busybox:1.37\n"
+    with pytest.raises(workshop.WorkshopError, match="has no name of its own"):
+        workshop.build(client, two_stages, recipe, target=0)
+
+
 def test_default_tags():
     assert building.default_tag("flask_hello", "Dockerfile.multi") == "factory/flask_hello:multi"
     assert building.default_tag("hello", "Dockerfile") == "factory/hello:latest"

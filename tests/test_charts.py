@@ -74,7 +74,7 @@ OWN = ("final", "/app/app.py", 2_000, "from the context", None)
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (99_900, "99.9 kB"), (100_000, "0.1 MB"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1_000, "1.0 kB"), (99_900, "99.9 kB"), (100_000, "0.1 MB"),
      (412_345_678, "412.3 MB"), (1_012_400_000, "1,012.4 MB")],
 )  # fmt: skip
 def test_bytes_are_shown_as_megabytes_and_small_ones_as_kilobytes(count, text):
@@ -177,7 +177,7 @@ def test_the_gate_says_what_crossed_and_what_stayed():
         ([STAYED], "Nothing crossed the gate: 248.7 MB stayed on the factory floor"),
         ([CROSSED], "Everything crossed the gate: 3.2 MB, and the factory floor is empty"),
         ([GROUND, OWN], "No gate here: all 8.0 MB of the image came in without one"),
-        ([], "No gate here: all 0 B of the image came in without one"),
+        ([], "No gate here: all 0 bytes of the image came in without one"),
     ],
 )
 def test_a_gate_with_one_side_empty_is_still_a_picture(rows, said):
@@ -221,7 +221,7 @@ def test_contents_can_start_from_another_column():
 
 
 def test_no_files_make_no_picture_but_a_sentence():
-    assert title(charts.contents(pd.DataFrame({"path": [], "bytes": []}))) == "0 B, in no directory"
+    assert title(charts.contents(pd.DataFrame({"path": [], "bytes": []}))) == "0 bytes, in no directory"
 
 
 # --- the factory ----------------------------------------------------------------------------------------------------
@@ -334,7 +334,9 @@ def every_figure() -> list[go.Figure]:
 
 def test_a_figure_names_its_engine_and_bases():
     charts.set_footer("Docker Engine 28.5.2 · python:3.11 (stand-in)")
-    for figure in every_figure():
+    *measured, plan = every_figure()
+    assert not any("stand-in" in (note.text or "") for note in plan.layout.annotations), "a plan measures nothing"
+    for figure in measured:
         assert any("python:3.11 (stand-in)" in (note.text or "") for note in figure.layout.annotations)
     own = charts.sizes(weights(a=1), footer="Podman 5.8")
     assert own.layout.annotations[0].text == "Podman 5.8"

@@ -55,6 +55,23 @@ def test_a_hint_names_what_it_saw(client, images):
     assert "/one" in check.that(client, first, check.has("/opt/one")).words
 
 
+def test_a_failed_build_does_not_let_an_earlier_attempt_pass(client, images, app):
+    tag = images[0]
+    assert check.that(client, tag, check.has("/one"))
+    with pytest.raises(workshop.WorkshopError):
+        workshop.build(client, app, "FROM busybox:1.37\nRUN false\n", tag=tag)
+    found = check.that(client, tag, check.has("/one"))
+    assert found.state == "not yet" and "the last build" in found.words
+
+
+def test_a_stage_is_looked_for_by_its_name(client, busybox, app):
+    recipe = "FROM busybox:1.37 AS one\nRUN echo 1 > /1\nFROM one AS two\nRUN echo 2 > /2\nFROM one\n"
+    tag = workshop.build(client, app, recipe).tag
+    assert check.that(client, tag, check.has_stage("two", check.has("/2")))
+    assert "are: one, two" in check.that(client, tag, check.has_stage("test")).words
+    assert "in the stage one: no /2" in check.that(client, tag, check.has_stage("one", check.has("/2"))).words
+
+
 def test_an_app_that_never_answers_is_a_not_yet(client, images):
     found = check.that(client, images[0], check.answers("Hello"))
     assert found.state == "not yet" and "ended instead of answering" in found.words
@@ -63,7 +80,7 @@ def test_an_app_that_never_answers_is_a_not_yet(client, images):
 @pytest.mark.parametrize(
     "guess, measured, unit, says",
     [
-        (..., 12.34, "MB", "No prediction yet: put one in place of the dots and run again. Measured: 12.3 MB."),
+        (..., 12.34, "MB", "No prediction yet: put one in place of the dots, and run both cells again."),
         (12, 12.34, "MB", "You said 12 MB, measured: 12.3 MB. Spot on."),
         (24, 12.0, "MB", "You said 24 MB, measured: 12.0 MB. The right order: off by a factor of 2.0."),
         (1, 900.0, "MB", "You said 1 MB, measured: 900.0 MB. A surprise, then: off by a factor of 900.0."),

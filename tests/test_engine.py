@@ -171,7 +171,7 @@ def test_in_a_notebook_an_error_is_its_sentences_and_no_traceback():
     notebook = new_notebook(cells=[new_code_cell(source) for source in cells])
     NotebookClient(notebook, allow_errors=True, kernel_name="python3").execute()
     shown = ["\n".join(cell.outputs[-1].get("traceback", [])) if cell.outputs else "" for cell in notebook.cells]
-    assert shown[1].startswith("There is no app called 'no-such-app'.")
+    assert shown[1].startswith("There is no app called 'no-such-app', and no such folder")
     assert shown[2].startswith("The engine has no such image")
     assert shown[3].startswith("Interrupted, as you asked.")
     assert "Traceback" not in "".join(shown[:4])

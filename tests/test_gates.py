@@ -74,6 +74,11 @@ COPY --from=second /abc /abc
     assert shipped[["stage", "path"]].values.tolist() == [["second", "/abc"]]
 
 
+def test_what_is_no_build_is_refused_in_words(client):
+    with pytest.raises(workshop.WorkshopError, match="what workshop.build"):
+        workshop.gate(client, "factory/hello")
+
+
 def test_copy_from_reads_names_numbers_and_several_sources():
     parsed = parse("FROM a AS One\nFROM b\nCOPY --from=one /x y/ /z\n")
     assert _copy_from("COPY --chown=1 --from=one /x y/ /z", parsed) == ("One", ["/x", "/y"])

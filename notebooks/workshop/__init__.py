@@ -2,19 +2,18 @@
 
 from . import bases, charts, check
 from .building import Build, build, dockerfile
-from .charts import in_words
 from .engine import connect
 from .errors import EngineLost, WorkshopError
 from .gates import gate
 from .inventory import directories, files, layers, sizes
 from .running import answer, loaded, run
-from .teaching import conclude, recap, score
+from .teaching import conclude, in_words, recap, score, table
 from .tidying import tidy
 from .units import size
 
 __all__ = [
     "Build", "EngineLost", "WorkshopError", "answer", "bases", "build", "charts", "check", "conclude", "connect",
-    "directories", "dockerfile", "files", "gate", "in_words", "layers", "loaded", "recap", "run", "score", "size", "sizes", "tidy",
+    "directories", "dockerfile", "files", "gate", "in_words", "layers", "loaded", "recap", "run", "score", "size", "sizes", "table", "tidy",
 ]  # fmt: skip
 
 

@@ -23,6 +23,9 @@ HINTS = (
     (r"No matching distribution found|Could not find a version|Unable to locate package|has no installation candidate"
      r"|no such package|npm (ERR!|error) 404",
      "No such package or version. Check the spelling; apt wants `apt-get update` in the same RUN."),
+    (r"^COPY (.* )?-from", "A flag takes two dashes: --from=stage."),
+    (r"^COPY .*--from=(.|\n)*(file does not exist|not found|no such file)",
+     "That stage has no such file. Which line of it makes the file, and where?"),
     (r"COPY failed|ADD failed|file not found in build context|forbidden path outside the build context|no source files"
      r"|copier: stat|no items matching glob",
      "That file is not in the build context. Only files in the app's folder that .dockerignore lets through can be "
@@ -31,7 +34,7 @@ HINTS = (
     (r"--mount option requires BuildKit|the --\w+ option requires BuildKit|[Hh]eredoc|dockerfile parse error.*<<",
      "This needs BuildKit; the Docker SDK for Python speaks to the classic builder only (`docker buildx build` can do it)."),
     (r"not found$|not found\)|: not found|executable file not found|(non-zero code:|exit status) 127",
-     "A command is not in this image. Which base has it?"),
+     "That command is not in this image. Which base has it, or is it misspelt?"),
     (r"Permission denied|permission denied", "The step's user may not do that. Which USER is in force there?"),
     (r"(non-zero code:|exit status) 137|Killed", "The step was killed: most likely it ran out of memory."),
 )  # fmt: skip
@@ -49,7 +52,7 @@ class BuildError(WorkshopError):
     def __str__(self) -> str:
         lines = [self.what]
         if self.output:
-            lines += [f"Its last {len(self.output)} lines:", *(f"    {line}" for line in self.output)]
+            lines += [f"Its last {len(self.output)} lines:" if len(self.output) > 1 else "It said:", *(f"    {line}" for line in self.output)]
         if self.hint:
             lines.append(f"Hint: {self.hint}")
         return "\n".join([*lines, " ".join(part for part in (self.remedy, self.state) if part)])
@@ -72,7 +75,7 @@ def failed(message: str, instruction: Instruction | None, output: list[str], kep
     why = f"exit code {code[1]}" if code else message.strip()
     what = f"{where} ({why}):\n    {command}" if command else f"{where}: {why}"
     state = "The steps before it are cached, so a next build is quick." if kept else "Nothing was tagged."
-    return BuildError(what, "Mend that line and run the cell again.", state, line, command, last, hint(message, *last))
+    return BuildError(what, "Mend that line and run the cell again.", state, line, command, last, hint(command, message, *last))
 
 
 def no_such_source(name: str, dockerfile: Dockerfile, reason: WorkshopError) -> WorkshopError:

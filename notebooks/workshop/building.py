@@ -26,6 +26,14 @@ SAMPLE_APPS = Path(__file__).resolve().parents[2] / "sample_apps"
 # picks it up, whatever the file on disk is called.
 IN_CONTEXT = ".factory-floor.Dockerfile"
 
+# Tags whose last build failed or was stopped: what the engine has under them is from an earlier attempt.
+outdated: set[str] = set()
+
+# An image's name and tag, without a digest (distribution/reference, "Grammar").
+NAME = re.compile(r"[a-z0-9][a-z0-9.:-]*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*([._-]*[a-z0-9])*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?")
+
+SHOWN_FROM = 100_000  # bytes; below that some engines count disk blocks instead of content
+
 COLUMNS = ["step", "stage", "line", "instruction", "status", "seconds", "bytes", "image"]
 
 
@@ -61,7 +69,7 @@ def build(
     client: docker.DockerClient,
     app: str | Path,
     dockerfile: str = "Dockerfile",
-    target: str | None = None,
+    target: str | int | None = None,
     tag: str | None = None,
     *,
     buildargs: dict[str, str] | None = None,
@@ -77,15 +85,21 @@ def build(
     when the engine goes away. Interrupted, it stops the build and removes what the build had made so far.
     """
     folder = dockerfiles.locate(app, SAMPLE_APPS)
+    tag = tag or default_tag(folder.name, dockerfile, target)
+    if not NAME.fullmatch(tag):
+        raise WorkshopError(
+            f"{tag!r} is no image name: lower case, no spaces, and one colon before the version, as in factory/hello:mine.",
+            state="Nothing was built.",
+        )
+    outdated.add(tag)
     parsed = dockerfiles.parse(dockerfiles.read(folder, dockerfile))
     build_errors.refuse_heredocs(parsed)
-    parsed.stage_index(target)  # raises if there is none
-    tag = tag or default_tag(folder.name, dockerfile, target)
+    engine_target = parsed.target(target)
     _fetch_images(client, parsed)
     context, context_bytes = pack_context(folder, parsed.text)
     told = Transcript(parsed)
     request = dict(
-        fileobj=context, custom_context=True, dockerfile=IN_CONTEXT, tag=tag, target=target, nocache=nocache,
+        fileobj=context, custom_context=True, dockerfile=IN_CONTEXT, tag=tag, target=engine_target, nocache=nocache,
         buildargs=buildargs, labels=labels(IMAGE), rm=True, forcerm=True, decode=True,
     )  # fmt: skip
     began = time.monotonic()
@@ -100,7 +114,9 @@ def build(
             stage_tags = _keep_stages(client, tag, stages, panel)
         except KeyboardInterrupt:
             sweep(client, told)
-            raise
+            raise KeyboardInterrupt(
+                f"The build of {tag} was stopped, and what it had made was removed; an earlier {tag} is untouched."
+            ) from None
         except CONNECTION_ERRORS:
             state = f"{tag} was not built; images that were finished before are untouched."
             raise engine_lost(told.where(), state) from None
@@ -110,6 +126,7 @@ def build(
         steps = steps_frame(told)
         cached = (steps["status"] == "cached").sum()
         panel.summary = f"Built {tag} in {seconds(took)}: {len(steps)} steps, {cached} of them from the cache."
+    outdated.discard(tag)
     image = list(stages.values())[-1]
     return Build(image, tag, took, stages, stage_tags, steps, parsed.text, context_bytes)
 
@@ -122,11 +139,11 @@ def dockerfile(app: str | Path, name: str = "Dockerfile"):
     return Markdown(f"```dockerfile\n{text.rstrip()}\n```")
 
 
-def default_tag(app: str, dockerfile: str, target: str | None = None) -> str:
+def default_tag(app: str, dockerfile: str, target: str | int | None = None) -> str:
     """factory/flask_hello:multi for Dockerfile.multi, :latest for Dockerfile, :mine for a text; a target is appended."""
     version = "mine" if "\n" in dockerfile else Path(dockerfile).name.removeprefix("Dockerfile").strip(".") or "latest"
     name = re.sub(r"[^a-z0-9._-]+", "-", app.lower()).strip("._-") or "app"
-    return f"{PREFIX}{name}:{version}" + (f".{_word(target)}" if target else "")
+    return f"{PREFIX}{name}:{version}" + ("" if target is None else f".{_word(str(target))}")
 
 
 def pack_context(folder: Path, dockerfile: str) -> tuple[io.BufferedIOBase, int]:
@@ -194,7 +211,7 @@ def _read_sizes(client: docker.DockerClient, told: Transcript, panel: Panel) -> 
         added |= {entry["Id"].split(":")[-1][:12]: entry["Size"] for entry in client.api.history(image)}
     for step in told.lines():
         step.bytes = added.get(step.image[:12], 0) if step.status != "base" else 0
-        if step.bytes:
+        if step.bytes >= SHOWN_FROM:
             panel.row(step.number, detail=f"{'cached, ' if step.status == 'cached' else ''}+{size(step.bytes)}")
 
 

@@ -8,16 +8,23 @@ A check says "not attempted", "not yet: … (a hint from the image's state)" or 
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import docker
 
-from . import running
+from . import building, running
 from .errors import WorkshopError, watching
 from .inventory import files, sizes
+from .labels import tags_of
 from .units import size
+
+__all__ = [
+    "Verdict", "answers", "has", "has_stage", "lacks", "more_layers_than", "not_smaller_than", "prints",
+    "prints_other_than", "runs_as", "same_layers_as", "smaller_than", "that",
+]  # fmt: skip
 
 # A promise looks at an image: (True, what holds) or (False, what was seen and a hint).
 Promise = Callable[[docker.DockerClient, str], tuple[bool, str]]
@@ -47,7 +54,9 @@ def that(client: docker.DockerClient, image: str, *promises: Promise, unlike: st
         mine = client.api.inspect_image(image)
     except docker.errors.ImageNotFound:
         return Verdict("not attempted", f"the engine has no image {image} yet.")
-    if unlike and _same(client, mine, unlike):
+    if image in building.outdated:
+        return Verdict("not yet", f"the last build of {image} did not finish; what the engine has is from an earlier attempt.")
+    if unlike and _same(client, mine, unlike) and _stages(client, image) == _stages(client, unlike):
         return Verdict("not attempted", f"{image} is still the same as {unlike}.")
     held = []
     for promise in promises:
@@ -104,11 +113,13 @@ def not_smaller_than(other: str) -> Promise:
     return promise
 
 
-def has(path: str) -> Promise:
-    """A file that can be seen in the image; `path` may have wildcards."""
+def has(path: str, at_least_megabytes: float = 0) -> Promise:
+    """A file that can be seen in the image, of at least so many MB (10^6 bytes); `path` may have wildcards."""
 
     def promise(client, image):
         found = _visible(client, image, path)
+        if len(found) and found["size"].sum() < at_least_megabytes * 1e6:
+            return False, f"{path} is there, but it has {size(found['size'].sum())}, not {at_least_megabytes:g} MB."
         if len(found):
             return True, f"{found.iloc[0]['path']} is there ({size(found['size'].sum())})"
         return False, f"no {path} in {image}. {_nearest(client, image, path)}"
@@ -139,6 +150,23 @@ def more_layers_than(other: str, by: int = 1) -> Promise:
             if table[image] >= table[other] + by
             else (False, f"{seen}. Which Dockerfile words make a layer?")
         )
+
+    return promise
+
+
+def has_stage(name: str, *promises: Promise) -> Promise:
+    """The build that made the image also has a stage of this name before its last, and that stage keeps the promises."""
+
+    def promise(client, image):
+        names = _stage_names(client, image)
+        if name not in names:
+            listed = ", ".join(names) or "none"
+            return False, f"the stages before the last FROM are: {listed}. The exercise asks for one called {name}."
+        for one in promises:
+            holds, words = one(client, f"{_tagged(image)}.{name}")
+            if not holds:
+                return False, f"in the stage {name}: {words}"
+        return True, f"there is a stage {name}"
 
     return promise
 
@@ -175,6 +203,8 @@ def prints_other_than(text: str) -> Promise:
         seen = running.run(client, image)
         if seen.strip() and text not in seen and "(exit code" not in seen:
             return True, f"it prints {seen.strip()[:80]!r}"
+        if "(exit code" in seen:
+            return False, f"the command failed, {seen.strip()[-80:]!r}: look at the CMD line."
         return False, f"it prints {seen.strip()[:80]!r}: still the old words, or none of yours."
 
     return promise
@@ -207,6 +237,22 @@ def runs_as(*, other_than: str = "root") -> Promise:
     return promise
 
 
+def _tagged(image: str) -> str:
+    return image if ":" in image.rsplit("/", 1)[-1] else f"{image}:latest"
+
+
+def _stage_names(client, image: str) -> list[str]:
+    return sorted(_stages(client, image))
+
+
+def _stages(client, image: str) -> dict[str, list[str]]:
+    """{name: diff ids} of the stages that came before the last in the image's build, by the tags they are kept under."""
+    prefix = f"{_tagged(image)}."
+    listed = client.api.images(name=prefix.rsplit(":", 1)[0])
+    tags = [tag for one in listed for tag in tags_of(one) if tag.startswith(prefix)]
+    return {tag.removeprefix(prefix): client.api.inspect_image(tag)["RootFS"]["Layers"] for tag in tags}
+
+
 def _visible(client, image: str, pattern: str):
     found = files(client, image)
     found = found[found["visible"] & found["kind"].isin(["file", "symlink", "hard link"])]
@@ -222,5 +268,12 @@ def _heaviest(client, image: str) -> str:
 
 
 def _nearest(client, image: str, path: str) -> str:
-    same_name = _visible(client, image, "*/" + path.rpartition("/")[2])
-    return f"It has {same_name.iloc[0]['path']}." if len(same_name) else "Nothing of that name is in it."
+    found = _visible(client, image, "*")
+    same_name = found[found["path"].str.endswith("/" + path.rpartition("/")[2])]["path"]
+    close = difflib.get_close_matches(path, list(same_name) or list(found["path"]), n=1, cutoff=0.0 if len(same_name) else 0.7)
+    return f"It has {close[0]}." if close else "Nothing of that name is in it."
+
+
+def __dir__() -> list[str]:
+    """Tab completion offers the checks."""
+    return __all__

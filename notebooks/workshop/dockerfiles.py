@@ -31,6 +31,7 @@ class Stage:
     name: str  # as after AS, else "stage-1" with its number, as BuildKit says it
     base: str
     line: int
+    named: bool = False  # by AS
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,22 @@ class Dockerfile:
         flags = [flag for instruction in self.instructions for flag in instruction.flags]
         return [flag.removeprefix("--from=") for flag in flags if flag.startswith("--from=")]
 
-    def stage_index(self, target: str | None) -> int:
+    def target(self, target: str | int | None) -> str | None:
+        """What to tell the engine, which knows stages by the name after AS only: a name, or None for the last stage.
+
+        Raises WorkshopError if there is no such stage, or if it has no name and is not the last.
+        """
+        stage = self.stages[self.stage_index(target)]
+        if stage.named:
+            return None if target is None else stage.name
+        if stage.index == len(self.stages) - 1:
+            return None
+        raise WorkshopError(
+            f"The engine cannot stop at {stage.name}: that stage has no name of its own.",
+            f"Give it one on line {stage.line}: FROM {stage.base} AS something.",
+        )
+
+    def stage_index(self, target: str | int | None) -> int:
         """The number of the stage that `target` names (None: the last one).
 
         Raises WorkshopError if there is no such stage.
@@ -61,7 +77,7 @@ class Dockerfile:
         if target is None:
             return len(self.stages) - 1
         for stage in self.stages:
-            if target.lower() in (stage.name.lower(), str(stage.index)):
+            if str(target).lower() in (stage.name.lower(), str(stage.index)):
                 return stage.index
         names = ", ".join(stage.name for stage in self.stages)
         raise WorkshopError(f"The Dockerfile has no stage called {target!r}.", f"Its stages are: {names}.")
@@ -98,7 +114,8 @@ def _stage(index: int, node, lex: ShellLex) -> Stage:
             f"Line {node.start_line} of the Dockerfile cannot be read: {node.original!r}.",
             "FROM takes an image, and a name for the stage if you like: FROM image AS name.",
         )
-    return Stage(index, words[2] if len(words) == 3 else f"stage-{index}", lex.process_word(words[0]), node.start_line)
+    named = len(words) == 3
+    return Stage(index, words[2] if named else f"stage-{index}", lex.process_word(words[0]), node.start_line, named)
 
 
 def locate(app: str | Path, sample_apps: Path) -> Path:
@@ -107,7 +124,10 @@ def locate(app: str | Path, sample_apps: Path) -> Path:
         if folder.is_dir():
             return folder.resolve()
     names = ", ".join(sorted(path.name for path in sample_apps.iterdir() if path.is_dir()))
-    raise WorkshopError(f"There is no app called {str(app)!r}.", f"The sample apps are: {names}.")
+    raise WorkshopError(
+        f"There is no app called {str(app)!r}, and no such folder, seen from {Path.cwd().name}/.",
+        f"The sample apps are: {names}.",
+    )
 
 
 def read(folder: Path, dockerfile: str) -> str:

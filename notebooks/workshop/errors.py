@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 
 import docker
 import requests
@@ -70,7 +71,8 @@ def explain(error: BaseException) -> WorkshopError | None:
     if isinstance(error, WorkshopError):
         return error
     if isinstance(error, KeyboardInterrupt):
-        return WorkshopError("Interrupted, as you asked.", "Run the cell again whenever you like.", "")
+        done = str(error) or "What was under way was stopped."
+        return WorkshopError(f"Interrupted, as you asked. {done}", "Run the cell again whenever you like.", "")
     if isinstance(error, docker.errors.ImageNotFound):
         return WorkshopError(
             f"The engine has no such image: {error.explanation or error}.",
@@ -79,6 +81,13 @@ def explain(error: BaseException) -> WorkshopError | None:
     if isinstance(error, docker.errors.BuildError):
         output = "".join(line.get("stream", "") for line in error.build_log).splitlines()[-15:]
         return WorkshopError(f"The build failed: {error.msg}", "\n".join(["Its last lines:", *output]), "")
+    if isinstance(error, docker.errors.APIError) and re.search(r"/v2/|pull access denied", str(error.explanation)):
+        return WorkshopError(
+            "The engine has no such image, and no registry could give it one.",
+            f"Is the name right? The engine says: {str(error.explanation).strip()}.",
+        )
+    if isinstance(error, TypeError) and "You must specify a directory" in str(error):
+        return WorkshopError("There is no such folder to build from.", "Paths start where the notebook is: notebooks/.")
     if isinstance(error, docker.errors.APIError):
         return WorkshopError(f"The engine refused: {error.explanation or error}.", "", "")
     if isinstance(error, docker.errors.DockerException):
@@ -99,7 +108,7 @@ def speak_plainly() -> None:
         plain = plain.with_traceback(trace) if plain else error
         shell.showtraceback((type(plain), plain, trace), tb_offset=tb_offset)
 
-    kinds = (docker.errors.DockerException, KeyboardInterrupt, *CONNECTION_ERRORS)
+    kinds = (docker.errors.DockerException, KeyboardInterrupt, TypeError, *CONNECTION_ERRORS)
     shell.set_custom_exc(kinds, show)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from . import dockerfiles
 from .building import Build
-from .errors import watching
+from .errors import WorkshopError, watching
 from .inventory import files
 
 COLUMNS = ["stage", "path", "bytes", "fate", "landed", "digest", "layer"]
@@ -23,8 +23,10 @@ def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
     One row per visible file. Of a stage: fate "shipped" (landed: where in the final image) or "left behind". Of the final
     stage: "from the base", "from the context" (COPY, ADD) or "made here" (RUN); what came through the gate is listed
     once, with the stage it came from. Columns stage, path, bytes, fate, landed, digest, layer (of that stage's image).
-    A file is matched by its content's SHA-256, among the paths that `COPY --from` names.
+    attrs["base"] names the final stage's base image. A file is matched by its content's SHA-256, among the paths that `COPY --from` names.
     """
+    if not isinstance(build, Build):
+        raise WorkshopError(f"gate() wants what workshop.build() returned, not {build!r}.", "Build it again, and pass that.")
     parsed = dockerfiles.parse(build.dockerfile)
     names = list(build.stages)
     read = files(client, list(build.stages.values()))
@@ -42,7 +44,9 @@ def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
     parts = [_stage_rows(name, by_stage[name], crossed[crossed["stage"] == name]) for name in names[:-1]]
     through = set(crossed["landed"])
     parts.append(_final_rows(names[-1], final[~final["path"].isin(through)], origins, build))
-    return pd.concat(parts, ignore_index=True)[COLUMNS]
+    rows = pd.concat(parts, ignore_index=True)[COLUMNS]
+    rows.attrs["base"] = parsed.stages[len(names) - 1].base
+    return rows
 
 
 def _origins(client: docker.DockerClient, build: Build, parsed: dockerfiles.Dockerfile) -> dict[int, str]:

@@ -55,15 +55,16 @@ def layers(files: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def sizes(client: docker.DockerClient, images: list[str]) -> pd.DataFrame:
+def sizes(client: docker.DockerClient, images: str | list[str]) -> pd.DataFrame:
     """How large images are, by their layers' own bytes.
 
     Columns: image, layers (count), files (count of visible files), bytes (of all files in all layers: what is stored and
     shipped, uncompressed), engine (bytes that the engine itself reports; engines count differently).
     """
+    images = [images] if isinstance(images, str) else list(dict.fromkeys(images))
     read = files(client, images)
     rows = []
-    for image in dict.fromkeys(images):
+    for image in images:
         own = read[read["image"] == image]
         plain = own[own["kind"] == "file"]
         engine = _inspect(client, image)["Size"]
@@ -100,7 +101,7 @@ def _export(client: docker.DockerClient, names: list[str], known: shelf.Shelf) -
             nonlocal read
             for chunk in chunks:
                 read += len(chunk)
-                panel.row("save", detail=size(read))
+                panel.row("save", detail=f"{size(read)} came from the engine")
                 yield chunk
 
         # The SDK's get_image takes one name; the endpoint takes several, and then sends a shared layer once.
@@ -110,7 +111,7 @@ def _export(client: docker.DockerClient, names: list[str], known: shelf.Shelf) -
             found, configs = read_archive(counted(answer.iter_content(1 << 18)), what)
         known.put(found, configs)
         row = panel.rows["save"]
-        panel.summary = f"Read {what}: {len(found)} layers, {size(read)} in {seconds(row.age())}"
+        panel.summary = f"Read the layers of {what} in {seconds(row.age())}"
 
 
 def _frame(name: str, diff_ids: list[str], known: shelf.Shelf) -> pd.DataFrame:

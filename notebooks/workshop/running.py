@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,21 +63,25 @@ def answer(client: docker.DockerClient, image: str, path: str = "/", port: int =
         raise _silent(container, image, f"did not answer on port {port} within {seconds(patience)}")
 
 
-# What Python has loaded once `import app` is done: the source or compiled file of each module, and each mapped library.
+# Which files Python has opened or mapped once `import app` is done: an audit hook sees every file that is opened (PEP
+# 578), the maps show the libraries, and what was imported before the hook stands in sys.modules.
 _LOADED = """
 import os, sys
+early = list(sys.modules.values())
+paths = {getattr(one, "__cached__", None) or getattr(one, "__file__", None) for one in early}
+sys.addaudithook(lambda event, given: paths.add(given[0]) if event == "open" and isinstance(given[0], str) else None)
 __import__(sys.argv[1])
-paths = {path for module in list(sys.modules.values()) for path in (getattr(module, "__file__", None), getattr(module, "__cached__", None))}
+seen = list(paths)
 with open("/proc/self/maps") as maps:
-    paths |= {line.split(None, 5)[5].strip() for line in maps if line.count("/")}
-print("\\n".join(sorted({os.path.realpath(path) for path in paths if path and os.path.exists(path)})))
+    seen += [line.split(None, 5)[5].strip() for line in maps if line.count("/")]
+print("\\n".join(sorted({os.path.realpath(path) for path in seen if path and os.path.isfile(path)})))
 """
 
 
 def loaded(client: docker.DockerClient, image: str, module: str = "app") -> list[str]:
-    """Paths of the files in the image that its Python holds open or has read once it has imported the module.
+    """Paths of the files in the image that its Python opens or maps until it has imported the module.
 
-    That is the interpreter, its libraries, and every module with its compiled form: what the app needs to run.
+    That is the interpreter, its libraries, and every module in the form that is read: what the app needs to start.
     """
     lines = run(client, image, ["python", "-c", _LOADED, module]).splitlines()
     return [line for line in lines if line.startswith("/") and not line.startswith(("/proc/", "/dev/"))]
@@ -92,15 +97,25 @@ def _container(client: docker.DockerClient, image: str, **options):
     except docker.errors.ImageNotFound:
         raise WorkshopError(f"The engine has no image {image}.", "Run the cell that builds it first.") from None
     except docker.errors.APIError as error:
-        raise WorkshopError(
-            f"A container of {image} cannot start: {error.explanation or error}.", "", "It was removed."
-        ) from None
+        raise WorkshopError(_cannot_start(image, str(error.explanation or error)), "", "The container was removed.") from None
     finally:
         if container is not None:
             try:
                 container.remove(force=True)
             except docker.errors.NotFound:
                 pass
+
+
+def _cannot_start(image: str, message: str) -> str:
+    """What a runtime's long message means, where the command is not there."""
+    found = re.search(r'exec: "?([^":]+)"?: (executable file not found|stat |no such file)', message) or re.search(
+        r"executable file [`'\"]?([^`'\"]+)[`'\"]? not found", message
+    )
+    if not found:
+        return f"A container of {image} cannot start: {message.strip()}."
+    if found[1] in ("/bin/sh", "sh"):
+        return f'A container of {image} cannot start: there is no shell in it. A CMD without one is written CMD ["program"].'
+    return f"A container of {image} cannot start: there is no {found[1]} in it (or not on its PATH). Look at its CMD line."
 
 
 def _silent(container, image: str, what: str) -> WorkshopError:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from numbers import Real
+
+import pandas as pd
+
+from . import charts
+from .units import size
 
 
 def score(guess, measured, unit: str = "") -> None:
@@ -11,14 +17,33 @@ def score(guess, measured, unit: str = "") -> None:
     guess: what the learner wrote; the dots `...` mean that there is none. measured: a number in `unit`, or a word.
     A number is judged by the factor between the two.
     """
-    print(verdict(guess, measured, unit))
+    print(wrapped(verdict(guess, measured, unit)))
+
+
+def wrapped(text: str, width: int = 76) -> str:
+    """Text broken between words: a notebook breaks a long printed line anywhere."""
+    return "\n".join(textwrap.fill(line, width) for line in text.splitlines())
+
+
+def in_words(figure) -> str:
+    """The sentence that a figure carries, computed from its frame, for whoever cannot see the picture."""
+    return wrapped(charts.in_words(figure))
+
+
+def table(frame: pd.DataFrame):
+    """A frame to be read in a notebook: bytes as MB, text whole and to the left, no index."""
+    text = [column for column in frame.columns if not pd.api.types.is_numeric_dtype(frame[column])]
+    shown = frame.style.hide(axis="index")
+    shown = shown.format({column: size for column in ("bytes", "size", "engine") if column in frame})
+    left = {"text-align": "left", "white-space": "pre-wrap", "overflow-wrap": "anywhere"}
+    return shown.set_properties(subset=text, **left).set_table_styles([{"selector": "th", "props": "text-align: left"}])
 
 
 def verdict(guess, measured, unit: str = "") -> str:
     """The sentence that `score` prints."""
     truth = _say(measured, unit)
     if guess is ...:
-        return f"No prediction yet: put one in place of the dots and run again. Measured: {truth}."
+        return "No prediction yet: put one in place of the dots, and run both cells again."
     if not isinstance(measured, Real) or isinstance(measured, bool):
         right = str(guess).strip().lower() == str(measured).strip().lower()
         return f"You said {guess}. {'Right' if right else 'Not so'}: it is {truth}."

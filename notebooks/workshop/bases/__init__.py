@@ -5,3 +5,8 @@ from .known import BASES, summary, table
 from .ladder import NotToBeHad, Outcome, ensure, renew
 
 __all__ = ["BASES", "NotToBeHad", "Outcome", "ensure", "renew", "save_kit", "summary", "table"]
+
+
+def __dir__() -> list[str]:
+    """Tab completion offers what a learner may call."""
+    return __all__

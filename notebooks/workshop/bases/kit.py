@@ -22,7 +22,7 @@ def save_kit(client: docker.DockerClient, path: str | Path, names: tuple[str, ..
     Learners load it with `docker load`, or point FACTORY_FLOOR_KIT at it. Raises WorkshopError if none is there or the
     disk is full; a half-written file is removed, interrupted or not.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     present = [name for name in names if in_engine(client, name)]
     if not present:
         raise WorkshopError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import time
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from .known import BASES, MIRRORS, has_certificates, in_engine, is_ours, source
 from .pull import PullFailed, pull
 
 KIT = "FACTORY_FLOOR_KIT"  # path of an archive that `save_kit` wrote
+KIT_FILE = Path(__file__).resolve().parents[3] / "class-kit.tar"  # used without being named
 REGISTRY = "FACTORY_FLOOR_REGISTRY"  # host:port[/prefix] of a registry in the classroom
 OTHER_MIRRORS = "FACTORY_FLOOR_MIRRORS"  # prefixes, separated by spaces, instead of the built-in ones
 
@@ -30,9 +32,12 @@ class NotToBeHad(WorkshopError):
 
     def __init__(self, name: str, asked_for: str, reasons: list[str]):
         listed = "\n".join(f"  - {reason}" for reason in reasons)
+        bare = name.removesuffix(":latest")
+        close = difflib.get_close_matches(bare, [*BASES, "scratch"], n=1, cutoff=0.8)
+        meant = f" No lesson uses it; did you mean {close[0]}?" if close and name not in BASES else ""
         super().__init__(
-            f"The base image {name} is not to be had here:\n{listed}",
-            f"With a class kit, set {KIT} to its path; otherwise mend one of these and run the cell again.",
+            f"The base image {name} is not to be had here.{meant}\n{listed}",
+            f"With a class kit, set {KIT} to its path; otherwise check the name, or mend one of these, and run the cell again.",
         )
         self.name = asked_for
 
@@ -137,8 +142,8 @@ def _climb_down(client: docker.DockerClient, name: str, asked_for: str, panel: P
 
 def _rungs(name: str):
     """(name of the rung, function that fetches) in order. What the teacher named comes before Docker Hub's limit."""
-    if os.environ.get(KIT):
-        yield "the class kit", lambda client, name, panel: _from_kit(client, name, panel, Path(os.environ[KIT]))
+    if path := _kit():
+        yield "the class kit", lambda client, name, panel: _from_kit(client, name, panel, path)
     if registry := os.environ.get(REGISTRY):
         yield f"the class registry {registry}", lambda client, name, panel: _renamed(client, registry, name, panel)
     yield (
@@ -153,6 +158,18 @@ def _rungs(name: str):
             )
     if name in standins.NAMES:
         yield "a stand-in", _stand_in
+
+
+def _kit() -> Path | None:
+    """The class kit that was named, or the one that lies beside README.md."""
+    if os.environ.get(KIT):
+        path = Path(os.environ[KIT]).expanduser()
+        if path.is_file():
+            return path
+        raise WorkshopError(
+            f"{KIT} names {os.environ[KIT]}, which is not there.", "Correct it, restart the kernel, and run the cell again."
+        )
+    return KIT_FILE if KIT_FILE.is_file() else None
 
 
 def _official(name: str) -> bool:
@@ -170,8 +187,13 @@ def _renamed(client: docker.DockerClient, prefix: str, name: str, panel: Panel) 
 
 def _from_kit(client: docker.DockerClient, name: str, panel: Panel, path: Path) -> None:
     kit.load_kit(client, path, panel, name)
-    if not in_engine(client, name):
+    image = in_engine(client, name)
+    if not image:
         raise WorkshopError(f"{path.name} does not hold {name}")
+    engine = client.version()["Arch"]
+    if image["Architecture"] != engine:
+        client.api.remove_image(name)
+        raise WorkshopError(f"{path.name} is for {image['Architecture']}, and this engine runs on {engine}")
 
 
 def _stand_in(client: docker.DockerClient, name: str, panel: Panel) -> None:

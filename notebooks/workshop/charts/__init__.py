@@ -27,4 +27,9 @@ __all__ = [
 
 # JupyterLab draws this mime type itself. The default would put plotly.js, or a link to it, into every output.
 plotly.io.renderers.default = "plotly_mimetype"
-plotly.io.renderers["plotly_mimetype"].config = {"displaylogo": False, "responsive": True}
+plotly.io.renderers["plotly_mimetype"].config = {"displaylogo": False}
+
+
+def __dir__() -> list[str]:
+    """Tab completion offers what a learner may call."""
+    return __all__

@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 
 from .style import FINAL, INK, finish, megabytes, percent, plural, safe, tint
 
-DEPTH = 3  # levels of directories shown
-SMALL = 0.015  # of all bytes: below it a directory joins "(n smaller)"
+DEPTH = 4  # levels of directories shown
+SMALL = 0.006  # of all bytes: below it a directory joins "(n smaller)"
 
 
 def contents(frame: pd.DataFrame, by: str = "directory", footer: str = "") -> go.Figure:
@@ -30,7 +30,7 @@ def contents(frame: pd.DataFrame, by: str = "directory", footer: str = "") -> go
                 "line": {"color": "white", "width": 1.5}, "pad": {"t": 20, "l": 4, "r": 4, "b": 4},
             },
             textinfo="label", textfont={"color": INK, "size": 12}, tiling={"pad": 2}, sort=True,
-            pathbar={"visible": False},
+            pathbar={"visible": True},
             hovertext=[
                 f"<b>{safe(row.id or 'all')}</b><br>{megabytes(row.bytes)} in {plural(row.files, 'file')}<br>"
                 f"{percent(row.bytes, whole)} of all bytes" for row in shown.itertuples()

@@ -18,7 +18,7 @@ from .words import finding
 PANEL = 108  # height of the card below the factory, with the line and its sentence
 
 
-def floor(dockerfile_text: str, footer: str = "") -> go.Figure:
+def floor(dockerfile_text: str, footer: str = " ") -> go.Figure:
     """One hall a stage, one station an instruction, one gate a COPY --from; a slider walks along the lines.
 
     Works without JavaScript of its own: the walk is made of Plotly's frames.

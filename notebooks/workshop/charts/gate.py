@@ -21,7 +21,7 @@ def gate(frame: pd.DataFrame, footer: str = "") -> go.Figure:
 
     frame: one row a file and stage; columns stage, path, bytes, fate, landed. fate is "shipped" or "left behind" for
     the files of a builder stage; "from the base", "from the context", "made here" or any other word for what the
-    final stage holds without the gate.
+    final stage holds without the gate. frame.attrs["base"], if there, names the final stage's base image.
     """
     flows = _flows(frame)
     nodes, node_of = _nodes(flows)
@@ -62,6 +62,7 @@ def _flows(frame: pd.DataFrame) -> list[dict]:
             source, colour = f"stage {stage}", colours[stage]
         else:
             source, colour = OTHERWISE.get(fate, (str(fate), BASE))
+            source = frame.attrs.get("base", source) if fate == "from the base" else source
         largest = rows.loc[rows["bytes"].idxmax()]
         flows.append({
             "source": source, "target": LEFT if fate == LEFT else "final image", "fate": fate, "bytes": total,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import plotly.graph_objects as go
 
 from ..history import instruction
+from ..labels import PREFIX
 from .style import BASE, FINAL, INK, MUTED, finish, megabytes, percent, plural, safe, shorten, shorten_left, tint, wrap
 
 
@@ -16,7 +19,7 @@ def layers(frame: pd.DataFrame, footer: str = "") -> go.Figure:
     """
     frame = frame.sort_values("layer", kind="stable").reset_index(drop=True)
     frame["from_base"] = frame["from_base"].fillna(False).astype(bool) if "from_base" in frame else False
-    frame["instruction"] = [instruction(text) for text in frame["created_by"]]
+    frame["instruction"] = [_plain(instruction(text)) for text in frame["created_by"]]
     images = list(dict.fromkeys(frame["image"]))
     totals = frame.groupby("image")["bytes"].sum()
     longest = max([1, *totals])
@@ -54,9 +57,9 @@ def layers(frame: pd.DataFrame, footer: str = "") -> go.Figure:
             x=int(totals[image]), y=position, text=f" {megabytes(totals[image])}", showarrow=False, xanchor="left",
             font={"size": 13},
         )  # fmt: skip
-    labels = [shorten_left(str(image), 26) for image in images]
+    labels = [shorten_left(str(image).removeprefix(PREFIX), 26) for image in images]
     figure.update_layout(barmode="stack")
-    figure.update_xaxes(range=[0, longest * 1.2], visible=False, fixedrange=True)
+    figure.update_xaxes(range=[0, longest * 1.35], visible=False, fixedrange=True)
     figure.update_yaxes(
         range=[len(images) - 0.5, -0.5], tickvals=list(range(len(images))),
         ticktext=[safe(label) + " " for label in labels], tickfont={"size": 13}, fixedrange=True,
@@ -70,6 +73,11 @@ def layers(frame: pd.DataFrame, footer: str = "") -> go.Figure:
             font={"size": 11, "color": MUTED},
         )  # fmt: skip
     return finish(figure, title, words, footer, 12 + 64 * max(1, len(images)), left, bottom=26)
+
+
+def _plain(text: str) -> str:
+    """Without what every long RUN begins with, so that what it is about comes first."""
+    return re.sub(r"^RUN (?:set -\w+( -o pipefail)?(;| &&)\s*|apt-get (-\S+ )*update( -\S+)*(;| &&)\s*)+", "RUN ", text)
 
 
 def _finding(frame: pd.DataFrame, totals: pd.Series, heaviest: int | None) -> tuple[str, str]:

@@ -85,7 +85,7 @@ def _short(step: Step, plan: Plan) -> str:
 
 
 def _name(hall: Hall) -> str:
-    name = f" · {safe(shorten(hall.stage.name, 12))}" if hall.stage.name else ""
+    name = f" · {safe(shorten(hall.stage.name or f'stage-{hall.stage.number}', 12))}"  # as the builder calls it
     return f"<b>HALL {hall.stage.number + 1}{name}</b>"
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..labels import PREFIX
 from .style import FINAL, INK, finish, megabytes, safe, shorten_left, tint
 
 
 def sizes(frame: pd.DataFrame, footer: str = "") -> go.Figure:
     """Bars, largest on top, the smallest in full colour. frame: columns image, bytes (content bytes)."""
     frame = frame.sort_values("bytes", ascending=False, kind="stable").reset_index(drop=True)
-    labels = [shorten_left(str(name), 28) for name in frame["image"]]
+    labels = [shorten_left(str(name).removeprefix(PREFIX), 28) for name in frame["image"]]
     smallest = len(frame) - 1
     figure = go.Figure(
         go.Bar(
@@ -30,7 +31,7 @@ for row in frame.itertuples()
         )
     )  # fmt: skip
     largest = max([1, *frame["bytes"]])
-    figure.update_xaxes(range=[0, largest * 1.2], visible=False, fixedrange=True)  # room for the number behind the bar
+    figure.update_xaxes(range=[0, largest * 1.35], visible=False, fixedrange=True)  # room for the number behind the bar
     figure.update_yaxes(
         range=[len(frame) - 0.5, -0.5], tickvals=list(range(len(frame))),
         ticktext=[safe(label) + " " for label in labels], tickfont={"size": 13}, fixedrange=True,

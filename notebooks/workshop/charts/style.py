@@ -115,8 +115,8 @@ def finish(
     bottom: int = 14,
 ) -> go.Figure:
     """Put the figure on its card: title on top, small print below, `height` pixels for what is between them."""
-    heading = wrap(title, _even_width(title, 66))
-    small_print = wrap(footer or _footer, 100)
+    heading = wrap(title, _even_width(title, 56))
+    small_print = wrap(footer or _footer, 90)
     top = 24 + 21 * (heading.count("<br>") + 1)
     foot = bottom + (15 * (small_print.count("<br>") + 1) + 4 if small_print else 0)
     whole = top + height + foot
