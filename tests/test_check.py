@@ -99,3 +99,12 @@ def test_conclusions_print_plain_booleans(capsys):
 
     workshop.conclude({"it is so": numpy.bool_(True), "it is not": 0})
     assert capsys.readouterr().out == "it is so: True\nit is not: False\n"
+
+
+def test_a_table_shows_whole_paths_and_bytes_as_megabytes():
+    import pandas
+
+    path = "/very/" * 20 + "<long>"
+    shown = workshop.table(pandas.DataFrame({"path": [path], "bytes": [1_500_000]}))
+    assert path in repr(shown) and "1.5 MB" in repr(shown)
+    assert "&lt;long&gt;" in shown._repr_html_() and "1.5 MB" in shown._repr_html_()

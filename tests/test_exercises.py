@@ -18,7 +18,7 @@ LESSONS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
 
 # For each exercise: what to change in the starting cell, so that it is an attempt, and a wrong one.
 WRONG = {
-    "00.1": ("CMD [", "LABEL greeting=mine\nCMD ["),  # changed, but it still says the same
+    "00.1": ("> /hello.txt", "> /hello.txt && touch /mine"),  # changed, but it still says the same
     "00.2": ("CMD [", "RUN dd if=/dev/zero of=/tmp/ballast bs=1M count=5\nCMD ["),  # a layer more, the file elsewhere
     "01.1": ("FROM busybox:1.37", "FROM python:3.11-slim"),  # another box, and a larger one
     "01.2": ("CMD [", "COPY --from=floor /usr/bin/gcc-12 /usr/local/share/\nCOPY widget.c /usr/local/share/slip.txt\nCMD ["),  # with a tool

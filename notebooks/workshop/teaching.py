@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import textwrap
 from numbers import Real
 
@@ -30,13 +31,31 @@ def in_words(figure) -> str:
     return wrapped(charts.in_words(figure))
 
 
-def table(frame: pd.DataFrame):
-    """A frame to be read in a notebook: bytes as MB, text whole and to the left, no index."""
-    text = [column for column in frame.columns if not pd.api.types.is_numeric_dtype(frame[column])]
-    shown = frame.style.hide(axis="index")
-    shown = shown.format({column: size for column in ("bytes", "size", "engine") if column in frame})
-    left = {"text-align": "left", "white-space": "pre-wrap", "overflow-wrap": "anywhere"}
-    return shown.set_properties(subset=text, **left).set_table_styles([{"selector": "th", "props": "text-align: left"}])
+class Table:
+    """A frame to be read in a notebook. Its styles stand in the cells, so that they hold where style sheets are stripped."""
+
+    def __init__(self, frame: pd.DataFrame):
+        self.frame = frame.copy()
+        for column in ("bytes", "size", "engine"):
+            if column in frame:
+                self.frame[column] = frame[column].map(size)
+
+    def __repr__(self) -> str:
+        return self.frame.to_string(index=False)
+
+    def _repr_html_(self) -> str:
+        left = 'style="text-align: left; white-space: pre-wrap; overflow-wrap: anywhere"'
+        head = "".join(f"<th {left}>{html.escape(str(column))}</th>" for column in self.frame.columns)
+        rows = [
+            "".join(f"<td {left}>{html.escape(str(value))}</td>" for value in row)
+            for row in self.frame.itertuples(index=False)
+        ]
+        return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+
+
+def table(frame: pd.DataFrame) -> Table:
+    """A frame to be read: bytes as MB, text whole and to the left, no index."""
+    return Table(frame)
 
 
 def verdict(guess, measured, unit: str = "") -> str:
