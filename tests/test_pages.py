@@ -132,11 +132,12 @@ def contrast(*colours):
 def test_lesson_00_runs_in_the_browser(lab, page):
     cells = opened(page, lab, "00_start_here.ipynb")
     choose(page, "Run", "Run All Cells")
-    expect(prompts(cells).last).to_have_text(DONE)
+    expect(prompts(cells).first).to_have_text(DONE)
+    expect(prompts(cells).filter(has_text="*")).to_have_count(0)
+    assert page.locator(ERROR).all_text_contents() == []
     written = nbformat.read(ROOT / "notebooks" / "00_start_here.ipynb", as_version=4).cells
     count = sum(cell.cell_type == "code" for cell in written)
     assert prompts(cells).all_text_contents() == [f"[{number}]:" for number in range(1, count + 1)]
-    assert page.locator(ERROR).all_text_contents() == []
     checks = page.get_by_text("not attempted: factory/hello:")
     expect(checks).to_have_count(2)
     figure, summary = page.locator(".js-plotly-plot .main-svg").first, page.get_by_text("Built factory/hello:latest in")
