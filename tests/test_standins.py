@@ -67,7 +67,7 @@ def trial(client, have, tmp_path, monkeypatch):
     monkeypatch.setattr(standins, "_RECIPES", {name: standins.Recipe("trial.Dockerfile", 1, "It is a trial.")})
 
     def trial(steps: str) -> str:
-        ours = f"LABEL {LABEL}={standins.STAGE} {LABEL}.stand-in-for={name}"
+        ours = f"LABEL {LABEL}={standins.STAND_IN_STAGE} {LABEL}.stand-in-for={name}"
         stages = f"FROM {standins.ROOT} AS one\n{ours}\n{steps}\nFROM scratch\n{ours}\nCOPY --from=one /etc/issue /\n"
         (tmp_path / "recipes" / "trial.Dockerfile").write_text(stages)
         return name
@@ -82,7 +82,7 @@ def trial(client, have, tmp_path, monkeypatch):
 
 def left_of(client, name: str) -> list:
     """Images and containers that a recipe's build has left, apart from the finished image's own steps."""
-    ours = {"label": [f"{LABEL}={standins.STAGE}", f"{LABEL}.stand-in-for={name}"]}
+    ours = {"label": [f"{LABEL}={standins.STAND_IN_STAGE}", f"{LABEL}.stand-in-for={name}"]}
     return client.api.images(filters={**ours, "dangling": True}) + client.api.containers(all=True, filters=ours)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from .bases import known
 from .bases.known import in_engine
 from .errors import watching
-from .labels import BASES, CONTAINER, LABEL, PREFIX, STAND_IN_ROOT, tags_of
+from .labels import BASES, CONTAINER, LABEL, PREFIX, STAND_IN_ROOT, STAND_IN_STAGE, tags_of
 from .panel import Panel
 from .removal import remove_untagged
 
@@ -53,7 +53,12 @@ def our_images(client: docker.DockerClient, app: str | None = None, bases: bool 
 
 
 def _made_here(client: docker.DockerClient, image: dict) -> bool:
-    """Our builds end in our label. An image that was imported, as the stand-ins' root is, has one history entry."""
+    """Our builds end in our label. An image that was imported, as the stand-ins' root is, has one history entry.
+
+    The steps of a stand-in that was never finished have no name, and inherit their label from the recipe's first line.
+    """
+    if image["Labels"][LABEL] == STAND_IN_STAGE:
+        return not tags_of(image)
     entries = client.api.history(image["Id"])
     newest = entries[0]["CreatedBy"]
     return ("LABEL" in newest and LABEL in newest) or (image["Labels"][LABEL] == STAND_IN_ROOT and len(entries) == 1)
