@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import signal
 import sys
 import tarfile
 import uuid
@@ -18,6 +19,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 sys.path[:0] = [path for path in (str(NOTEBOOKS),) if path not in sys.path]
+
+# A shell starts what it puts into the background with Ctrl-C ignored, and Python would keep it so: the tests that
+# interrupt a build, and the processes that they start, need it back.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import workshop  # noqa: E402
 from workshop.labels import tags_of  # noqa: E402

@@ -113,8 +113,8 @@ def choose(page, menu, *names):
 
 
 def build_of(word, seconds):
-    """A cell that builds an image, in a step that says the word and then nothing for so many seconds."""
-    recipe = f"FROM busybox:1.37\nRUN echo {word} && sleep {seconds}\n"
+    """A cell that builds an image: a short step, then one that says the word and nothing more for so many seconds."""
+    recipe = f"FROM busybox:1.37\nRUN touch /{word}\nRUN echo {word} && sleep {seconds}\n"
     return f"workshop.build(client, 'hello', {recipe!r}, tag='factory/hello:{word}')"
 
 
