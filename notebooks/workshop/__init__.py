@@ -4,8 +4,10 @@ from . import bases, charts, check
 from .building import Build, build, dockerfile
 from .engine import connect
 from .errors import EngineLost, WorkshopError
+from .exports import read
 from .gates import gate
 from .inventory import directories, files, layers, sizes
+from .packaged import packages
 from .running import answer, loaded, run
 from .teaching import conclude, in_words, recap, score, table
 from .tidying import tidy
@@ -13,7 +15,7 @@ from .units import size
 
 __all__ = [
     "Build", "EngineLost", "WorkshopError", "answer", "bases", "build", "charts", "check", "conclude", "connect",
-    "directories", "dockerfile", "files", "gate", "in_words", "layers", "loaded", "recap", "run", "score", "size", "sizes", "table", "tidy",
+    "directories", "dockerfile", "files", "gate", "in_words", "layers", "loaded", "packages", "read", "recap", "run", "score", "size", "sizes", "table", "tidy",
 ]  # fmt: skip
 
 

@@ -1,117 +1,207 @@
-"""Reading what `save` sends: every layer of every image, entry by entry, from one stream that is never kept whole.
+"""Reading what `save` sends, or an archive on disk: every layer of every image, from one stream that is never kept whole.
 
-Understands Docker 20.10's layout, the OCI layout of Docker 25 and newer with either image store, and Podman's; layers
-plain, gzip or zstd (told by their first bytes).
+Understands Docker 20.10's layout, that of Docker 25 and newer with either image store, Podman's, and OCI image layouts
+(OCI image specification, "Image Layout") as a tar or a folder; layers plain, gzip or zstd.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import json
 import posixpath
+import re
 import tarfile
-from collections.abc import Iterable
-
-import zstandard
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from .errors import WorkshopError
-
-ENTRY = ["path", "kind", "size", "mode", "uid", "gid", "linkname", "digest"]
-
-KINDS = {
-    tarfile.REGTYPE: "file", tarfile.AREGTYPE: "file", tarfile.CONTTYPE: "file", tarfile.GNUTYPE_SPARSE: "file",
-    tarfile.DIRTYPE: "directory", tarfile.SYMTYPE: "symlink", tarfile.LNKTYPE: "hard link",
-    tarfile.CHRTYPE: "device", tarfile.BLKTYPE: "device", tarfile.FIFOTYPE: "fifo",
-}  # fmt: skip
-
-WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"  # OCI image specification, "Whiteouts"
+from .history import made_layers
+from .layer_tar import BROKEN, PIECE, Damaged, Joined, Layer, _Header, is_layer, read_layer, uncompressed
 
 LARGEST_JSON = 4 << 20  # bytes; configs and manifests are kilobytes
+MOST_MEMBERS = 100_000  # of an archive: layers, configs, manifests
+DEEPEST_INDEX = 8  # an index may name indexes
 
 
-def read_archive(chunks: Iterable[bytes], name: str) -> tuple[dict[str, list[tuple]], list[dict]]:
-    """Read one archive as `save` streams it.
+@dataclass
+class Image:
+    """An image in an archive: its names, its diff ids base first, and the history text behind each."""
 
-    Returns ({diff id: entries}, [image config as JSON, one an image]). An entry is a tuple in the order of ENTRY;
-    whiteouts have the kind "whiteout" or "opaque" and the path that they hide. name: of the archive, for errors.
-    Raises WorkshopError if the stream is no such archive or breaks off.
+    names: list[str]
+    diff_ids: list[str]
+    instructions: list[str]
+
+
+@dataclass
+class Archive:
+    """What was read: layers by diff id, and the images that they belong to."""
+
+    layers: dict[str, Layer] = field(default_factory=dict)
+    images: list[Image] = field(default_factory=list)
+
+
+def read_archive(chunks: Iterable[bytes], name: str, wanted: str | None = None, squeezer=None) -> Archive:
+    """Read one archive as it streams in. name: of the archive, for errors. wanted: a path whose content is kept.
+
+    squeezer: called once a layer that is not compressed, it returns what is called with each piece of that layer.
+    Raises WorkshopError that names the archive if it is none, is damaged, or breaks the limits of `layer_tar`.
     """
-    layers: dict[str, list[tuple]] = {}
-    blobs: dict[str, bytes] = {}
     try:
-        with tarfile.open(fileobj=_Chunks(chunks), mode="r|", bufsize=1 << 18) as outer:
-            for member in outer:
-                if not member.isreg():
-                    continue
-                content = outer.extractfile(member)
-                head = content.read(512)
-                if _is_json(member, head):
-                    blobs[posixpath.normpath(member.name)] = head + content.read()
-                elif _is_layer(head):
-                    diff_id, entries = read_layer(_Joined(head, content))
-                    layers[diff_id] = entries
-        manifest = json.loads(blobs["manifest.json"])
-        configs = [json.loads(blobs[posixpath.normpath(image["Config"])]) for image in manifest]
-    except (tarfile.TarError, EOFError, zstandard.ZstdError, gzip.BadGzipFile, KeyError, ValueError) as error:
-        raise WorkshopError(f"The archive {name} cannot be read: {error}.", "Run the cell again.") from None
-    return layers, configs
+        return _read(_members_of_tar(chunks), wanted, squeezer)
+    except BROKEN as error:
+        raise unreadable(name, error) from None
 
 
-def read_layer(stream: io.RawIOBase) -> tuple[str, list[tuple]]:
-    """(diff id, entries) of one layer. The diff id is the SHA-256 of the uncompressed tar (OCI image specification)."""
-    hashed = _Hashed(_uncompressed(stream))
-    entries = []
-    with tarfile.open(fileobj=hashed, mode="r|", bufsize=1 << 18, errorlevel=2) as layer:
-        for member in layer:
-            entries.append(_entry(layer, member))
-    while hashed.read(1 << 18):
-        pass  # the padding behind the end mark belongs to the digest, too
-    return f"sha256:{hashed.sum.hexdigest()}", entries
+def read_folder(folder: Path, wanted: str | None = None, squeezer=None) -> Archive:
+    """Read an OCI image layout that is a folder. Arguments and errors as for `read_archive`."""
+    try:
+        return _read(_members_of_folder(folder), wanted, squeezer)
+    except BROKEN as error:
+        raise unreadable(str(folder), error) from None
 
 
-def _entry(layer: tarfile.TarFile, member: tarfile.TarInfo) -> tuple:
-    path = "/" + posixpath.normpath(member.name).strip("/").removeprefix("./")
-    path = "/" if path == "/." else path
-    folder, base = posixpath.split(path)
-    if base == OPAQUE:
-        return (folder, "opaque", 0, 0, 0, 0, "", "")
-    if base.startswith(WHITEOUT) and len(base) > len(WHITEOUT):
-        return (posixpath.join(folder, base[len(WHITEOUT) :]), "whiteout", 0, 0, 0, 0, "", "")
-    kind = KINDS.get(member.type, "other")
-    digest, size = "", 0
-    if kind == "file":
-        size, digest = member.size, _digest(layer.extractfile(member))
-    link = member.linkname
-    if kind == "hard link":
-        link = "/" + posixpath.normpath(link).strip("/")
-    return (path, kind, size, member.mode, member.uid, member.gid, link, digest)
+def unreadable(name: str, error: Exception) -> WorkshopError:
+    """The error for an archive that is damaged, or not an image at all."""
+    if isinstance(error, EOFError) or "unexpected end" in str(error):
+        why = "it breaks off before its end"
+    elif isinstance(error, Damaged):
+        why = str(error)
+    else:
+        why = str(error).strip().rstrip(".") or type(error).__name__
+    return WorkshopError(f"The archive {name} cannot be read: {why}.", "Save it again, then run the cell again.")
 
 
-def _digest(content: io.BufferedReader) -> str:
-    total = hashlib.sha256()
-    while chunk := content.read(1 << 18):
-        total.update(chunk)
-    return f"sha256:{total.hexdigest()}"
+def _members_of_tar(chunks: Iterable[bytes]) -> Iterator[tuple[str, object]]:
+    """(name, a readable), or (name, the name that it links to), of each member in the order of the stream."""
+    source, _ = uncompressed(_Chunks(chunks))
+    with tarfile.open(fileobj=source, mode="r|", bufsize=PIECE, tarinfo=_Header, encoding="utf-8", errors="surrogateescape") as outer:
+        while member := outer.next():
+            outer.members.clear()
+            name = posixpath.normpath(member.name)
+            if member.isreg():
+                yield name, outer.extractfile(member)
+            elif member.issym():
+                yield name, posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
+            elif member.islnk():
+                yield name, posixpath.normpath(member.linkname)
 
 
-def _is_json(member: tarfile.TarInfo, head: bytes) -> bool:
-    return member.size <= LARGEST_JSON and head.lstrip()[:1] in (b"{", b"[")
+def _members_of_folder(folder: Path) -> Iterator[tuple[str, object]]:
+    blobs = folder / "blobs"
+    for path in [folder / "index.json", folder / "manifest.json", *sorted(blobs.glob("*/*"))]:
+        if path.is_file() and not path.is_symlink():
+            with path.open("rb") as content:
+                yield path.relative_to(folder).as_posix(), content
 
 
-def _is_layer(head: bytes) -> bool:
-    compressed = head.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd"))
-    return compressed or head[257:262] == b"ustar" or (len(head) == 512 and not head.strip(b"\0"))
+def _read(members: Iterator[tuple[str, object]], wanted: str | None, squeezer) -> Archive:
+    found, blobs, links, layer_of, count = Archive(), {}, {}, {}, 0
+    for name, content in members:
+        count += 1
+        if count > MOST_MEMBERS:
+            raise Damaged(f"it has more than {MOST_MEMBERS:,} members")
+        if isinstance(content, str):
+            links[name] = content
+            continue
+        head = content.read(512)
+        if is_layer(head):
+            layer = read_layer(Joined(head, content), wanted, squeezer() if squeezer else None)
+            found.layers[layer.diff_id] = layer
+            layer_of[name] = layer.diff_id
+        elif head.lstrip()[:1] in (b"{", b"["):
+            text = head + content.read(LARGEST_JSON + 1 - len(head))
+            if len(text) <= LARGEST_JSON:
+                blobs[name] = text
+    found.images = _Contents(blobs, links, layer_of).images()
+    return found
 
 
-def _uncompressed(stream: io.RawIOBase):
-    head = stream.peek(4)
-    if head.startswith(b"\x1f\x8b"):
-        return gzip.GzipFile(fileobj=stream)
-    if head.startswith(b"\x28\xb5\x2f\xfd"):
-        return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
-    return stream
+class _Contents:
+    """The archive's members by name, with its links followed, whatever order they came in."""
+
+    def __init__(self, blobs: dict[str, bytes], links: dict[str, str], layer_of: dict[str, str]):
+        self.blobs, self.links, self.layer_of = blobs, links, layer_of
+
+    def images(self) -> list[Image]:
+        if "manifest.json" in self.blobs:
+            images = [self._from_manifest(one) for one in _listed(json.loads(self.blobs["manifest.json"]))]
+        elif "index.json" in self.blobs:
+            images = list(self._from_index(json.loads(self.blobs["index.json"]), [], 0))
+        else:
+            raise Damaged("it holds no image: neither manifest.json nor index.json is in it")
+        if not images:
+            raise Damaged("it holds no image")
+        return images
+
+    def _from_manifest(self, entry: dict) -> Image:
+        """An entry of `docker save`'s manifest.json."""
+        names = [self._follow(posixpath.normpath(one)) for one in entry["Layers"] or []]
+        return self._image(list(entry.get("RepoTags") or []), self._json(entry["Config"]), names)
+
+    def _from_index(self, index: dict, names: list[str], depth: int) -> Iterator[Image]:
+        """The images of an OCI index; what is only about them (attestations), or is not here, is passed over."""
+        if depth > DEEPEST_INDEX:
+            raise Damaged("its indexes are nested without end")
+        missing = None
+        for entry in _listed(index["manifests"]):
+            notes = entry.get("annotations") or {}
+            if "vnd.docker.reference.type" in notes or (entry.get("platform") or {}).get("os") == "unknown":
+                continue
+            called = notes.get("io.containerd.image.name") or notes.get("org.opencontainers.image.ref.name")
+            blob = _blob(entry["digest"])
+            if self._follow(blob) not in self.blobs:
+                missing = blob  # an index of many platforms, of which one was fetched
+                continue
+            inner = self._json(blob)
+            if "manifests" in inner:
+                yield from self._from_index(inner, [called] if called else names, depth + 1)
+            elif "layers" in inner and "rootfs" in (config := self._json(_blob(inner["config"]["digest"]))):
+                layers = [self._follow(_blob(one["digest"])) for one in _listed(inner["layers"])]
+                yield self._image([called] if called else names, config, layers)
+            missing = None
+        if missing and depth == 0:
+            raise Damaged(f"{missing} is missing")
+
+    def _image(self, names: list[str], config: dict, layers: list[str]) -> Image:
+        diff_ids = list(config["rootfs"].get("diff_ids") or [])
+        if len(layers) != len(diff_ids):
+            raise Damaged(f"its manifest names {len(layers)} layers, its config {len(diff_ids)}")
+        for number, (name, diff_id) in enumerate(zip(layers, diff_ids)):
+            if name not in self.layer_of:
+                raise Damaged(f"layer {number} ({name}) is missing")
+            if self.layer_of[name] != diff_id:
+                raise Damaged(f"the content of layer {number} is not what its diff id {diff_id} says")
+        return Image(names, diff_ids, made_layers(config, len(diff_ids)))
+
+    def _json(self, name: str) -> dict:
+        name = self._follow(posixpath.normpath(name))
+        if name not in self.blobs:
+            raise Damaged(f"{name} is missing")
+        expected = re.search(r"(?:^|/)([0-9a-f]{64})(?:\.json)?$", name)
+        if expected and hashlib.sha256(self.blobs[name]).hexdigest() != expected[1]:
+            raise Damaged(f"the content of {name} is not what its digest says")
+        return json.loads(self.blobs[name])
+
+    def _follow(self, name: str) -> str:
+        seen = set()
+        while name in self.links and name not in self.blobs and name not in self.layer_of:
+            if name in seen:
+                raise Damaged(f"its links lead in a circle at {name}")
+            seen.add(name)
+            name = self.links[name]
+        return name
+
+
+def _listed(value) -> list:
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise Damaged("its manifest is not one")
+    return value
+
+
+def _blob(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/', 1)}"
 
 
 class _Chunks(io.RawIOBase):
@@ -119,6 +209,9 @@ class _Chunks(io.RawIOBase):
 
     def __init__(self, chunks: Iterable[bytes]):
         self._chunks, self._rest = iter(chunks), b""
+
+    def readable(self) -> bool:
+        return True
 
     def read(self, count: int = -1) -> bytes:
         parts, have = [self._rest], len(self._rest)
@@ -132,34 +225,3 @@ class _Chunks(io.RawIOBase):
         count = len(joined) if count < 0 else count
         self._rest = joined[count:]
         return joined[:count]
-
-
-class _Joined(io.RawIOBase):
-    """A stream whose first bytes have already been read."""
-
-    def __init__(self, head: bytes, rest):
-        self._head, self._rest = head, rest
-
-    def peek(self, count: int) -> bytes:
-        return self._head[:count]
-
-    def read(self, count: int = -1) -> bytes:
-        if not self._head:
-            return self._rest.read(count)
-        if count < 0:
-            taken, self._head = self._head, b""
-            return taken + self._rest.read()
-        taken, self._head = self._head[:count], self._head[count:]
-        return taken + self._rest.read(count - len(taken)) if len(taken) < count else taken
-
-
-class _Hashed:
-    """A readable that hashes what passes."""
-
-    def __init__(self, stream):
-        self._stream, self.sum = stream, hashlib.sha256()
-
-    def read(self, count: int = -1) -> bytes:
-        chunk = self._stream.read(count)
-        self.sum.update(chunk)
-        return chunk

@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
+import itertools
+from pathlib import Path
+
 import docker
+import numpy as np
 import pandas as pd
 
-from . import merge, shelf
-from .archive import ENTRY, read_archive
+from . import exports, merge, shelf
 from .errors import WorkshopError, watching
 from .history import instruction
-from .panel import Panel
-from .units import seconds, size
+from .layer_tar import ENTRY, KINDS, OPAQUE_DIRECTORY, REMOVED
 
 COLUMNS = ["image", "layer", "diff_id", "created_by", *ENTRY, "visible", "hidden_by", "hidden_by_layer"]
 
 
 @watching("the export of an image")
-def files(client: docker.DockerClient, images: str | list[str]) -> pd.DataFrame:
+def files(client: docker.DockerClient | None, images: str | Path | list) -> pd.DataFrame:
     """Every entry of every layer, read from the layers themselves.
 
-    images: names or ids. Columns: image (as asked for), layer (0 is the lowest), diff_id, created_by (the instruction),
-    path, kind ("file", "directory", "symlink", "hard link", "device", "fifo", "whiteout", "opaque"), size (bytes), mode,
-    uid, gid, linkname, digest (SHA-256 of a file's content), visible (in the merged filesystem), hidden_by ("deleted",
-    "overwritten", "opaque"), hidden_by_layer. Shared layers are exported once, and a layer that was read before is not
-    exported again.
+    images: names or ids; or a Path, or a text that starts with "/", "./" or "../", to what `docker save` wrote or to an
+    OCI image layout: for these, client may be None. Columns: image (as asked for; for an archive the tag in it, or its
+    file name), layer (0 is the lowest), diff_id, created_by (the instruction), path, kind ("file", "directory",
+    "symlink", "hard link", "device", "fifo", "whiteout", "opaque", "other"), size (bytes; of a sparse file expanded),
+    mode, uid, gid, linkname (of a device "major:minor"), digest (SHA-256 of a file's content; a hard link has its
+    file's), xattrs ("name=hex …"), visible (in the merged filesystem), hidden_by ("deleted", "overwritten", "opaque"),
+    hidden_by_layer (-1 if visible). Shared layers are exported once, and a layer that was read before is not again.
 
-    Raises WorkshopError if an image is not there, EngineLost if the engine goes away.
+    Raises WorkshopError if an image is not there or an archive is damaged, EngineLost if the engine goes away.
     """
-    names = [images] if isinstance(images, str) else list(dict.fromkeys(images))
-    wanted = {name: _inspect(client, name)["RootFS"].get("Layers") or [] for name in names}
     known = shelf.Shelf()
-    new = [name for name, diff_ids in wanted.items() if diff_ids and not known.has(diff_ids)]
-    if new:
-        _export(client, new, known)
-    frames = [_frame(name, diff_ids, known) for name, diff_ids in wanted.items()]
-    frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COLUMNS)
-    for column in ("image", "kind", "created_by", "diff_id"):
-        frame[column] = frame[column].astype("category")
-    return frame
+    stacks: list[tuple[str, list[str]]] = []
+    wanted = [images] if isinstance(images, (str, Path)) else list(dict.fromkeys(images))
+    named = [one for one in wanted if not exports.is_path(one)]
+    held = exports.from_engine(client, named, known) if named else {}
+    for one in wanted:
+        stacks += exports.from_disk(Path(one), known) if exports.is_path(one) else [(one, held[one])]
+    return _frame(stacks, known)
 
 
 def layers(files: pd.DataFrame) -> pd.DataFrame:
@@ -55,21 +56,35 @@ def layers(files: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def sizes(client: docker.DockerClient, images: str | list[str]) -> pd.DataFrame:
-    """How large images are, by their layers' own bytes.
+def sizes(client: docker.DockerClient, images: str | list[str], compressed: bool = False) -> pd.DataFrame:
+    """How large images are, in the meanings of the word.
 
     Columns: image, layers (count), files (count of visible files), bytes (of all files in all layers: what is stored and
-    shipped, uncompressed), engine (bytes that the engine itself reports; engines count differently).
+    shipped, without the tars' headers), tar (the layers' uncompressed tars), engine (what the engine itself reports;
+    engines count differently), shared (tar bytes of the layers that another of these images has, too). With
+    compressed=True also compressed: bytes that a pull transfers, each layer as the engine stored it if that is
+    compressed, else by gzip at level 6, as Docker compresses a layer for a registry. The first time that costs a minute
+    for each GB.
     """
     images = [images] if isinstance(images, str) else list(dict.fromkeys(images))
-    read = files(client, images)
+    read, known = files(client, images), shelf.Shelf()
+    about = {image: exports.inspect(client, image) for image in images}
+    stacks = {image: about[image]["RootFS"].get("Layers") or [] for image in images}
+    if compressed:
+        exports.squeeze(client, stacks, known)
     rows = []
-    for image in images:
+    for image, diff_ids in stacks.items():
         own = read[read["image"] == image]
         plain = own[own["kind"] == "file"]
-        engine = _inspect(client, image)["Size"]
-        rows.append((image, own["layer"].nunique(), int(plain["visible"].sum()), int(plain["size"].sum()), engine))
-    return pd.DataFrame(rows, columns=["image", "layers", "files", "bytes", "engine"])
+        others = {one for other, ids in stacks.items() if other != image for one in ids}
+        tars = [(known.tar_bytes(one), one in others) for one in diff_ids]
+        rows.append({
+            "image": image, "layers": len(diff_ids), "files": int(plain["visible"].sum()), "bytes": int(plain["size"].sum()),
+            "tar": sum(count for count, _ in tars),
+            **({"compressed": sum(map(known.compressed, diff_ids))} if compressed else {}),
+            "engine": about[image]["Size"], "shared": sum(count for count, shared in tars if shared),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def directories(files: pd.DataFrame, depth: int = 2) -> pd.DataFrame:
@@ -84,50 +99,41 @@ def directories(files: pd.DataFrame, depth: int = 2) -> pd.DataFrame:
     return grouped.sort_values("bytes", ascending=False).reset_index()
 
 
-def _inspect(client: docker.DockerClient, name: str) -> dict:
-    try:
-        return client.api.inspect_image(name)
-    except docker.errors.ImageNotFound:
-        raise WorkshopError(f"The engine has no image {name}.", "Run the cell that builds it first.") from None
+def _frame(stacks: list[tuple[str, list[str]]], known: shelf.Shelf) -> pd.DataFrame:
+    """The frame of images given as (name, diff ids). Columns are made whole, not layer by layer: that is much faster."""
+    columns: dict[str, list] = {name: [] for name in ENTRY}
+    lengths, image, number, diff_id, line, cause, by = [], [], [], [], [], [], []
+    for name, diff_ids in stacks:
+        held = [known.columns(one) for one in diff_ids]
+        hidden = merge.hidden([(one["path"], one["kind"]) for one in held])
+        cause.append(hidden[0])
+        by.append(hidden[1])
+        lengths += [len(one["path"]) for one in held]
+        image += [name] * len(held)
+        number += range(len(held))
+        diff_id += diff_ids
+        line += map(instruction, known.instructions(diff_ids))
+        for column in ENTRY:
+            columns[column] += [one[column] for one in held]
+    whole = {name: list(itertools.chain.from_iterable(parts)) for name, parts in columns.items()}
+    kinds = np.array(whole["kind"], dtype=np.int8)
+    causes = np.fromiter(itertools.chain.from_iterable(cause), dtype=np.int8, count=len(kinds))
+    repeat = lambda values: np.repeat(np.array(values, dtype=np.int64), lengths)  # noqa: E731
+    numbers = {name: np.array(whole[name], dtype=np.int64) for name in ("size", "mode", "uid", "gid")}
+    frame = {
+        "image": _category(image, lengths), "layer": repeat(number), "diff_id": _category(diff_id, lengths),
+        "created_by": _category(line, lengths),
+        **{name: numbers.get(name, whole[name]) for name in ENTRY},
+        "kind": pd.Categorical.from_codes(kinds, KINDS),
+        "visible": (causes == merge.VISIBLE) & ~np.isin(kinds, (REMOVED, OPAQUE_DIRECTORY)),
+        "hidden_by": np.array(merge.CAUSES, dtype=object)[causes],
+        "hidden_by_layer": np.fromiter(itertools.chain.from_iterable(by), dtype=np.int64, count=len(kinds)),
+    }  # fmt: skip
+    return pd.DataFrame(frame)[COLUMNS]
 
 
-def _export(client: docker.DockerClient, names: list[str], known: shelf.Shelf) -> None:
-    what = names[0] if len(names) == 1 else f"{len(names)} images"
-    with Panel(f"Reading {what}") as panel:
-        panel.row("save", f"the layers of {', '.join(names)}", detail="the engine is packing them")
-        read = 0
-
-        def counted(chunks):
-            nonlocal read
-            for chunk in chunks:
-                read += len(chunk)
-                panel.row("save", detail=f"{size(read)} came from the engine")
-                yield chunk
-
-        # The SDK's get_image takes one name; the endpoint takes several, and then sends a shared layer once.
-        answer = client.api._get(client.api._url("/images/get"), params={"names": names}, stream=True)
-        client.api._raise_for_status(answer)
-        with answer:
-            found, configs = read_archive(counted(answer.iter_content(1 << 18)), what)
-        known.put(found, configs)
-        row = panel.rows["save"]
-        panel.summary = f"Read the layers of {what} in {seconds(row.age())}"
-
-
-def _frame(name: str, diff_ids: list[str], known: shelf.Shelf) -> pd.DataFrame:
-    contents = [known.entries(diff_id) for diff_id in diff_ids]
-    hidden = merge.hidden(contents)
-    instructions = known.instructions(diff_ids)
-    parts = []
-    for number, (diff_id, entries) in enumerate(zip(diff_ids, contents)):
-        part = pd.DataFrame(entries, columns=ENTRY)
-        fate = [hidden.get((number, index), ("", -1)) for index in range(len(entries))]
-        part["hidden_by"] = [cause for cause, _ in fate]
-        part["hidden_by_layer"] = [by for _, by in fate]
-        part["visible"] = (part["hidden_by"] == "") & ~part["kind"].isin(["whiteout", "opaque"])
-        part.insert(0, "created_by", instruction(instructions[number]))
-        part.insert(0, "diff_id", diff_id)
-        part.insert(0, "layer", number)
-        part.insert(0, "image", name)
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)[COLUMNS] if parts else pd.DataFrame(columns=COLUMNS)
+def _category(values: list[str], lengths: list[int]) -> pd.Categorical:
+    """Each value as often as its layer has entries."""
+    categories = list(dict.fromkeys(values))
+    code = {value: number for number, value in enumerate(categories)}
+    return pd.Categorical.from_codes(np.repeat(np.array([code[one] for one in values], dtype=np.int32), lengths), categories)

@@ -1,87 +1,108 @@
 """The merged view: which entries of which layer can be seen in the end, and what hides the others.
 
 OCI image specification, "Whiteouts" and "Opaque whiteouts": they hide what lower layers hold, never their own layer.
+A directory over a directory keeps its content; anything else over a directory, and a directory over anything else,
+replaces it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from .layer_tar import DIRECTORY, OPAQUE_DIRECTORY, REMOVED
+
+CAUSES = ["", "deleted", "overwritten", "opaque"]
+VISIBLE, DELETED, OVERWRITTEN, OPAQUE = range(len(CAUSES))
 
 
-class _Node:
-    __slots__ = ("children", "row")
+def hidden(layers: list[tuple[list[str], list[int]]]) -> tuple[list[int], list[int]]:
+    """What hides each entry.
 
-    def __init__(self):
-        self.children: dict[str, _Node] = {}
-        self.row: tuple[int, int, str] | None = None  # layer, entry, kind
-
-
-def hidden(layers: list[list[tuple]]) -> dict[tuple[int, int], tuple[str, int]]:
-    """What cannot be seen in the merged filesystem.
-
-    layers: entries of each layer, base first, as in `archive.ENTRY` order. Returns {(layer, entry): (cause, by layer)},
-    cause "deleted", "opaque" or "overwritten". Linear in the number of entries: a node is taken out once.
+    layers: (paths, kinds) of each layer, base first. Returns two lists over all entries, layer after layer: the cause, as
+    a number in CAUSES (a whiteout counts as visible here), and the layer that hides it (-1 if none does). Linear in the
+    entries: what is hidden is taken out once and never looked at again.
     """
-    root, gone = _Node(), {}
-    for number, entries in enumerate(layers):
-        for (
-            path,
-            kind,
-            *_,
-        ) in entries:  # first what this layer takes away from the lower ones, in whatever order it says so
-            if kind == "opaque":
-                _take_out(_find(root, path), "opaque", number, gone)
-            elif kind == "whiteout":
-                _delete(root, path, number, gone)
-        for index, (path, kind, *_) in enumerate(entries):
-            if kind not in ("opaque", "whiteout"):
-                _put(root, path, kind, (number, index, kind), gone)
-    return gone
+    return _Stack([kind for _, kinds in layers for kind in kinds]).of(layers)
 
 
-def _put(root: _Node, path: str, kind: str, row: tuple[int, int, str], gone: dict) -> None:
-    node = root
-    for part in filter(None, path.split("/")):
-        node = node.children.setdefault(part, _Node())
-    if kind != "directory":
-        _take_out(node, "overwritten", row[0], gone)
-    if node.row:
-        gone[node.row[:2]] = ("overwritten", row[0])
-    node.row = row
+class _Stack:
+    """The filesystem as it grows: for each directory, the row of each name in it (None: there only by its content)."""
 
+    def __init__(self, kinds: list[int]):
+        self.kinds = kinds
+        self.inside: dict[str, dict[str, int | None]] = {"": {}}
+        self.root: int | None = None
+        self.cause, self.by = [VISIBLE] * len(kinds), [-1] * len(kinds)
+        self.layer = 0
 
-def _delete(root: _Node, path: str, layer: int, gone: dict) -> None:
-    parent_path, _, name = path.rpartition("/")
-    parent = _find(root, parent_path)
-    node = parent.children.pop(name, None) if parent else None
-    for taken in _below(node):
-        gone[taken.row[:2]] = ("deleted", layer)
+    def of(self, layers: list[tuple[list[str], list[int]]]) -> tuple[list[int], list[int]]:
+        start = 0
+        for self.layer, (paths, kinds) in enumerate(layers):
+            # First what the layer takes away from the lower ones, in whatever order it says so.
+            if REMOVED in kinds or OPAQUE_DIRECTORY in kinds:
+                for path, kind in zip(paths, kinds):
+                    if kind == REMOVED:
+                        self.delete(path)
+                    elif kind == OPAQUE_DIRECTORY:
+                        self.empty("" if path == "/" else path, OPAQUE)
+            for row, (path, kind) in enumerate(zip(paths, kinds), start):
+                if kind != REMOVED and kind != OPAQUE_DIRECTORY:
+                    self.put(path, kind, row)
+            start += len(paths)
+        return self.cause, self.by
 
+    def put(self, path: str, kind: int, row: int) -> None:
+        if path == "/":
+            self.hide(self.root, OVERWRITTEN)
+            self.root = row
+            return
+        head, _, name = path.rpartition("/")
+        folder = self.inside.get(head)
+        if folder is None:
+            folder = self.make(head)
+        if kind != DIRECTORY and path in self.inside:
+            self.empty(path, OVERWRITTEN)
+            del self.inside[path]
+        self.hide(folder.get(name), OVERWRITTEN)
+        folder[name] = row
 
-def _take_out(node: _Node | None, cause: str, layer: int, gone: dict) -> None:
-    """Hide everything below a node, but not the node itself."""
-    if node is None:
-        return
-    for child in node.children.values():
-        for taken in _below(child):
-            gone[taken.row[:2]] = (cause, layer)
-    node.children = {}
+    def make(self, path: str) -> dict[str, int | None]:
+        """The directory of this path, and those above it, where no layer has an entry for them, or none yet."""
+        parts, parent = path.split("/")[1:], ""
+        for name in parts:
+            folder, parent = self.inside[parent], f"{parent}/{name}"
+            if parent not in self.inside:
+                row = folder.get(name)
+                if row is not None and self.kinds[row] != DIRECTORY:
+                    self.hide(row, OVERWRITTEN)
+                    row = None
+                folder[name] = row
+                self.inside[parent] = {}
+        return self.inside[path]
 
+    def delete(self, path: str) -> None:
+        head, _, name = path.rpartition("/")
+        folder = self.inside.get(head)
+        if folder is None or name not in folder:
+            return
+        self.hide(folder.pop(name), DELETED)
+        if path in self.inside:
+            self.empty(path, DELETED)
+            del self.inside[path]
 
-def _find(root: _Node, path: str) -> _Node | None:
-    node = root
-    for part in filter(None, path.split("/")):
-        node = node.children.get(part)
-        if node is None:
-            return None
-    return node
+    def empty(self, path: str, cause: int) -> None:
+        """Hide everything below a directory, but not the directory itself."""
+        if path not in self.inside:
+            return
+        pending = [(path, self.inside[path])]
+        self.inside[path] = {}
+        while pending:
+            at, names = pending.pop()
+            for name, row in names.items():
+                self.hide(row, cause)
+                if row is None or self.kinds[row] == DIRECTORY:
+                    below = self.inside.pop(f"{at}/{name}", None)
+                    if below:
+                        pending.append((f"{at}/{name}", below))
 
-
-def _below(node: _Node | None) -> Iterator[_Node]:
-    """The node and everything below it that a layer has an entry for."""
-    pending = [node] if node else []
-    while pending:
-        current = pending.pop()
-        pending.extend(current.children.values())
-        if current.row:
-            yield current
+    def hide(self, row: int | None, cause: int) -> None:
+        if row is not None:
+            self.cause[row], self.by[row] = cause, self.layer

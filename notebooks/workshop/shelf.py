@@ -9,12 +9,13 @@ import json
 import os
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
-from .archive import ENTRY
-from .history import made_layers
+from .archive import Archive
+from .layer_tar import ENTRY
 
-VERSION = 1  # of the format; another version's files are read anew
+VERSION = 2  # of the format; another version's files are read anew
 HERE = "FACTORY_FLOOR_CACHE"  # a folder to use instead of the user's cache folder
 
 
@@ -33,34 +34,55 @@ class Shelf:
     """The layers on disk, and those just read. A file that is damaged or of another version counts as not there."""
 
     def __init__(self):
-        self._fresh: dict[tuple[str, str], list] = {}  # still at hand where the disk cannot be written
+        self._fresh: dict[tuple[str, str], dict] = {}  # still at hand where the disk cannot be written
 
-    def has(self, diff_ids: list[str]) -> bool:
-        """True if every layer, and the instructions that made them, can be had without the engine."""
+    def has(self, diff_ids: list[str], compressed: bool = False) -> bool:
+        """True if every layer, and the instructions that made them, can be had without the engine.
+
+        compressed: the compressed size of every layer, too.
+        """
         keys = [("image", ",".join(diff_ids)), *(("layer", one) for one in diff_ids)]
+        keys += [("gzip", one) for one in diff_ids] if compressed else []
         return all(self._get(*key) is not None for key in keys)
 
-    def entries(self, diff_id: str) -> list[tuple]:
-        """The entries of one layer, in `archive.ENTRY` order."""
-        return self._get("layer", diff_id) or []
+    def columns(self, diff_id: str) -> dict[str, list]:
+        """The entries of one layer: {name in `layer_tar.ENTRY`: list}, kind as a number in `layer_tar.KINDS`."""
+        return self._get("layer", diff_id)["columns"]
+
+    def tar_bytes(self, diff_id: str) -> int:
+        """Bytes of the layer's uncompressed tar."""
+        return self._get("layer", diff_id)["tar"]
+
+    def packages(self, diff_id: str) -> list[list]:
+        """What the layer's package databases name: rows of `packaged.FOUND`."""
+        return self._get("layer", diff_id)["packages"]
+
+    def compressed(self, diff_id: str) -> int:
+        """Bytes of the layer, compressed."""
+        return self._get("gzip", diff_id)["bytes"]
 
     def instructions(self, diff_ids: list[str]) -> list[str]:
         """The history text behind each layer; empty texts if the image was never read."""
-        return self._get("image", ",".join(diff_ids)) or [""] * len(diff_ids)
+        held = self._get("image", ",".join(diff_ids))
+        return held["texts"] if held else [""] * len(diff_ids)
 
-    def put(self, layers: dict[str, list[tuple]], configs: list[dict]) -> None:
-        """Keep what was read: entries by diff id, and each image's history."""
-        for config in configs:
-            diff_ids = config["rootfs"].get("diff_ids") or []
-            self._fresh["image", ",".join(diff_ids)] = made_layers(config, len(diff_ids))
-        self._fresh |= {("layer", diff_id): entries for diff_id, entries in layers.items()}
-        for (kind, key), rows in self._fresh.items():
+    def put(self, read: Archive, squeezed: dict[str, int] | None = None) -> None:
+        """Keep what was read: entries by diff id, and each image's history. squeezed: {diff id: compressed bytes}."""
+        new = {}
+        for image in read.images:
+            new["image", ",".join(image.diff_ids)] = {"texts": image.instructions}
+        for diff_id, layer in read.layers.items():
+            new["layer", diff_id] = {"columns": layer.columns, "tar": layer.tar_bytes, "packages": layer.packages}
+        for diff_id, count in (squeezed or {}).items():
+            new["gzip", diff_id] = {"bytes": count}
+        self._fresh |= new
+        for (kind, key), held in new.items():
             try:
-                _write(kind, key, rows)
+                _write(kind, key, held)
             except OSError:
                 return  # a cache that cannot be written costs time, nothing else
 
-    def _get(self, kind: str, key: str):
+    def _get(self, kind: str, key: str) -> dict | None:
         fresh = self._fresh.get((kind, key))
         return _read(kind, key) if fresh is None else fresh
 
@@ -69,32 +91,45 @@ def _path(kind: str, key: str) -> Path:
     return folder() / f"v{VERSION}" / kind / f"{hashlib.sha256(key.encode()).hexdigest()}.json.gz"
 
 
-@functools.lru_cache(maxsize=512)
-def _read(kind: str, key: str):
+def _read(kind: str, key: str) -> dict | None:
+    """What a file holds, or None; a file that was not touched since is not read again."""
+    path = _path(kind, key)
     try:
-        with gzip.open(_path(kind, key), "rt", encoding="utf-8", errors="surrogateescape") as file:
-            held = json.load(file)
-        if held["key"] != key:
-            return None
-        return [tuple(row) for row in zip(*held["columns"])] if kind == "layer" else held["texts"]
-    except (OSError, EOFError, ValueError, KeyError, TypeError):
+        about = path.stat()
+        return _decoded(path, kind, key, about.st_mtime_ns, about.st_size)
+    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, zlib.error):
         return None
 
 
-def _write(kind: str, key: str, rows: list) -> None:
+@functools.lru_cache(maxsize=512)
+def _decoded(path: Path, kind: str, key: str, *version: int) -> dict:
+    with gzip.open(path, "rb") as file:  # its checksum tells damage
+        held = json.loads(file.read())
+    if held.pop("key") != key:
+        raise ValueError("another key's file")
+    if kind == "layer":
+        columns = held["columns"] = dict(zip(ENTRY, held["columns"], strict=True))
+        if len({len(column) for column in columns.values()}) != 1:
+            raise ValueError("columns of different lengths")
+        columns["digest"] = [f"sha256:{one}" if one else "" for one in columns["digest"]]
+    return held
+
+
+def _write(kind: str, key: str, held: dict) -> None:
     """Write a file whole or not at all, so that two kernels and a power cut do no harm."""
     path = _path(kind, key)
     if kind == "layer":
-        held = {"key": key, "fields": ENTRY, "columns": list(zip(*rows)) or [[] for _ in ENTRY]}
-    else:
-        held = {"key": key, "texts": rows}
+        columns = held["columns"] | {"digest": [one.removeprefix("sha256:") for one in held["columns"]["digest"]]}
+        held = held | {"columns": [columns[name] for name in ENTRY]}
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
     try:
-        with os.fdopen(handle, "wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1) as file:
-            file.write(json.dumps(held).encode("utf-8", "surrogateescape"))
+        with os.fdopen(handle, "wb") as raw:
+            with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1) as file:
+                file.write(json.dumps(held | {"key": key}).encode("ascii"))
+            raw.flush()
+            os.fsync(raw.fileno())
         os.replace(partial, path)
     except BaseException:
         Path(partial).unlink(missing_ok=True)
         raise
-    _read.cache_clear()

@@ -1,0 +1,172 @@
+"""Getting at layers: from the engine's `save`, or from an archive on disk; and the content of one file in one layer."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import docker
+
+from . import shelf
+from .archive import Archive, read_archive, read_folder, unreadable
+from .errors import WorkshopError, watching
+from .layer_tar import PIECE, rooted
+from .panel import Panel
+from .units import seconds, size
+
+LEVEL = 6  # of gzip: Go's default, with which Docker compresses a layer when it pushes it
+BLOCK = 4 << 20  # bytes that are compressed at a time; costs less than a thousandth of the ratio
+
+
+def is_path(image: str | Path) -> bool:
+    """True for what names an archive on disk: an image's name starts with none of these."""
+    return isinstance(image, Path) or image.startswith(("/", "./", "../", "~/"))
+
+
+def inspect(client: docker.DockerClient, name: str) -> dict:
+    """The image as the engine describes it. Raises WorkshopError if there is none of that name."""
+    if client is None:
+        raise WorkshopError(f"An engine is needed to look at {name}.", "Without one, name an archive by its path: ./image.tar.")
+    try:
+        return client.api.inspect_image(name)
+    except docker.errors.ImageNotFound:
+        raise WorkshopError(f"The engine has no image {name}.", "Run the cell that builds it first.") from None
+
+
+def from_engine(client: docker.DockerClient, names: list[str], known: shelf.Shelf) -> dict[str, list[str]]:
+    """{name: diff ids}; what the shelf does not have is exported first, all images at once."""
+    stacks = {name: inspect(client, name)["RootFS"].get("Layers") or [] for name in names}
+    new = [name for name, diff_ids in stacks.items() if diff_ids and not known.has(diff_ids)]
+    if new:
+        known.put(_export(client, new))
+    return stacks
+
+
+def from_disk(path: Path, known: shelf.Shelf) -> list[tuple[str, list[str]]]:
+    """(image, diff ids) of each image in an archive or an OCI layout on disk."""
+    read = _load(path.expanduser())
+    known.put(read)
+    return [(image.names[0] if image.names else path.name, image.diff_ids) for image in read.images]
+
+
+def squeeze(client: docker.DockerClient, stacks: dict[str, list[str]], known: shelf.Shelf) -> None:
+    """See to it that the shelf knows the compressed size of every layer of these images."""
+    new = [name for name, diff_ids in stacks.items() if diff_ids and not known.has(diff_ids, compressed=True)]
+    if not new:
+        return
+    with _Gzip() as gzip:
+        read = _export(client, new, squeezer=gzip.layer, doing="compressed like for a registry: ")
+        counted = dict(zip(read.layers, gzip.sizes()))
+    stored = {diff_id: layer.stored_bytes for diff_id, layer in read.layers.items() if layer.stored_bytes is not None}
+    known.put(read, counted | stored)
+
+
+@watching("the export of an image")
+def read(client: docker.DockerClient | None, image: str | Path, path: str, layer: int | None = None) -> bytes:
+    """The content of a file as one layer has it, whether it can still be seen in the image or not.
+
+    image: as for `files`. layer: its number; by default the highest that has the file. Raises WorkshopError if no such layer
+    has it, or if it is larger than 32 MB.
+    """
+    path = rooted(path)
+    if is_path(image):
+        found = _load(Path(image).expanduser(), path)
+        diff_ids = found.images[0].diff_ids
+    else:
+        diff_ids = inspect(client, image)["RootFS"].get("Layers") or []
+        found = _export(client, [image], wanted=path) if diff_ids else Archive()
+    at = [number for number, one in enumerate(diff_ids) if path in found.layers[one].found]
+    if not at or (layer is not None and layer not in at):
+        have = f"It is a file in layer {', '.join(map(str, at))}." if at else "No layer of it has such a file."
+        where = f"layer {layer} of {image}" if layer is not None else str(image)
+        raise WorkshopError(f"There is no file {path} in {where}. {have}", "workshop.files() lists what there is.")
+    return found.layers[diff_ids[at[-1] if layer is None else layer]].found[path]
+
+
+def _load(path: Path, wanted: str | None = None) -> Archive:
+    if path.is_dir():
+        if not (path / "index.json").is_file():
+            raise WorkshopError(f"The folder {path} is no OCI image layout: there is no index.json in it.", "")
+        return read_folder(path, wanted)
+    try:
+        with path.open("rb") as file, Panel(f"Reading {path.name}") as panel:
+            panel.row("read", f"the layers in {path.name}")
+            whole, done = max(path.stat().st_size, 1), 0
+
+            def counted():
+                nonlocal done
+                while chunk := file.read(PIECE):
+                    done += len(chunk)
+                    panel.row("read", detail=size(done), fraction=done / whole)
+                    yield chunk
+
+            return read_archive(counted(), str(path), wanted)
+    except FileNotFoundError:
+        raise WorkshopError(f"There is no archive {path}.", "Paths start where the notebook is: notebooks/.") from None
+    except OSError as error:
+        raise unreadable(str(path), error) from None
+
+
+def _export(client: docker.DockerClient, names: list[str], wanted: str | None = None, squeezer=None, doing: str = "") -> Archive:
+    what = names[0] if len(names) == 1 else f"{len(names)} images"
+    with Panel(f"Reading {what}") as panel:
+        panel.row("save", f"{doing}the layers of {', '.join(names)}", detail="the engine is packing them")
+        done = 0
+
+        def counted(chunks):
+            nonlocal done
+            for chunk in chunks:
+                done += len(chunk)
+                panel.row("save", detail=f"{size(done)} came from the engine")
+                yield chunk
+
+        # The SDK's get_image takes one name; the endpoint takes several, and then sends a shared layer once.
+        answer = client.api._get(client.api._url("/images/get"), params={"names": names}, stream=True)
+        client.api._raise_for_status(answer)
+        with answer:
+            found = read_archive(counted(answer.iter_content(PIECE)), what, wanted, squeezer)
+        panel.summary = f"Read the layers of {what} in {seconds(panel.rows['save'].age())}"
+    return found
+
+
+class _Gzip:
+    """How small gzip makes each layer, worked out on every core while the layers stream by; nothing is kept."""
+
+    def __init__(self):
+        self._pool = ThreadPoolExecutor(max_workers=3)
+        self._room = threading.BoundedSemaphore(8)  # blocks in memory at a time
+        self._layers: list[list] = []
+
+    def __enter__(self) -> _Gzip:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def layer(self):
+        """Begin a layer; returns what is to be called with its pieces, b"" at its end."""
+        blocks, pending, have = [], [], 0
+        self._layers.append(blocks)
+
+        def piece(chunk: bytes) -> None:
+            nonlocal pending, have
+            pending.append(chunk)
+            have += len(chunk)
+            if have >= BLOCK or (not chunk and have):
+                self._room.acquire()
+                blocks.append(self._pool.submit(self._size, b"".join(pending)))
+                pending, have = [], 0
+
+        return piece
+
+    def _size(self, block: bytes) -> int:
+        try:
+            return len(zlib.compress(block, LEVEL))
+        finally:
+            self._room.release()
+
+    def sizes(self) -> list[int]:
+        """Bytes of each layer, in the order in which they were begun."""
+        return [sum(block.result() for block in blocks) for blocks in self._layers]
