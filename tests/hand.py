@@ -26,7 +26,13 @@ def named(layer: dict) -> dict:
     return layer
 
 
-def archive_of(layers: list, history: list[dict] | None = None, kind: str = "docker", pack=lambda layer: layer, tag: str | None = None) -> bytes:
+def archive_of(
+    layers: list,
+    history: list[dict] | None = None,
+    kind: str = "docker",
+    pack=lambda layer: layer,
+    tag: str | None = None,
+) -> bytes:
     """An archive as an engine saves it.
 
     layers: each a dict for `tar_of`, or the bytes of a tar. kind: "legacy" (Docker 20.10), "docker" (25 and newer: both

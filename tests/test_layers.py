@@ -21,7 +21,6 @@ from hand import archive_of, frame_of, link
 from workshop import archive, layer_tar, shelf
 from workshop.history import instruction
 
-
 LOWER = tar_of({"etc": None, "etc/a": b"one", "etc/b": b"two", "old": None, "old/deep": None, "old/deep/c": b"3"})
 UPPER = tar_of({"etc/a": b"changed", ".wh.old": b"", "etc/.wh.b": b"", "new": b"n"})
 HISTORY = [
@@ -106,7 +105,9 @@ def test_devices_long_names_odd_names_and_extended_attributes_are_read():
     capable.pax_headers = {"SCHILY.xattr.security.capability": "\x01\x02"}
     long = "d/" * 120 + "end"
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape") as tar:
+    with tarfile.open(
+        fileobj=packed, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"
+    ) as tar:
         for entry in (device, capable, tarfile.TarInfo(long), tarfile.TarInfo("caf\udce9")):
             tar.addfile(entry)
     files = frame_of([packed.getvalue()]).set_index("path")
@@ -180,7 +181,10 @@ def test_packages_are_those_of_the_visible_databases_with_the_layer_that_brought
     ).encode()
     about = "/usr/lib/python3/x/flask-3.dist-info"
     layers = [
-        {"var/lib/dpkg/status": dpkg("libc6", "gone"), "lib/apk/db/installed": b"P:musl\nV:1.2\nI:600\n\nP:zlib\nV:1\n"},
+        {
+            "var/lib/dpkg/status": dpkg("libc6", "gone"),
+            "lib/apk/db/installed": b"P:musl\nV:1.2\nI:600\n\nP:zlib\nV:1\n",
+        },
         {"var/lib/dpkg/status": dpkg("libc6", "gcc"), f"{about}/METADATA": b"Name: Flask\nVersion: 3\n\nName: no\n"},
         {f"{about}/RECORD": b"", "var/lib/dpkg/status.d/tz": dpkg("tzdata"), "lib/apk/db/.wh.installed": b""},
     ]
@@ -199,9 +203,13 @@ def test_what_a_real_package_manager_lists_is_what_the_layers_name(client):
     listed = workshop.run(client, "python:3.11-slim", ["dpkg-query", "-W", "-f", "${Package} ${Version}\n"])
     found = workshop.packages(client, "python:3.11-slim")
     debian = found[found["manager"] == "dpkg"]
-    assert set(listed.splitlines()) == {f"{row.name} {row.version}" for row in debian[["name", "version"]].itertuples(index=False, name="P")}
+    assert set(listed.splitlines()) == {
+        f"{row.name} {row.version}" for row in debian[["name", "version"]].itertuples(index=False, name="P")
+    }
     frozen = workshop.run(client, "python:3.11-slim", ["pip", "list", "--format=freeze", "--disable-pip-version-check"])
-    assert set(frozen.splitlines()) <= {f"{row.name}=={row.version}" for row in found[["name", "version"]].itertuples(index=False, name="P")}
+    assert set(frozen.splitlines()) <= {
+        f"{row.name}=={row.version}" for row in found[["name", "version"]].itertuples(index=False, name="P")
+    }
 
 
 def test_a_deleted_file_is_read_from_its_layer(client, busybox, app):
@@ -301,7 +309,8 @@ def test_two_kernels_at_once_do_not_clash(client, busybox, tmp_path):
     code = "import workshop as w; c = w.connect(quiet=True); print(len(w.files(c, 'busybox:1.37')))"
     environment = os.environ | {shelf.HERE: str(tmp_path), "PYTHONPATH": str(Path(workshop.__file__).parents[1])}
     kernels = [
-        subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True) for _ in range(4)
+        subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
     ]
     counts = {kernel.communicate()[0].splitlines()[-1] for kernel in kernels}
     assert counts == {str(len(workshop.files(client, busybox)))}

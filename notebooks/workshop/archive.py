@@ -18,7 +18,7 @@ from pathlib import Path
 
 from .errors import WorkshopError
 from .history import made_layers
-from .layer_tar import BROKEN, PIECE, Damaged, Joined, Layer, _Header, is_layer, read_layer, uncompressed
+from .layer_tar import BROKEN, PIECE, Damaged, Header, Joined, Layer, is_layer, read_layer, uncompressed
 
 LARGEST_JSON = 4 << 20  # bytes; configs and manifests are kilobytes
 MOST_MEMBERS = 100_000  # of an archive: layers, configs, manifests
@@ -76,7 +76,9 @@ def unreadable(name: str, error: Exception) -> WorkshopError:
 def _members_of_tar(chunks: Iterable[bytes]) -> Iterator[tuple[str, object]]:
     """(name, a readable), or (name, the name that it links to), of each member in the order of the stream."""
     source, _ = uncompressed(_Chunks(chunks))
-    with tarfile.open(fileobj=source, mode="r|", bufsize=PIECE, tarinfo=_Header, encoding="utf-8", errors="surrogateescape") as outer:
+    with tarfile.open(
+        fileobj=source, mode="r|", bufsize=PIECE, tarinfo=Header, encoding="utf-8", errors="surrogateescape"
+    ) as outer:
         while member := outer.next():
             outer.members.clear()
             name = posixpath.normpath(member.name)

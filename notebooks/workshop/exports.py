@@ -28,7 +28,9 @@ def is_path(image: str | Path) -> bool:
 def inspect(client: docker.DockerClient, name: str) -> dict:
     """The image as the engine describes it. Raises WorkshopError if there is none of that name."""
     if client is None:
-        raise WorkshopError(f"An engine is needed to look at {name}.", "Without one, name an archive by its path: ./image.tar.")
+        raise WorkshopError(
+            f"An engine is needed to look at {name}.", "Without one, name an archive by its path: ./image.tar."
+        )
     try:
         return client.api.inspect_image(name)
     except docker.errors.ImageNotFound:
@@ -109,7 +111,9 @@ def _load(path: Path, wanted: str | None = None) -> Archive:
         raise unreadable(str(path), error) from None
 
 
-def _export(client: docker.DockerClient, names: list[str], wanted: str | None = None, squeezer=None, doing: str = "") -> Archive:
+def _export(
+    client: docker.DockerClient, names: list[str], wanted: str | None = None, squeezer=None, doing: str = ""
+) -> Archive:
     what = names[0] if len(names) == 1 else f"{len(names)} images"
     with Panel(f"Reading {what}") as panel:
         panel.row("save", f"{doing}the layers of {', '.join(names)}", detail="the engine is packing them")

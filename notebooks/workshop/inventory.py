@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from . import exports, merge, shelf
-from .errors import WorkshopError, watching
+from .errors import watching
 from .history import instruction
 from .layer_tar import ENTRY, KINDS, OPAQUE_DIRECTORY, REMOVED
 
@@ -56,6 +56,7 @@ def layers(files: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+@watching("the export of an image")
 def sizes(client: docker.DockerClient, images: str | list[str], compressed: bool = False) -> pd.DataFrame:
     """How large images are, in the meanings of the word.
 
@@ -63,15 +64,15 @@ def sizes(client: docker.DockerClient, images: str | list[str], compressed: bool
     shipped, without the tars' headers), tar (the layers' uncompressed tars), engine (what the engine itself reports;
     engines count differently), shared (tar bytes of the layers that another of these images has, too). With
     compressed=True also compressed: bytes that a pull transfers, each layer as the engine stored it if that is
-    compressed, else by gzip at level 6, as Docker compresses a layer for a registry. The first time that costs a minute
-    for each GB.
+    compressed, else by gzip at level 6, as Docker compresses a layer for a registry. The first time that costs about
+    half a minute for each GB.
     """
     images = [images] if isinstance(images, str) else list(dict.fromkeys(images))
-    read, known = files(client, images), shelf.Shelf()
-    about = {image: exports.inspect(client, image) for image in images}
+    about, known = {image: exports.inspect(client, image) for image in images}, shelf.Shelf()
     stacks = {image: about[image]["RootFS"].get("Layers") or [] for image in images}
     if compressed:
         exports.squeeze(client, stacks, known)
+    read = files(client, images)
     rows = []
     for image, diff_ids in stacks.items():
         own = read[read["image"] == image]
@@ -136,4 +137,6 @@ def _category(values: list[str], lengths: list[int]) -> pd.Categorical:
     """Each value as often as its layer has entries."""
     categories = list(dict.fromkeys(values))
     code = {value: number for number, value in enumerate(categories)}
-    return pd.Categorical.from_codes(np.repeat(np.array([code[one] for one in values], dtype=np.int32), lengths), categories)
+    return pd.Categorical.from_codes(
+        np.repeat(np.array([code[one] for one in values], dtype=np.int32), lengths), categories
+    )

@@ -12,6 +12,7 @@ import io
 import posixpath
 import tarfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import zstandard
@@ -84,49 +85,59 @@ def read_layer(stream, wanted: str | None = None, squeeze=None) -> Layer:
     source = _Guarded(plain, squeeze)
     columns: dict[str, list] = {name: [] for name in ENTRY}
     add = [columns[name].append for name in ENTRY]
-    databases, found, unpacked = {}, {}, 0
+    keep: dict[str, bytes] = {}
     with tarfile.open(
-        fileobj=source, mode="r|", bufsize=PIECE, tarinfo=_Header, encoding="utf-8", errors="surrogateescape"
+        fileobj=source, mode="r|", bufsize=PIECE, tarinfo=Header, encoding="utf-8", errors="surrogateescape"
     ) as tar:
-        while member := _next(tar, source):
-            kind, unpacked = _TYPES.get(member.type, OTHER), unpacked + member.size
-            if not 0 <= member.size <= LARGEST_LAYER or unpacked > LARGEST_LAYER:
-                raise Damaged(f"{_shown(member.name)} claims {member.size:,} bytes; {LARGEST_LAYER:,} are the most that a layer may unpack to")
-            path, kind = _path(member.name, kind)
-            if path is None:
-                continue
-            size, digest, link, xattrs = 0, "", member.linkname, ""
-            if kind == FILE:
-                source.allowance = None
-                keeps = path == wanted or packaged.is_database(path)
-                digest, content = _read(tar.extractfile(member), keeps)
-                size = member.size
-                if content is not None and path == wanted:
-                    found[path] = content
-                if content is not None and packaged.is_database(path):
-                    databases[path] = content
-            elif kind == HARD_LINK:
-                link = rooted(link)
-            elif kind == DEVICE:
-                link = f"{member.devmajor}:{member.devminor}"
-            if member.pax_headers:
-                xattrs = _xattrs(member.pax_headers)
-            plain_row = kind in (REMOVED, OPAQUE_DIRECTORY)
-            row = (path, kind, 0, 0, 0, 0, "", "", "") if plain_row else (
-                path, kind, size, member.mode, member.uid, member.gid, link, digest, xattrs,
-            )  # fmt: skip
-            for append, value in zip(add, row):
+        for member in _members(tar, source):
+            for append, value in zip(add, _row(tar, member, source, wanted, keep)):
                 append(value)
             if len(columns["path"]) > MOST_ENTRIES:
                 raise Damaged(f"a layer has more than {MOST_ENTRIES:,} entries")
-            source.allowance = member.size + LARGEST_HEADER * 4
     source.allowance = None
     source.drain()
     _resolve_hard_links(columns)
+    found = {path: content for path, content in keep.items() if path == wanted}
     return Layer(
         f"sha256:{source.sum.hexdigest()}", columns, source.count, stored.count if compressed else None,
-        packaged.parse(databases), found,
+        packaged.parse({path: content for path, content in keep.items() if packaged.is_database(path)}), found,
     )  # fmt: skip
+
+
+def _members(tar: tarfile.TarFile, source: _Guarded) -> Iterator[tarfile.TarInfo]:
+    """The tar's headers, as long as they keep within the limits."""
+    unpacked = 0
+    while member := tar.next():
+        tar.members.clear()  # or tarfile keeps every entry that it has seen
+        unpacked += member.size
+        if not 0 <= member.size <= LARGEST_LAYER or unpacked > LARGEST_LAYER:
+            claim = f"{_shown(member.name)} claims {member.size:,} bytes"
+            raise Damaged(f"{claim}; {LARGEST_LAYER:,} are the most that a layer may unpack to")
+        yield member
+        source.allowance = member.size + LARGEST_HEADER * 4
+
+
+def _row(
+    tar: tarfile.TarFile, member: tarfile.TarInfo, source: _Guarded, wanted: str | None, keep: dict[str, bytes]
+) -> tuple:
+    """One entry in the order of ENTRY, or () for what engines skip. What is to be kept of its content goes to `keep`."""
+    path, kind = _path(member.name, _TYPES.get(member.type, OTHER))
+    if path is None:
+        return ()
+    if kind in (REMOVED, OPAQUE_DIRECTORY):
+        return (path, kind, 0, 0, 0, 0, "", "", "")
+    size, digest, link = 0, "", member.linkname
+    if kind == FILE:
+        source.allowance, size = None, member.size
+        digest, content = _read(tar.extractfile(member), path == wanted or packaged.is_database(path))
+        if content is not None:
+            keep[path] = content
+    elif kind == HARD_LINK:
+        link = rooted(link)
+    elif kind == DEVICE:
+        link = f"{member.devmajor}:{member.devminor}"
+    xattrs = _xattrs(member.pax_headers) if member.pax_headers else ""
+    return (path, kind, size, member.mode, member.uid, member.gid, link, digest, xattrs)
 
 
 def rooted(name: str) -> str:
@@ -148,12 +159,6 @@ def _path(name: str, kind: int) -> tuple[str | None, int]:
     if base.startswith(WHITEOUT) and len(base) > len(WHITEOUT):
         return posixpath.join(folder, base[len(WHITEOUT) :]), REMOVED
     return path, kind
-
-
-def _next(tar: tarfile.TarFile, source: _Guarded) -> tarfile.TarInfo | None:
-    member = tar.next()
-    tar.members.clear()  # or tarfile keeps every entry that it has seen
-    return member
 
 
 def _read(content, keep: bool) -> tuple[str, bytes | None]:
@@ -198,7 +203,7 @@ def _shown(name: str) -> str:
     return repr(name if len(name) <= 80 else name[:79] + "…")
 
 
-class _Header(tarfile.TarInfo):
+class Header(tarfile.TarInfo):
     """A header that is refused where tarfile would read on without end, or take damage for the end of the tar."""
 
     @classmethod

@@ -80,9 +80,15 @@ def _dpkg(text: str) -> list[tuple]:
     rows = []
     for paragraph in re.split(r"\n\s*\n", text):
         fields = dict(re.findall(r"^(Package|Version|Status|Installed-Size): *(.*)$", paragraph, re.M))
-        if "Package" in fields and fields.get("Status", "installed").endswith("installed") and "not-installed" not in fields.get("Status", ""):
+        if (
+            "Package" in fields
+            and fields.get("Status", "installed").endswith("installed")
+            and "not-installed" not in fields.get("Status", "")
+        ):
             size = fields.get("Installed-Size", "0")
-            rows.append(("dpkg", fields["Package"], fields.get("Version", ""), int(size) * 1024 if size.isdigit() else 0))
+            rows.append(
+                ("dpkg", fields["Package"], fields.get("Version", ""), int(size) * 1024 if size.isdigit() else 0)
+            )
     return rows
 
 
