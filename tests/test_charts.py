@@ -46,7 +46,7 @@ def no_footer():
 def title(figure: go.Figure) -> str:
     """A title as it is read: no tags, no line breaks."""
     text = figure.layout.title.text
-    for tag, plain in (("<b>", ""), ("</b>", ""), ("<br>", " "), ("&amp;", "&"), ("&#36;", "$")):
+    for tag, plain in (("<b>", ""), ("</b>", ""), ("<br>", " "), ("\u00a0", " "), ("&amp;", "&"), ("&#36;", "$")):
         text = text.replace(tag, plain)
     return text
 

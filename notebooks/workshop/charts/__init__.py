@@ -4,6 +4,10 @@
     charts.layers(frame)     where in an image the bytes are     columns image, layer, created_by, bytes[, from_base]
     charts.gate(frame)       what crossed, what stayed behind    columns stage, path, bytes, fate, landed
     charts.contents(frame)   which directory holds the bytes     columns path, bytes
+    charts.waterfall(frame)  what each layer of one adds         columns as of layers[, wasted], one image
+    charts.waste(frame)      which line ships for nobody         columns layer, created_by, cause, files, bytes
+    charts.meanings(frame)   what "size" means, five times       columns image, bytes, tar, compressed, engine, shared
+    charts.pull(frame)       how long a pull takes               columns image, speed, seconds
     charts.floor(text)       the factory that a Dockerfile describes, to walk through step by step
     charts.words_of(text)    its words, as a table
 
@@ -17,12 +21,17 @@ from .contents import contents
 from .floor import floor
 from .gate import gate
 from .layers import layers
+from .meanings import meanings
+from .pull import pull
 from .sizes import sizes
 from .style import in_words, megabytes, set_footer, stage_colour
+from .waste import waste
+from .waterfall import waterfall
 from .words import words_of
 
 __all__ = [
-    "contents", "floor", "gate", "in_words", "layers", "megabytes", "set_footer", "sizes", "stage_colour", "words_of",
+    "contents", "floor", "gate", "in_words", "layers", "meanings", "megabytes", "pull", "set_footer", "sizes",
+    "stage_colour", "waste", "waterfall", "words_of",
 ]  # fmt: skip
 
 # JupyterLab draws this mime type itself. The default would put plotly.js, or a link to it, into every output.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import textwrap
 import zlib
 
@@ -98,6 +99,11 @@ def wrap(text: str, width: int) -> str:
     return "<br>".join(safe(line) for line in textwrap.wrap(text, width, break_on_hyphens=False))
 
 
+def _glued(text: str) -> str:
+    """The text with each number held to its unit, so that no line ends between them."""
+    return re.sub(r"(\d) (?=(?:MB|GB|kB|bytes?|min|s|%)(?!\w))", "\\1\u00a0", text)
+
+
 def _even_width(text: str, most: int) -> int:
     """The narrowest width that needs no more lines than `most` does: no last line with one word alone."""
     lines = len(textwrap.wrap(text, most))
@@ -115,6 +121,7 @@ def finish(
     bottom: int = 14,
 ) -> go.Figure:
     """Put the figure on its card: title on top, small print below, `height` pixels for what is between them."""
+    title = _glued(title)
     heading = wrap(title, _even_width(title, 56))
     small_print = wrap(footer or _footer, 90)
     top = 24 + 21 * (heading.count("<br>") + 1)
