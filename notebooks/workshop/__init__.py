@@ -2,6 +2,8 @@
 
 from . import bases, charts, check
 from .building import Build, build, dockerfile
+from .differences import diff
+from .dive import efficiency
 from .engine import connect
 from .errors import EngineLost, WorkshopError
 from .exports import read
@@ -12,10 +14,12 @@ from .running import answer, loaded, run
 from .teaching import conclude, in_words, recap, score, table
 from .tidying import tidy
 from .units import size
+from .wasted import as_one, waste, waste_by_line
 
 __all__ = [
-    "Build", "EngineLost", "WorkshopError", "answer", "bases", "build", "charts", "check", "conclude", "connect",
-    "directories", "dockerfile", "files", "gate", "in_words", "layers", "loaded", "packages", "read", "recap", "run", "score", "size", "sizes", "table", "tidy",
+    "Build", "EngineLost", "WorkshopError", "answer", "as_one", "bases", "build", "charts", "check", "conclude", "connect",
+    "diff", "directories", "dockerfile", "efficiency", "files", "gate", "in_words", "layers", "loaded", "packages", "read",
+    "recap", "run", "score", "size", "sizes", "table", "tidy", "waste", "waste_by_line",
 ]  # fmt: skip
 
 

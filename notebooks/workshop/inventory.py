@@ -9,7 +9,7 @@ import docker
 import numpy as np
 import pandas as pd
 
-from . import exports, merge, shelf
+from . import exports, merge, shelf, wasted
 from .errors import watching
 from .history import instruction
 from .layer_tar import ENTRY, KINDS, OPAQUE_DIRECTORY, REMOVED
@@ -42,18 +42,18 @@ def files(client: docker.DockerClient | None, images: str | Path | list) -> pd.D
 
 
 def layers(files: pd.DataFrame) -> pd.DataFrame:
-    """One row per layer of each image: columns image, layer, created_by, files (count), bytes (of the files in it)."""
-    plain = files[files["kind"] == "file"]
+    """One row per layer of each image: columns image, layer, created_by, files (count), bytes (of the files in it), wasted.
+
+    wasted: those of its bytes that nobody can see any more (`waste` says which). A layer without an entry has no row.
+    """
     keys = ["image", "layer", "created_by"]
     every = files[keys].drop_duplicates().set_index(keys)
-    found = plain.groupby(keys, observed=True)["size"].agg(files="count", bytes="sum")
-    return (
-        every.join(found)
-        .fillna(0)
-        .astype({"files": int, "bytes": int})
-        .reset_index()
-        .sort_values(keys[:2], ignore_index=True)
-    )
+    found = files[files["kind"] == "file"].groupby(keys, observed=True)["size"].agg(files="count", bytes="sum")
+    lost = wasted.waste(files).groupby(["image", "layer"], observed=True)["size"].sum().rename("wasted")
+    table = every.join(found).reset_index().merge(lost.reset_index(), on=["image", "layer"], how="left")
+    counts = ["files", "bytes", "wasted"]
+    table[counts] = table[counts].fillna(0).astype(int)
+    return table.sort_values(keys[:2], ignore_index=True)
 
 
 @watching("the export of an image")
