@@ -181,18 +181,18 @@ def _xattrs(headers: dict[str, str]) -> str:
 
 
 def _resolve_hard_links(columns: dict[str, list]) -> None:
-    """Give each hard link the digest of the file that it is another name of, within its layer."""
-    kinds, paths, links, digests = (columns[name] for name in ("kind", "path", "linkname", "digest"))
+    """Give each hard link the digest of the file that it is another name of: the one of that path before it in its tar.
+
+    A link to what does not come before it cannot be unpacked; it keeps an empty digest.
+    """
+    kinds, digests = columns["kind"], columns["digest"]
     if HARD_LINK not in kinds:
         return
-    at = {path: row for row, path in enumerate(paths)}
-    for row, kind in enumerate(kinds):
-        seen, here = set(), row
-        while kind == HARD_LINK and here is not None and kinds[here] == HARD_LINK and here not in seen:
-            seen.add(here)
-            here = at.get(links[here])
-        if seen and here is not None and kinds[here] == FILE:
-            digests[row] = digests[here]
+    so_far: dict[str, str] = {}
+    for row, (path, kind, target) in enumerate(zip(columns["path"], kinds, columns["linkname"])):
+        if kind == HARD_LINK:
+            digests[row] = so_far.get(target, "")
+        so_far[path] = digests[row]
 
 
 def _is_end(head: bytes) -> bool:
