@@ -331,7 +331,8 @@ def test_an_image_that_is_not_there_is_named(client):
 @pytest.mark.parametrize(
     "created_by, plain",
     [
-        ("/bin/sh -c #(nop) COPY file:abc in /x ", "COPY to /x"),
+        ("/bin/sh -c #(nop) COPY file:abc0 in /x ", "COPY to /x"),
+        ("/bin/sh -c #(nop) COPY --chown=1000:1000file:4ff8e4 in . ", "COPY --chown=1000:1000 to ."),
         ('/bin/sh -c #(nop)  CMD ["sh"]', 'CMD ["sh"]'),
         ("/bin/sh -c apt-get update", "RUN apt-get update"),
         ("|1 V=2 /bin/sh -c make", "RUN make"),

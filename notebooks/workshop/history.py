@@ -22,5 +22,10 @@ def instruction(created_by: str) -> str:
     text = re.sub(r"^\|\d+ (\S+=\S* )*(?=/bin/sh)", "", text)  # classic engines put the ARGs in front
     text = re.sub(r"^(RUN )?/bin/sh -c #\(nop\)\s*", "", text)
     text = re.sub(r"^(RUN )?/bin/sh -c\s+", "RUN ", text)
-    text = re.sub(r"^(COPY|ADD) (?:file|dir|multi):\w+ in ", r"\1 to ", text)
+    text = re.sub(r"^(COPY|ADD) (?:(--ch\S+?) ?)?(?:file|dir|multi):[0-9a-f]+ in ", _copied, text)
     return text or "(no instruction recorded)"
+
+
+def _copied(found: re.Match) -> str:
+    """Classic engines name a digest where the source stood, and put an option right before it."""
+    return " ".join(filter(None, (found[1], found[2], "to "))).replace("to  ", "to ")
