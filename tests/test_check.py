@@ -55,6 +55,65 @@ def test_a_hint_names_what_it_saw(client, images):
     assert "/one" in check.that(client, first, check.has("/opt/one")).words
 
 
+def test_what_a_machine_must_still_fetch_is_held_against_a_limit(client, busybox, images):
+    first, second = images
+    client.api.tag(first, first.replace(":first", ":same"))
+    seen = check.that(client, first.replace(":first", ":same"), check.brings_less_than(first, 1))
+    assert seen.words.startswith("0 bytes")
+    assert check.that(client, first, check.brings_less_than(busybox, 1))  # a small layer of its own
+    found = check.that(client, second, check.brings_less_than(first, 5))
+    assert found.state == "not yet" and "9.0 MB" in found.words and "layer 2: RUN head -c 9000000" in found.words
+
+
+@pytest.fixture
+def leaks(client, busybox, app):
+    """Images that have a secret: hidden by a later layer; under another name; in the history; nowhere."""
+    (app / "token.txt").write_text("FAKE-TOKEN-1234")
+    recipes = {
+        "hidden": "COPY token.txt /app/\nRUN head -c 2000000 /dev/zero > /big\nRUN rm /app/token.txt /big\n",
+        "renamed": "COPY token.txt /etc/harmless\n",
+        "told": "ARG TOKEN=FAKE-TOKEN-1234\nRUN echo $TOKEN > /dev/null\n",
+        "set": "ENV TOKEN=FAKE-TOKEN-1234\n",
+        "clean": "RUN echo nothing > /nothing\n",
+    }
+    return {
+        name: workshop.build(client, app, f"FROM busybox:1.37\n{recipe}", tag=f"factory/{app.name}:{name}").tag
+        for name, recipe in recipes.items()
+    }
+
+
+def test_a_file_that_a_later_layer_deleted_is_still_in_a_layer(client, leaks):
+    found = check.that(client, leaks["hidden"], check.no_layer_has("/app/*.txt"))
+    assert found.state == "not yet"
+    assert "/app/token.txt (15 bytes)" in found.words and "COPY" in found.words
+    assert "(RUN rm /app/token.txt /big) only hides it" in found.words
+    assert check.that(client, leaks["clean"], check.no_layer_has("/app/*.txt"))
+
+
+def test_the_same_content_under_another_name_is_found(client, leaks):
+    promise = check.no_layer_has("/app/token.txt", as_in=leaks["hidden"])
+    found = check.that(client, leaks["renamed"], promise)
+    assert found.state == "not yet"
+    assert "/etc/harmless (15 bytes), which holds what /app/token.txt held" in found.words
+    assert "everybody can see it" in found.words
+    assert check.that(client, leaks["renamed"], check.no_layer_has("/app/token.txt"))
+    assert check.that(client, leaks["clean"], promise)
+
+
+@pytest.mark.parametrize("where, says", [("told", "history"), ("set", "in plain text")])
+def test_a_secret_in_the_history_or_the_configuration_is_found_and_not_repeated(client, leaks, where, says):
+    found = check.that(client, leaks[where], check.history_lacks("FAKE-TOKEN-1234"))
+    assert found.state == "not yet" and says in found.words and "FAKE-TOKEN-1234" not in found.words
+    assert check.that(client, leaks["hidden"], check.history_lacks("FAKE-TOKEN-1234"))
+
+
+def test_waste_is_held_against_a_limit_and_the_hint_names_the_line(client, leaks):
+    found = check.that(client, leaks["hidden"], check.waste_below(1))
+    assert found.state == "not yet" and "RUN head -c 2000000" in found.words and "2.0 MB" in found.words
+    assert check.that(client, leaks["hidden"], check.waste_below(3))
+    assert "0 bytes" in check.that(client, leaks["clean"], check.waste_below(0.5)).words
+
+
 def test_a_failed_build_does_not_let_an_earlier_attempt_pass(client, images, app):
     tag = images[0]
     assert check.that(client, tag, check.has("/one"))

@@ -11,17 +11,19 @@ import io
 import json
 import posixpath
 import re
-import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import layer_tar, tars
 from .errors import WorkshopError
 from .history import made_layers
-from .layer_tar import BROKEN, PIECE, Damaged, Header, Joined, Layer, is_layer, read_layer, uncompressed
+from .layer_tar import BROKEN, LARGEST_HEADER, PIECE, Joined, Layer, is_layer, read_layer, uncompressed
+from .tars import Damaged, Tar
 
 LARGEST_JSON = 4 << 20  # bytes; configs and manifests are kilobytes
 MOST_MEMBERS = 100_000  # of an archive: layers, configs, manifests
+NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")  # annotations that hold an image's name
 DEEPEST_INDEX = 8  # an index may name indexes
 
 
@@ -76,18 +78,17 @@ def unreadable(name: str, error: Exception) -> WorkshopError:
 def _members_of_tar(chunks: Iterable[bytes]) -> Iterator[tuple[str, object]]:
     """(name, a readable), or (name, the name that it links to), of each member in the order of the stream."""
     source, _ = uncompressed(_Chunks(chunks))
-    with tarfile.open(
-        fileobj=source, mode="r|", bufsize=PIECE, tarinfo=Header, encoding="utf-8", errors="surrogateescape"
-    ) as outer:
-        while member := outer.next():
-            outer.members.clear()
-            name = posixpath.normpath(member.name)
-            if member.isreg():
-                yield name, outer.extractfile(member)
-            elif member.issym():
-                yield name, posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
-            elif member.islnk():
-                yield name, posixpath.normpath(member.linkname)
+    outer = Tar(source.read, PIECE, LARGEST_HEADER)
+    for member in outer:
+        name = posixpath.normpath(member.name)
+        if member.size > layer_tar.LARGEST_LAYER:
+            raise Damaged(f"{name[:80]} claims {member.size:,} bytes")
+        if member.type == tars.FILE and member.sparse is None:
+            yield name, outer
+        elif member.type == tars.SYMLINK:
+            yield name, posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
+        elif member.type == tars.LINK:
+            yield name, posixpath.normpath(member.linkname)
 
 
 def _members_of_folder(folder: Path) -> Iterator[tuple[str, object]]:
@@ -107,17 +108,29 @@ def _read(members: Iterator[tuple[str, object]], wanted: str | None, squeezer) -
         if isinstance(content, str):
             links[name] = content
             continue
-        head = content.read(512)
+        head = _up_to(content, 512)
         if is_layer(head):
             layer = read_layer(Joined(head, content), wanted, squeezer() if squeezer else None)
             found.layers[layer.diff_id] = layer
             layer_of[name] = layer.diff_id
         elif head.lstrip()[:1] in (b"{", b"["):
-            text = head + content.read(LARGEST_JSON + 1 - len(head))
+            text = head + _up_to(content, LARGEST_JSON + 1 - len(head))
             if len(text) <= LARGEST_JSON:
                 blobs[name] = text
     found.images = _Contents(blobs, links, layer_of).images()
+    for image in found.images:
+        if sum(len(found.layers[one].columns["path"]) for one in image.diff_ids) > layer_tar.MOST_ENTRIES:
+            raise Damaged(f"an image in it has more than {layer_tar.MOST_ENTRIES:,} entries")
     return found
+
+
+def _up_to(content, count: int) -> bytes:
+    """So many bytes, or all there are: a single read may give less."""
+    parts = []
+    while count and (piece := content.read(count)):
+        parts.append(bytes(piece))
+        count -= len(piece)
+    return b"".join(parts)
 
 
 class _Contents:
@@ -140,7 +153,7 @@ class _Contents:
     def _from_manifest(self, entry: dict) -> Image:
         """An entry of `docker save`'s manifest.json."""
         names = [self._follow(posixpath.normpath(one)) for one in entry["Layers"] or []]
-        return self._image(list(entry.get("RepoTags") or []), self._json(entry["Config"]), names)
+        return self._image(_texts(entry.get("RepoTags") or []), self._json(entry["Config"]), names)
 
     def _from_index(self, index: dict, names: list[str], depth: int) -> Iterator[Image]:
         """The images of an OCI index; what is only about them (attestations), or is not here, is passed over."""
@@ -151,17 +164,17 @@ class _Contents:
             notes = entry.get("annotations") or {}
             if "vnd.docker.reference.type" in notes or (entry.get("platform") or {}).get("os") == "unknown":
                 continue
-            called = notes.get("io.containerd.image.name") or notes.get("org.opencontainers.image.ref.name")
+            called = _texts([notes.get(key) for key in NAMES if notes.get(key)])[:1]
             blob = _blob(entry["digest"])
             if self._follow(blob) not in self.blobs:
                 missing = blob  # an index of many platforms, of which one was fetched
                 continue
             inner = self._json(blob)
             if "manifests" in inner:
-                yield from self._from_index(inner, [called] if called else names, depth + 1)
+                yield from self._from_index(inner, called or names, depth + 1)
             elif "layers" in inner and "rootfs" in (config := self._json(_blob(inner["config"]["digest"]))):
                 layers = [self._follow(_blob(one["digest"])) for one in _listed(inner["layers"])]
-                yield self._image([called] if called else names, config, layers)
+                yield self._image(called or names, config, layers)
             missing = None
         if missing and depth == 0:
             raise Damaged(f"{missing} is missing")
@@ -199,6 +212,12 @@ class _Contents:
 def _listed(value) -> list:
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise Damaged("its manifest is not one")
+    return value
+
+
+def _texts(value) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise Damaged("the names in it are none")
     return value
 
 

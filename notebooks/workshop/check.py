@@ -20,11 +20,15 @@ from .errors import WorkshopError, watching
 from .inventory import files, sizes
 from .labels import tags_of
 from .units import size
+from .wasted import waste
 
 __all__ = [
-    "Verdict", "answers", "has", "has_stage", "lacks", "more_layers_than", "not_smaller_than", "prints",
-    "prints_other_than", "runs_as", "same_layers_as", "smaller_than", "that",
+    "Verdict", "answers", "brings_less_than", "has", "has_stage", "history_lacks", "lacks", "more_layers_than", "no_layer_has",
+    "not_smaller_than", "prints", "prints_other_than", "runs_as", "same_layers_as", "smaller_than", "that",
+    "waste_below",
 ]  # fmt: skip
+
+CONTENT = ["file", "symlink", "hard link"]  # kinds of entries that hold or lead to something to read
 
 # A promise looks at an image: (True, what holds) or (False, what was seen and a hint).
 Promise = Callable[[docker.DockerClient, str], tuple[bool, str]]
@@ -135,6 +139,83 @@ def lacks(path: str) -> Promise:
         if len(found):
             return False, f"{found.iloc[0]['path']} can still be seen in {image}."
         return True, f"{path} cannot be seen"
+
+    return promise
+
+
+def no_layer_has(path: str, as_in: str | None = None) -> Promise:
+    """No layer has a file of that path, whether it can still be seen or not; `path` may have wildcards.
+
+    as_in: another image that has such a file; then no file of the same content may be in any layer either,
+    whatever its name.
+    """
+
+    def promise(client, image):
+        read = files(client, [image, as_in] if as_in else image)
+        there = read[read["kind"].isin(CONTENT)]
+        named = there[[fnmatch.fnmatchcase(one, path) for one in there["path"]]]
+        contents = set(named.loc[(named["image"] == as_in) & (named["size"] > 0), "digest"])
+        own = there[there["image"] == image]
+        leaks = own[own.index.isin(named.index) | own["digest"].isin(contents)]
+        if leaks.empty:
+            return True, f"no layer of {image} has {path}, visible or not"
+        return False, _leak(read[read["image"] == image], leaks.iloc[0], path)
+
+    return promise
+
+
+def history_lacks(text: str) -> Promise:
+    """The text is not in what `docker history` and `docker inspect` show of the image: lines, variables, labels."""
+
+    def promise(client, image):
+        for entry in client.api.history(image):
+            if text in (entry["CreatedBy"] or ""):
+                line = _short(entry["CreatedBy"].replace(text, "(here)"))
+                return False, f"the history of {image} says it in plain text: {line}."
+        config = client.api.inspect_image(image)["Config"] or {}
+        for word in ("Env", "Labels", "Cmd", "Entrypoint"):
+            if text in str(config.get(word)):
+                return False, f"{word} of {image} says it in plain text, as `docker inspect` shows."
+        return True, f"the history of {image} does not say it"
+
+    return promise
+
+
+def waste_below(megabytes: float) -> Promise:
+    """The image ships less than so many MB (10^6 bytes) that nobody can see."""
+
+    def promise(client, image):
+        found = waste(files(client, image))
+        total = found["size"].sum()
+        if total < megabytes * 1e6:
+            return True, f"{size(total)} of {image} cannot be seen"
+        lines = found.groupby(["layer", "created_by"], observed=True)["size"].sum()
+        layer, line = lines.idxmax()
+        return False, (
+            f"{size(total)} of what {image} ships cannot be seen, and the aim is under {megabytes:g} MB. "
+            f"{size(lines.max())} of it is in layer {layer}: {_short(line)}."
+        )
+
+    return promise
+
+
+def brings_less_than(other: str, megabytes: float) -> Promise:
+    """The layers that the other image does not have are less than so many MB (10^6 bytes, as tars, not compressed).
+
+    That is what a machine that has the other image must still fetch.
+    """
+
+    def promise(client, image):
+        table = sizes(client, [image, other]).set_index("image")
+        new = int(table.loc[image, "tar"] - table.loc[image, "shared"])
+        seen = f"{size(new)} of {image} is in layers that {other} does not have"
+        if new < megabytes * 1e6:
+            return True, seen
+        theirs = client.api.inspect_image(other)["RootFS"]["Layers"]
+        found = files(client, image)
+        found = found[~found["diff_id"].isin(theirs)]
+        layer, line = found.groupby(["layer", "created_by"], observed=True)["size"].sum().idxmax()
+        return False, f"{seen}, and the aim is under {megabytes:g} MB. Most of it is layer {layer}: {_short(line)}."
 
     return promise
 
@@ -255,8 +336,24 @@ def _stages(client, image: str) -> dict[str, list[str]]:
 
 def _visible(client, image: str, pattern: str):
     found = files(client, image)
-    found = found[found["visible"] & found["kind"].isin(["file", "symlink", "hard link"])]
+    found = found[found["visible"] & found["kind"].isin(CONTENT)]
     return found[[fnmatch.fnmatchcase(path, pattern) for path in found["path"]]]
+
+
+def _leak(own, leak, path: str) -> str:
+    """Where a file is that should not be in any layer, who put it there, and what became of it."""
+    also = "" if fnmatch.fnmatchcase(leak["path"], path) else f", which holds what {path} held"
+    words = f"layer {leak['layer']} has {leak['path']} ({size(leak['size'])}){also}. "
+    words += f"It was shipped by {_short(leak['created_by'])}"
+    if leak["visible"]:
+        return f"{words}, and everybody can see it."
+    by = own.loc[own["layer"] == leak["hidden_by_layer"], "created_by"].iloc[0]
+    return f"{words}; layer {leak['hidden_by_layer']} ({_short(by)}) only hides it."
+
+
+def _short(line: str, width: int = 80) -> str:
+    line = " ".join(str(line).split())
+    return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
 def _heaviest(client, image: str) -> str:

@@ -158,7 +158,7 @@ def _what(row: dict) -> str:
         parts.append("content")
     elif row["target_a"] != row["target_b"]:
         parts.append(f"target {row['target_a']} → {row['target_b']}")
-    if row["permissions_a"] != row["permissions_b"]:
+    if row["permissions_a"] != row["permissions_b"] and "symlink" not in (row["kind_a"], row["kind_b"]):
         parts.append(f"mode {row['permissions_a']:o} → {row['permissions_b']:o}")
     if (row["uid_a"], row["gid_a"]) != (row["uid_b"], row["gid_b"]):
         parts.append(f"owner {row['uid_a']}:{row['gid_a']} → {row['uid_b']}:{row['gid_b']}")

@@ -1,7 +1,6 @@
 """One layer's tar, entry by entry, from a stream that is never kept whole; and the limits that keep it bounded.
 
-OCI image specification, "Image Layer Filesystem Changeset", says what an entry means; the tar itself (PAX, GNU long
-names, sparse files) is Python's tarfile, with a guard against headers that would never end.
+OCI image specification, "Image Layer Filesystem Changeset", says what an entry means.
 """
 
 from __future__ import annotations
@@ -10,14 +9,15 @@ import gzip
 import hashlib
 import io
 import posixpath
-import tarfile
+import queue
+import threading
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import zstandard
 
-from . import packaged
+from . import packaged, tars
+from .tars import Damaged, Entry, Tar
 
 KINDS = ["file", "directory", "symlink", "hard link", "device", "fifo", "whiteout", "opaque", "other"]
 FILE, DIRECTORY, SYMLINK, HARD_LINK, DEVICE, FIFO, REMOVED, OPAQUE_DIRECTORY, OTHER = range(len(KINDS))
@@ -25,31 +25,22 @@ ENTRY = ["path", "kind", "size", "mode", "uid", "gid", "linkname", "digest", "xa
 
 WHITEOUT, OPAQUE, AUFS = ".wh.", ".wh..wh..opq", ".wh..wh."  # OCI image specification, "Whiteouts"
 
-MOST_ENTRIES = 1_000_000  # in one layer
+MOST_ENTRIES = 1_000_000  # in one layer, and in one image
 LARGEST_LAYER = 64 << 30  # bytes, unpacked; a file in it cannot be larger either
 LARGEST_HEADER = 1 << 20  # bytes of one PAX header or GNU long name; real ones have some hundred
 LARGEST_KEPT = 32 << 20  # bytes of a package database, or of a file that is asked for
 
-PIECE = 1 << 18  # bytes read at a time
+PIECE = 1 << 20  # bytes read at a time
 
 _TYPES = {
-    tarfile.REGTYPE: FILE, tarfile.AREGTYPE: FILE, tarfile.CONTTYPE: FILE, tarfile.GNUTYPE_SPARSE: FILE,
-    tarfile.DIRTYPE: DIRECTORY, tarfile.SYMTYPE: SYMLINK, tarfile.LNKTYPE: HARD_LINK,
-    tarfile.CHRTYPE: DEVICE, tarfile.BLKTYPE: DEVICE, tarfile.FIFOTYPE: FIFO,
+    tars.FILE: FILE, tars.DIRECTORY: DIRECTORY, tars.SYMLINK: SYMLINK, tars.LINK: HARD_LINK,
+    tars.CHARACTER: DEVICE, tars.BLOCK: DEVICE, tars.FIFO: FIFO,
 }  # fmt: skip
-_EXTENDED = (
-    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
-)  # fmt: skip
-
-
-class Damaged(ValueError):
-    """What is wrong with an archive or a layer, as the end of a sentence."""
-
 
 # What the readers below raise for bytes that are not what they should be.
 BROKEN = (
-    Damaged, tarfile.TarError, zstandard.ZstdError, zlib.error, gzip.BadGzipFile, EOFError, ValueError, LookupError,
-    TypeError, AttributeError, ArithmeticError, RecursionError,
+    Damaged, zstandard.ZstdError, zlib.error, gzip.BadGzipFile, EOFError, ValueError, LookupError, TypeError,
+    AttributeError, ArithmeticError, RecursionError,
 )  # fmt: skip
 
 
@@ -82,62 +73,50 @@ def read_layer(stream, wanted: str | None = None, squeeze=None) -> Layer:
     """
     stored = Counted(stream)
     plain, compressed = uncompressed(stored)
-    source = _Guarded(plain, squeeze)
     columns: dict[str, list] = {name: [] for name in ENTRY}
     add = [columns[name].append for name in ENTRY]
     keep: dict[str, bytes] = {}
-    with tarfile.open(
-        fileobj=source, mode="r|", bufsize=PIECE, tarinfo=Header, encoding="utf-8", errors="surrogateescape"
-    ) as tar:
-        for member in _members(tar, source):
-            for append, value in zip(add, _row(tar, member, source, wanted, keep)):
-                append(value)
-            if len(columns["path"]) > MOST_ENTRIES:
+    with _DiffId(squeeze) as diff_id:
+        tar = Tar(plain.read, PIECE, LARGEST_HEADER, diff_id.update)
+        unpacked = 0
+        for number, entry in enumerate(tar, 1):
+            unpacked += entry.size
+            if entry.size > LARGEST_LAYER or unpacked > LARGEST_LAYER:
+                claim = f"{_shown(entry.name)} claims {entry.size:,} bytes"
+                raise Damaged(f"{claim}; {LARGEST_LAYER:,} are the most that a layer may unpack to")
+            if number > MOST_ENTRIES:
                 raise Damaged(f"a layer has more than {MOST_ENTRIES:,} entries")
-    source.allowance = None
-    source.drain()
+            for append, value in zip(add, _row(tar, entry, wanted, keep)):
+                append(value)
+        tar.drain()
     _resolve_hard_links(columns)
     found = {path: content for path, content in keep.items() if path == wanted}
     return Layer(
-        f"sha256:{source.sum.hexdigest()}", columns, source.count, stored.count if compressed else None,
+        diff_id.text, columns, tar.count, stored.count if compressed else None,
         packaged.parse({path: content for path, content in keep.items() if packaged.is_database(path)}), found,
     )  # fmt: skip
 
 
-def _members(tar: tarfile.TarFile, source: _Guarded) -> Iterator[tarfile.TarInfo]:
-    """The tar's headers, as long as they keep within the limits."""
-    unpacked = 0
-    while member := tar.next():
-        tar.members.clear()  # or tarfile keeps every entry that it has seen
-        unpacked += member.size
-        if not 0 <= member.size <= LARGEST_LAYER or unpacked > LARGEST_LAYER:
-            claim = f"{_shown(member.name)} claims {member.size:,} bytes"
-            raise Damaged(f"{claim}; {LARGEST_LAYER:,} are the most that a layer may unpack to")
-        yield member
-        source.allowance = member.size + LARGEST_HEADER * 4
-
-
-def _row(
-    tar: tarfile.TarFile, member: tarfile.TarInfo, source: _Guarded, wanted: str | None, keep: dict[str, bytes]
-) -> tuple:
+def _row(tar: Tar, entry: Entry, wanted: str | None, keep: dict[str, bytes]) -> tuple:
     """One entry in the order of ENTRY, or () for what engines skip. What is to be kept of its content goes to `keep`."""
-    path, kind = _path(member.name, _TYPES.get(member.type, OTHER))
+    path, kind = _path(entry.name, _TYPES.get(entry.type, OTHER))
     if path is None:
         return ()
     if kind in (REMOVED, OPAQUE_DIRECTORY):
         return (path, kind, 0, 0, 0, 0, "", "", "")
-    size, digest, link = 0, "", member.linkname
+    size, digest, link = 0, "", entry.linkname
     if kind == FILE:
-        source.allowance, size = None, member.size
-        digest, content = _read(tar.extractfile(member), path == wanted or packaged.is_database(path))
+        size = entry.size
+        pieces = tar.pieces() if entry.sparse is None else _expanded(tar, entry)
+        digest, content = _read(pieces, size <= LARGEST_KEPT and (path == wanted or packaged.is_database(path)))
         if content is not None:
             keep[path] = content
     elif kind == HARD_LINK:
         link = rooted(link)
     elif kind == DEVICE:
-        link = f"{member.devmajor}:{member.devminor}"
-    xattrs = _xattrs(member.pax_headers) if member.pax_headers else ""
-    return (path, kind, size, member.mode, member.uid, member.gid, link, digest, xattrs)
+        link = "{}:{}".format(*entry.device)
+    xattrs = " ".join(f"{name}={value.hex()}" for name, value in sorted(entry.xattrs.items())) if entry.xattrs else ""
+    return (path, kind, size, entry.mode, entry.uid, entry.gid, link, digest, xattrs)
 
 
 def rooted(name: str) -> str:
@@ -161,23 +140,45 @@ def _path(name: str, kind: int) -> tuple[str | None, int]:
     return path, kind
 
 
-def _read(content, keep: bool) -> tuple[str, bytes | None]:
+def _read(pieces, keep: bool) -> tuple[str, bytes | None]:
     """(digest, the content if it is to be kept)."""
     total, kept = hashlib.sha256(), []
-    size = 0
-    while chunk := content.read(PIECE):
-        total.update(chunk)
-        size += len(chunk)
-        if keep and size <= LARGEST_KEPT:
-            kept.append(chunk)
-    return f"sha256:{total.hexdigest()}", b"".join(kept) if keep and size <= LARGEST_KEPT else None
+    for piece in pieces:
+        total.update(piece)
+        if keep:
+            kept.append(bytes(piece))
+    return f"sha256:{total.hexdigest()}", b"".join(kept) if keep else None
 
 
-def _xattrs(headers: dict[str, str]) -> str:
-    """Extended attributes, "name=hex name=hex": PAX records SCHILY.xattr.*, as every engine writes them."""
-    start = "SCHILY.xattr."
-    found = {key[len(start) :]: value for key, value in headers.items() if key.startswith(start)}
-    return " ".join(f"{key}={value.encode('utf-8', 'surrogateescape').hex()}" for key, value in sorted(found.items()))
+def _expanded(tar: Tar, entry: Entry):
+    """A sparse file's content with its holes filled in."""
+    at, parts = 0, _Parts(tar)
+    for offset, length in [*entry.sparse, (entry.size, 0)]:
+        yield from _zeros(offset - at)
+        yield from parts.take(length)
+        at = offset + length
+
+
+class _Parts:
+    """The stored content of a sparse file, in portions of any length."""
+
+    def __init__(self, tar: Tar):
+        self._tar = tar
+
+    def take(self, count: int):
+        while count:
+            piece = self._tar.read(count)
+            if not piece:
+                raise Damaged("a sparse file's map in it is damaged")
+            count -= len(piece)
+            yield piece
+
+
+def _zeros(count: int):
+    zeros = bytes(min(count, PIECE))
+    while count > 0:
+        yield zeros[:count]
+        count -= len(zeros)
 
 
 def _resolve_hard_links(columns: dict[str, list]) -> None:
@@ -192,7 +193,8 @@ def _resolve_hard_links(columns: dict[str, list]) -> None:
     for row, (path, kind, target) in enumerate(zip(columns["path"], kinds, columns["linkname"])):
         if kind == HARD_LINK:
             digests[row] = so_far.get(target, "")
-        so_far[path] = digests[row]
+        if kind not in (REMOVED, OPAQUE_DIRECTORY):
+            so_far[path] = digests[row]
 
 
 def _is_end(head: bytes) -> bool:
@@ -201,22 +203,6 @@ def _is_end(head: bytes) -> bool:
 
 def _shown(name: str) -> str:
     return repr(name if len(name) <= 80 else name[:79] + "…")
-
-
-class Header(tarfile.TarInfo):
-    """A header that is refused where tarfile would read on without end, or take damage for the end of the tar."""
-
-    @classmethod
-    def frombuf(cls, buf, encoding, errors):
-        try:
-            header = super().frombuf(buf, encoding, errors)
-        except tarfile.InvalidHeaderError:
-            raise Damaged("a tar header in it is damaged") from None
-        except tarfile.TruncatedHeaderError:
-            raise Damaged("it breaks off in a tar header") from None
-        if header.size < 0 or (header.type in _EXTENDED and header.size > LARGEST_HEADER):
-            raise Damaged(f"a tar header in it claims {header.size:,} bytes")
-        return header
 
 
 class Counted:
@@ -231,37 +217,43 @@ class Counted:
         return chunk
 
 
-class _Guarded(Counted):
-    """The uncompressed tar: hashed, counted, bounded. `allowance`: bytes that may still pass before the next entry."""
+class _DiffId:
+    """SHA-256 of the uncompressed tar, worked out beside the reading: hashing gives up Python's lock."""
 
-    def __init__(self, stream, squeeze):
-        super().__init__(stream)
-        self.sum, self._squeeze, self.allowance = hashlib.sha256(), squeeze, LARGEST_HEADER * 4
+    def __init__(self, squeeze=None):
+        self.text, self._sum, self._squeeze, self._count = "", hashlib.sha256(), squeeze, 0
+        self._pieces: queue.Queue = queue.Queue(maxsize=8)
+        self._thread = threading.Thread(target=self._work, daemon=True)
 
-    def read(self, count: int = -1) -> bytes:
-        chunk = super().read(count)
-        self.sum.update(chunk)
+    def __enter__(self) -> _DiffId:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._pieces.put(None)
+        self._thread.join()
         if self._squeeze:
-            self._squeeze(chunk)
-        if self.count > LARGEST_LAYER:
-            raise Damaged(f"a layer unpacks to more than {LARGEST_LAYER:,} bytes")
-        if self.allowance is not None:
-            self.allowance -= len(chunk)
-            if self.allowance < 0:
-                raise Damaged("a tar header in it does not end")
-        return chunk
+            self._squeeze(b"")
+        self.text = f"sha256:{self._sum.hexdigest()}"
 
-    def drain(self) -> None:
-        """The padding behind the end mark belongs to the digest, too."""
-        while self.read(PIECE):
-            pass
+    def update(self, piece: memoryview) -> None:
+        self._count += len(piece)
+        if self._count > LARGEST_LAYER:
+            raise Damaged(f"a layer unpacks to more than {LARGEST_LAYER:,} bytes")
+        self._pieces.put(piece)
+        if self._squeeze:
+            self._squeeze(piece)
+
+    def _work(self) -> None:
+        while (piece := self._pieces.get()) is not None:
+            self._sum.update(piece)
 
 
 def uncompressed(stream) -> tuple[io.RawIOBase, bool]:
     """(the stream unpacked, whether it was compressed): gzip and zstd are told by their first bytes."""
     head = stream.read(4)
-    whole = Joined(head, stream)
-    if head.startswith(b"\x1f\x8b"):
+    whole = Joined(bytes(head), stream)
+    if head[:2] == b"\x1f\x8b":
         return gzip.GzipFile(fileobj=whole), True
     if head == b"\x28\xb5\x2f\xfd":
         reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(whole, read_across_frames=True)
@@ -278,11 +270,8 @@ class Joined(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def read(self, count: int = -1) -> bytes:
+    def read(self, count: int) -> bytes:
         if not self._head:
-            return self._rest.read(count)
-        if count < 0:
-            taken, self._head = self._head, b""
-            return taken + self._rest.read()
+            return bytes(self._rest.read(count))
         taken, self._head = self._head[:count], self._head[count:]
         return taken + self._rest.read(count - len(taken)) if len(taken) < count else taken

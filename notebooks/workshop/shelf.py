@@ -116,7 +116,7 @@ def _decoded(path: Path, kind: str, key: str, *version: int) -> dict:
 
 
 def _write(kind: str, key: str, held: dict) -> None:
-    """Write a file whole or not at all, so that two kernels and a power cut do no harm."""
+    """Write a file whole or not at all, so that two kernels do no harm; what a power cut tears, its checksum tells."""
     path = _path(kind, key)
     if kind == "layer":
         columns = held["columns"] | {"digest": [one.removeprefix("sha256:") for one in held["columns"]["digest"]]}
@@ -124,11 +124,8 @@ def _write(kind: str, key: str, held: dict) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
     try:
-        with os.fdopen(handle, "wb") as raw:
-            with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1) as file:
-                file.write(json.dumps(held | {"key": key}).encode("ascii"))
-            raw.flush()
-            os.fsync(raw.fileno())
+        with os.fdopen(handle, "wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1) as file:
+            file.write(json.dumps(held | {"key": key}).encode("ascii"))
         os.replace(partial, path)
     except BaseException:
         Path(partial).unlink(missing_ok=True)

@@ -47,7 +47,8 @@ def efficiency(files: pd.DataFrame) -> pd.DataFrame:
     files = files.reset_index(drop=True)
     lost = _lost(files)
     groups = files.groupby("image", observed=True, sort=False)
-    return pd.DataFrame([_compared(image, own, lost[lost["image"] == image]) for image, own in groups], columns=EFFICIENCY)
+    rows = [_compared(image, own, lost[lost["image"] == image]) for image, own in groups]
+    return pd.DataFrame(rows, columns=EFFICIENCY)
 
 
 def as_one(files: pd.DataFrame, image: str | None = None) -> pd.DataFrame:
@@ -88,7 +89,7 @@ def _lost(files: pd.DataFrame) -> pd.DataFrame:
     alive = _linked(files[kind == "hard link"])
     if alive:
         keys = zip(hidden["image"], hidden["layer"], hidden["path"], hidden["digest"])
-        hidden = hidden[[key not in alive for key in keys]]
+        hidden = hidden[np.array([key not in alive for key in keys], dtype=bool)]
     again = files[kind.isin(["file", "hard link"]) & files["path"].isin(hidden["path"])]
     stored = set(zip(again["image"], again["layer"], again["path"], again["digest"]))
     keys = zip(hidden["image"], hidden["hidden_by_layer"], hidden["path"], hidden["digest"])
@@ -136,7 +137,7 @@ def _compared(image: str, own: pd.DataFrame, lost: pd.DataFrame) -> tuple:
         int(counted.loc[~counted["row"].isin([*lost.index, _NO_ROW]), "size"].sum()),
         int(counted.loc[counted["row"] == _NO_ROW, "size"].sum()),
     )
-    ours = 1 - wasted / bytes_ if bytes_ else 1.0
+    ours = (bytes_ - wasted) / bytes_ if bytes_ else 1.0
     return str(image), bytes_, wasted, ours, int(twice["sum"].sum()), least / every if every else 1.0, why
 
 
@@ -144,7 +145,7 @@ def _why(below: int, unseen: int, surviving: int, folders: int) -> str:
     """The sentence for bytes that dive misses (two causes), and for bytes that it counts beyond (two causes)."""
     missed = [f"{size(below)} below folders that were deleted, emptied or replaced whole"] if below else []
     missed += [f"{size(unseen)} in what it did not read of a layer"] if unseen else []
-    beyond = [f"{size(surviving)} of the copies that can still be seen of files stored more than once"] if surviving else []
+    beyond = [f"{size(surviving)} of the copies that can still be seen of rewritten files"] if surviving else []
     beyond += [f"{size(folders)} for the deletion of a path that was deleted or stored before"] if folders else []
     parts = [f"does not count {' and '.join(missed)}"] if missed else []
     parts += [f"counts {' and '.join(beyond)}"] if beyond else []
@@ -170,6 +171,8 @@ def _dive(own: pd.DataFrame) -> Iterator[tuple[str, int, int]]:
     stack = _Stack()
     for layer, rows in own.groupby("layer"):
         tree, folders = _tree(rows)
+        if layer == 0 <= last:
+            stack.lay({name: node for name, node in tree.items() if name == node[0]})  # in dive, it is below itself
         leaves = [name for name in tree if name not in folders]
         for name in sorted(leaves, key=_order) if layer <= last else leaves:
             path, count, _, row = tree[name]

@@ -1,0 +1,69 @@
+"""What a builder is asked for, what it hands back, and the build context that goes with it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from docker.utils.build import tar as context_tar
+
+from .dockerfiles import Dockerfile
+from .transcript import Step
+
+# The Dockerfile travels in the context under this name and is excluded from it again, so that `COPY . .` never
+# picks it up, whatever the file on disk is called.
+IN_CONTEXT = ".factory-floor.Dockerfile"
+
+SHOWN_FROM = 100_000  # bytes; below that some engines count disk blocks instead of content
+
+COLUMNS = ["step", "stage", "line", "instruction", "status", "seconds", "bytes", "image"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """One build to be made. target: a stage's number."""
+
+    folder: Path
+    parsed: Dockerfile
+    target: int
+    tag: str
+    buildargs: dict[str, str] | None = None
+    nocache: bool = False
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a builder made: {stage: image id} and {stage: tag}, the target last, and the bytes of the context."""
+
+    stages: dict[str, str]
+    stage_tags: dict[str, str]
+    context_bytes: int
+
+
+def pack_context(folder: Path, dockerfile: str) -> tuple[io.BufferedIOBase, int]:
+    """The build context as an open tar file, and its size in bytes; .dockerignore is honoured as moby does."""
+    ignore = folder / ".dockerignore"
+    lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
+    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    packed = context_tar(str(folder), exclude=patterns, dockerfile=(IN_CONTEXT, dockerfile), gzip=False)
+    count = packed.seek(0, io.SEEK_END)
+    packed.seek(0)
+    return packed, count
+
+
+def steps_frame(steps: Iterable[Step]) -> pd.DataFrame:
+    """The steps as `Build.steps` has them."""
+    rows = [
+        (step.number, step.stage, step.line, step.instruction, step.status, step.seconds, step.bytes, step.image)
+        for step in steps
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def first_line(text: str, width: int = 100) -> str:
+    """An instruction on one line."""
+    line = text.splitlines()[0]
+    return line if len(line) <= width else line[: width - 1] + "…"
