@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import zlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -131,10 +133,55 @@ def _export(
         # The SDK's get_image takes one name; the endpoint takes several, and then sends a shared layer once.
         answer = client.api._get(client.api._url("/images/get"), params={"names": names}, stream=True)
         client.api._raise_for_status(answer)
-        with answer:
-            found = read_archive(counted(answer.iter_content(PIECE)), what, wanted, squeezer)
+        with answer, _Ahead(answer.iter_content(PIECE)) as pieces:
+            found = read_archive(counted(pieces), what, wanted, squeezer)
         panel.summary = f"Read the layers of {what} in {seconds(panel.rows['save'].age())}"
     return found
+
+
+class _Ahead:
+    """What an iterator of byte strings gives, fetched by a thread of its own while the last piece is being read.
+
+    Engines send 32 kB at a time, and a graph driver's all at once after a long silence: it should not have to wait.
+    """
+
+    def __init__(self, chunks: Iterator[bytes]):
+        self._chunks = chunks
+        self._pieces: queue.Queue = queue.Queue(maxsize=32)
+        self._stopped = False
+        self._thread = threading.Thread(target=self._fetch, daemon=True)
+
+    def __enter__(self) -> Iterator[bytes]:
+        self._thread.start()
+        return self._given()
+
+    def __exit__(self, *_) -> None:
+        self._stopped = True
+        while not self._pieces.empty():
+            self._pieces.get()  # room for the thread to notice
+
+    def _given(self) -> Iterator[bytes]:
+        while (piece := self._pieces.get()) is not None:
+            if isinstance(piece, BaseException):
+                raise piece
+            yield piece
+
+    def _fetch(self) -> None:
+        ending, parts, have = None, [], 0
+        try:
+            for chunk in self._chunks:
+                parts.append(chunk)
+                have += len(chunk)
+                if have >= PIECE:
+                    self._pieces.put(b"".join(parts))
+                    parts, have = [], 0
+                if self._stopped:
+                    return
+        except Exception as error:  # told where the pieces are read
+            ending = error
+        if have:
+            self._pieces.put(b"".join(parts))
+        self._pieces.put(ending)
 
 
 class _Gzip:

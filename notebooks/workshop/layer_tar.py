@@ -130,6 +130,8 @@ def rooted(name: str) -> str:
 def _path(name: str, kind: int) -> tuple[str | None, int]:
     """(path, kind), whiteouts with the path that they hide; (None, …) for AUFS's own notes, which engines skip."""
     path = rooted(name)
+    if WHITEOUT not in path:
+        return path, kind
     folder, base = posixpath.split(path)
     if base == OPAQUE:
         return folder, OPAQUE_DIRECTORY
