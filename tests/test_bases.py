@@ -14,7 +14,6 @@ import threading
 import time
 import urllib.request
 
-import docker
 import pytest
 import workshop
 from conftest import everything, tar_of

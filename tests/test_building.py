@@ -149,7 +149,7 @@ def test_a_recipe_that_cannot_be_followed_is_refused_in_words(client, busybox, a
 def test_names_that_do_not_exist_are_answered_with_those_that_do(client, two_stages):
     with pytest.raises(workshop.WorkshopError, match="flask_hello"):
         workshop.build(client, "flask_helo")
-    with pytest.raises(workshop.WorkshopError, match="Dockerfile.multi, Dockerfile.single"):
+    with pytest.raises(workshop.WorkshopError, match="Dockerfile.multi, Dockerfile.scratch, Dockerfile.single"):
         workshop.build(client, "flask_hello", "Dockerfile.mulit")
     with pytest.raises(workshop.WorkshopError, match="maker, stage-1"):
         workshop.build(client, two_stages, target="makr")

@@ -30,6 +30,8 @@ WRONG = {
         'FROM builder AS test\nENV PYTHONPATH=/install/lib/python3.11/site-packages\nRUN python -c "import flask"\n\n'
         "FROM python:3.11-alpine\nCOPY --from=test /app/requirements.txt /inspected.txt",
     ),  # the inspector rides along
+    "04.1": ("FROM python:3.11-alpine", "FROM python:3.11"),  # another base than the server's, and a larger one
+    "04.2": ("FROM python:3.11-slim", "FROM python:3.11-alpine"),  # smaller, on a base that the team does not have
     "05.1": ("catalogue.py > parts.csv\nRUN sort -o parts.csv parts.csv", "catalogue.py | sort > parts.csv"),  # two of the lines
     "05.2": ("RUN rm netrc", "RUN rm netrc catalogue.py"),  # a tidier whiteout
 }

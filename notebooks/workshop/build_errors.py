@@ -11,6 +11,9 @@ from .errors import WorkshopError
 
 LAST_LINES = 15
 
+# What BuildKit puts in front of its reasons.
+WRAPPING = re.compile(r"^(failed to (solve|create|compute|calculate)( with frontend| LLB definition| cache key| checksum of ref)?( [\w.:]+)?: )+")
+
 # (what the output or the engine says, what it means and what to do); the first that fits is shown.
 HINTS = (
     (r"no space left on device|ENOSPC", "The engine's disk is full. `workshop.tidy(client)` removes what this workshop made."),
@@ -27,16 +30,19 @@ HINTS = (
     (r"^COPY .*--from=(.|\n)*(file does not exist|not found|no such file)",
      "That stage has no such file. Which line of it makes the file, and where?"),
     (r"COPY failed|ADD failed|file not found in build context|forbidden path outside the build context|no source files"
-     r"|copier: stat|no items matching glob",
+     r"|copier: stat|no items matching glob|^(COPY|ADD) (.|\n)*\"\S*\"( not found)?: not found",
      "That file is not in the build context. Only files in the app's folder that .dockerignore lets through can be "
      "copied; a stage's own files need `COPY --from=stage`."),
     (r"invalid from flag value|pull access denied .*(stage|builder)", "`--from` names neither an earlier stage nor an image."),
+    (r"docker/dockerfile\b.*(no such host|failed to do request)",
+     "The line `# syntax=…` asks for a frontend from a registry, which this machine cannot reach: leave that line out."),
+    (r"[Uu]nknown flag", "This engine's builder is older than that flag: leave it out, or use a newer engine."),
     (r"--mount option requires BuildKit|the --\w+ option requires BuildKit|[Hh]eredoc|dockerfile parse error.*<<",
-     "This needs BuildKit; the Docker SDK for Python speaks to the classic builder only (`docker buildx build` can do it)."),
-    (r"not found$|not found\)|: not found|executable file not found|(non-zero code:|exit status) 127",
+     'This needs BuildKit: workshop.build(…, builder="buildkit").'),
+    (r"not found$|not found\)|: not found|executable file not found|(non-zero code:|exit status|exit code:) 127",
      "That command is not in this image. Which base has it, or is it misspelt?"),
     (r"Permission denied|permission denied", "The step's user may not do that. Which USER is in force there?"),
-    (r"(non-zero code:|exit status) 137|Killed", "The step was killed: most likely it ran out of memory."),
+    (r"(non-zero code:|exit status|exit code:) 137|Killed", "The step was killed: most likely it ran out of memory."),
 )  # fmt: skip
 
 
@@ -71,7 +77,7 @@ def failed(message: str, instruction: Instruction | None, output: list[str], kep
         where, line, command = "The build failed before its first step", None, ""
     else:
         where, line, command = f"Line {instruction.line} of the Dockerfile failed", instruction.line, instruction.text
-    code = re.search(r"(?:returned a non-zero code:|exit status) (\d+)", message)
+    code = re.search(r"(?:returned a non-zero code:|exit status|exit code:) (\d+)", message)
     why = f"exit code {code[1]}" if code else message.strip()
     what = f"{where} ({why}):\n    {command}" if command else f"{where}: {why}"
     state = "The steps before it are cached, so a next build is quick." if kept else "Nothing was tagged."
@@ -99,10 +105,26 @@ def refuse_heredocs(dockerfile: Dockerfile) -> None:
 
 def refused(error: docker.errors.APIError, dockerfile: Dockerfile) -> BuildError:
     """The error for a build that the engine refused outright, such as one whose Dockerfile it cannot parse."""
-    message = str(error.explanation or error)
+    return _refused(str(error.explanation or error), dockerfile)
+
+
+def _refused(message: str, dockerfile: Dockerfile) -> BuildError:
     found = re.search(r"line (\d+)", message)
     line = int(found[1]) if found else None
     command = next((step.text for step in dockerfile.instructions if step.line == line), "")
     what = f"The engine refused the build: {message.strip()}"
     remedy = "Mend the Dockerfile and run the cell again."
     return BuildError(what, remedy, "Nothing was built.", line, command, [], hint(message))
+
+
+def buildkit_failed(message: str, instruction: Instruction | None, output: list[str], dockerfile: Dockerfile) -> BuildError:
+    """The error for a build that failed on BuildKit. Its messages begin with what it was doing, layer by layer."""
+    message = WRAPPING.sub("", message)
+    if instruction or "parse error" not in message:
+        return failed(message, instruction, output, kept=instruction is not None)
+    if not any(step.heredoc for step in dockerfile.instructions):
+        return _refused(message, dockerfile)
+    step = next(step for step in dockerfile.instructions if step.heredoc)
+    what = f"This engine's BuildKit does not know heredocs, as line {step.line} of the Dockerfile has one:\n    {step.text}"
+    remedy = "Write it with && and \\ instead, or use Docker Engine 23 or newer."
+    return BuildError(what, remedy, "Nothing was built.", step.line, step.text, [], "")

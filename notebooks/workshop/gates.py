@@ -2,107 +2,160 @@
 
 from __future__ import annotations
 
+import fnmatch
+import json
 import posixpath
 import shlex
 
 import docker
 import pandas as pd
 
-from . import dockerfiles
+from . import dockerfiles, origins
 from .building import Build
+from .dockerfiles import Dockerfile, Instruction
 from .errors import WorkshopError, watching
 from .inventory import files
+from .stages import earlier, lineage, parent
 
-COLUMNS = ["stage", "path", "bytes", "fate", "landed", "digest", "layer"]
+COLUMNS = ["stage", "path", "bytes", "fate", "landed", "digest", "layer", "inherited"]
+SHIPPED, LEFT, ELSEWHERE = "shipped", "left behind", "from another image"
+KEY = ["stage", "path"]  # names a row: of a stage's own layers, one at most is visible at a path
 
 
 @watching("the comparison of the stages")
 def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
-    """What crossed from the stages to the final image.
+    """What crossed from the stages to the final image, on either builder.
 
-    One row per visible file. Of a stage: fate "shipped" (landed: where in the final image) or "left behind". Of the final
-    stage: "from the base", "from the context" (COPY, ADD) or "made here" (RUN); what came through the gate is listed
-    once, with the stage it came from. Columns stage, path, bytes, fate, landed, digest, layer (of that stage's image).
-    attrs["base"] names the final stage's base image. A file is matched by its content's SHA-256, among the paths that `COPY --from` names.
+    One row per visible file, in the stage whose own layers brought it; a stage FROM another stage has only what it adds.
+    Of a stage: fate "shipped" (landed: where in the final image) or "left behind". A file is shipped that the final image
+    inherits, because it is built FROM that stage, or that a `COPY --from` brought into it. Of the final stage: "from the
+    base", "from the context" (COPY, ADD), "from another image" (COPY --from=image) or "made here" (RUN); what came
+    through the gate is listed once, with the stage that it was copied from.
+
+    Columns stage, path, bytes (0 for a hard link), fate, landed, digest, layer (of that stage's image), inherited (True for
+    what came with the stage's base image). attrs["base"] names the base image of the final one. A copied file is known by
+    its content's SHA-256 and, among equal ones, by its path.
     """
     if not isinstance(build, Build):
         raise WorkshopError(f"gate() wants what workshop.build() returned, not {build!r}.", "Build it again, and pass that.")
     parsed = dockerfiles.parse(build.dockerfile)
-    names = list(build.stages)
-    read = files(client, list(build.stages.values()))
-    visible = read[read["visible"] & (read["kind"] == "file")]
-    by_stage = {name: visible[visible["image"] == image] for name, image in build.stages.items()}
-    origins = _origins(client, build, parsed)
-    final = by_stage[names[-1]]
-    crossed = pd.concat(
-        [
-            _crossed(final[final["layer"] == layer], by_stage, parsed, instruction)
-            for layer, instruction in origins.items()
-        ]
-        or [_nothing()]
-    )
-    parts = [_stage_rows(name, by_stage[name], crossed[crossed["stage"] == name]) for name in names[:-1]]
-    through = set(crossed["landed"])
-    parts.append(_final_rows(names[-1], final[~final["path"].isin(through)], origins, build))
+    held = _held(client, build, parsed)
+    final = list(build.stages)[-1]
+    line = [parsed.stages[index].name for index in lineage(parsed, _index(parsed, final))]
+    made = {name: _instructions(client, build, parsed, name, held[name]) for name in line if name in held}
+    crossed = _crossed(held, made, parsed, final)
+    parts = [_rows(name, held, crossed, made, final) for name in held]
     rows = pd.concat(parts, ignore_index=True)[COLUMNS]
-    rows.attrs["base"] = parsed.stages[len(names) - 1].base
+    rows.attrs["base"] = parsed.stages[_index(parsed, line[-1])].base
     return rows
 
 
-def _origins(client: docker.DockerClient, build: Build, parsed: dockerfiles.Dockerfile) -> dict[int, str]:
-    """{layer of the final image: the instruction of its stage that made it}; the base's layers are not in it.
+def _rows(name: str, held: dict, crossed: pd.DataFrame, made: dict[str, dict], final: str) -> pd.DataFrame:
+    """The rows of one stage: its own files, less those that the final image has from another stage's listing."""
+    rows = held[name][held[name]["stage"] == name].reset_index(drop=True)
+    landed = pd.Series(None, index=rows.index, dtype=object)
+    if name in made:  # the final image has this stage's layers
+        copied = set(crossed.loc[crossed["by"] == name, "landed"])
+        inside = set(map(tuple, held[final][["path", "layer"]].itertuples(index=False)))
+        there = pd.Series([key in inside for key in zip(rows["path"], rows["layer"])], index=rows.index, dtype=bool)
+        again = rows["path"].isin(copied) & there
+        rows, landed = rows[~again], rows["path"].where(there)[~again]
+    came = crossed[crossed["stage"] == name].drop_duplicates("path").set_index("path")["landed"].to_dict()
+    landed = [came.get(path) if pd.isna(where) else where for path, where in zip(rows["path"], landed)]
+    if name == final:
+        fates = [_final_fate(layer, made[name]) for layer in rows["layer"]]
+    else:
+        fates = [LEFT if where is None else SHIPPED for where in landed]
+    return rows.assign(landed=pd.Series(landed, index=rows.index, dtype=object), fate=fates)
 
-    A step made a layer if the image after it has one more than the image before.
+
+def _index(parsed: Dockerfile, name: str) -> int:
+    return next(one.index for one in parsed.stages if one.name == name)
+
+
+def _held(client: docker.DockerClient, build: Build, parsed: Dockerfile) -> dict[str, pd.DataFrame]:
+    """{stage: the visible files of its image}, the columns of `gate` but fate and landed; stage: whose layer each is in."""
+    read = files(client, list(build.stages.values()))
+    read = read[read["visible"] & read["kind"].isin(["file", "hard link"]) & (read["digest"] != "")]
+    held: dict[str, pd.DataFrame] = {}
+    for name, image in build.stages.items():
+        rows = read[read["image"] == image].rename(columns={"size": "bytes"})
+        above = parent(parsed, _index(parsed, name))
+        first = origins.first_own_layer(client, parsed, build.stages, name)
+        own = rows["layer"] >= first
+        if above and above.name in held:
+            below = held[above.name].drop_duplicates("layer").set_index("layer")
+            rows = rows.assign(stage=rows["layer"].map(below["stage"]), inherited=rows["layer"].map(below["inherited"]))
+            rows = rows.assign(stage=rows["stage"].where(~own, name), inherited=rows["inherited"].where(~own, False))
+        else:
+            rows = rows.assign(stage=name, inherited=~own)
+        rows["inherited"] = rows["inherited"].astype(bool)
+        held[name] = rows[["stage", "path", "bytes", "digest", "layer", "inherited", "created_by"]].reset_index(drop=True)
+    return held
+
+
+def _instructions(client, build: Build, parsed: Dockerfile, name: str, seen: pd.DataFrame) -> dict[int, Instruction | str]:
+    """{layer: the instruction of a stage that made it, or the history's words where the Dockerfile has none}."""
+    own = seen[(seen["stage"] == name) & ~seen["inherited"]][["layer", "created_by"]]
+    lines = origins.layer_lines(origins.own(client, parsed, build.stages, name), own)
+    words = dict(own.drop_duplicates("layer").itertuples(index=False))
+    return {layer: line or str(words[layer]) for layer, line in lines.items()}
+
+
+def _crossed(held: dict[str, pd.DataFrame], made: dict[str, dict], parsed: Dockerfile, final: str) -> pd.DataFrame:
+    """The files that `COPY --from` brought into the final image: columns stage, path, landed, by (the stage with the line)."""
+    found = [pd.DataFrame({"stage": [], "path": [], "landed": [], "by": []}, dtype=object)]
+    for name, lines in made.items():
+        own = held[final][held[final]["stage"] == name]
+        for layer, instruction in lines.items():
+            source, paths = _copy_from(instruction, parsed) if isinstance(instruction, Instruction) else (None, [])
+            if source in held:
+                pairs = _pairs(own[own["layer"] == layer], held[source], paths)
+                found.append(pairs.assign(by=name))
+    return pd.concat(found, ignore_index=True)
+
+
+def _pairs(landed: pd.DataFrame, there: pd.DataFrame, paths: list[str]) -> pd.DataFrame:
+    """The files of one `COPY --from` layer with where they came from: columns stage, path, landed.
+
+    Equal files (every empty __init__.py) match each other: the true pair is below the paths that the line names, which
+    may be behind a symbolic link or in a variable, and their paths end most alike.
     """
-    stage = list(build.stages)[-1]
-    steps = build.steps[build.steps["stage"] == stage]
-    base = next(one.base for one in parsed.stages if one.name == stage)
-    made, before = {}, 0 if base == "scratch" else _layer_count(client, build.stages.get(base, base))
-    for step in steps[(steps["status"] != "base") & (steps["image"] != "")].itertuples():
-        after = _layer_count(client, step.image)
-        made |= {layer: step.instruction for layer in range(before, after)}
-        before = after
-    return made
-
-
-def _layer_count(client: docker.DockerClient, image: str) -> int:
-    return len(client.api.inspect_image(image)["RootFS"].get("Layers") or [])
-
-
-def _crossed(landed: pd.DataFrame, by_stage: dict[str, pd.DataFrame], parsed, instruction: str) -> pd.DataFrame:
-    """The files of one `COPY --from` layer with where they came from: columns stage, path, landed."""
-    source, paths = _copy_from(instruction, parsed)
-    if source not in by_stage:
-        return _nothing()
-    there = by_stage[source]
-    there = there[[any(_is_below(path, top) for top in paths) for path in there["path"]]]
-    pairs = landed[["path", "digest"]].merge(there[["path", "digest"]], on="digest", suffixes=("_landed", ""))
-    # Equal files (every empty __init__.py) match each other: the pair whose paths end most alike is the true one.
+    pairs = landed[["path", "digest"]].merge(there[[*KEY, "digest"]], on="digest", suffixes=("_landed", ""))
+    pairs["named"] = [any(_is_below(path, top) for top in paths) for path in pairs["path"]]
     pairs["alike"] = [_common_tail(one, other) for one, other in zip(pairs["path"], pairs["path_landed"])]
-    best = pairs.sort_values("alike", ascending=False, kind="stable").drop_duplicates("path_landed")
-    return pd.DataFrame({"stage": source, "path": best["path"], "landed": best["path_landed"]})
+    best = pairs.sort_values(["named", "alike"], ascending=False, kind="stable").drop_duplicates("path_landed")
+    return best[[*KEY, "path_landed"]].rename(columns={"path_landed": "landed"})
 
 
-def _nothing() -> pd.DataFrame:
-    return pd.DataFrame({"stage": [], "path": [], "landed": []}, dtype=object)
-
-
-def _copy_from(instruction: str, parsed: dockerfiles.Dockerfile) -> tuple[str | None, list[str]]:
-    """(stage's name, paths copied from it) of a `COPY --from` line; (None, []) for any other."""
-    words = shlex.split(instruction, comments=False)
-    flag = next((word for word in words if word.startswith("--from=")), None)
-    if flag is None:
+def _copy_from(instruction: Instruction, parsed: Dockerfile) -> tuple[str | None, list[str]]:
+    """(stage's name, paths copied from it) of a `COPY --from` line; (None, paths) for an image, (None, []) for any other."""
+    flag = next((one for one in instruction.flags if one.startswith("--from=")), None)
+    if flag is None or instruction.word != "COPY":
         return None, []
-    source = flag.removeprefix("--from=").lower()
-    name = next((one.name for one in parsed.stages if source in (one.name.lower(), str(one.index))), None)
-    paths = [word for word in words[1:] if not word.startswith("--")][:-1]
-    return name, [posixpath.normpath("/" + path.lstrip("/")) for path in paths]
+    stage = earlier(parsed, flag.removeprefix("--from="), instruction.stage)
+    paths = [posixpath.normpath("/" + path.lstrip("/")) for path in _words(instruction)[:-1]]
+    return (stage.name if stage else None), paths
+
+
+def _words(instruction: Instruction) -> list[str]:
+    """What a COPY is given, sources and destination, in either of its two forms."""
+    text = instruction.text.split(maxsplit=1)[1]
+    for flag in instruction.flags:
+        text = text.replace(flag, "", 1)
+    try:
+        return json.loads(text) if text.lstrip().startswith("[") else shlex.split(text)
+    except ValueError:
+        return text.split()
 
 
 def _is_below(path: str, top: str) -> bool:
-    if any(sign in top for sign in "*?["):
-        top = posixpath.dirname(top)  # a glob is matched by content within its folder
-    return top == "/" or path == top or path.startswith(top + "/")
+    """True if a path is what a COPY names, or below it. Go's filepath.Match: a wildcard stays within its folder."""
+    tops, parts = top.strip("/").split("/"), path.strip("/").split("/")
+    if top == "/":
+        return True
+    pairs = zip(parts, (one.replace("[^", "[!") for one in tops))
+    return len(parts) >= len(tops) and all(part == one or fnmatch.fnmatchcase(part, one) for part, one in pairs)
 
 
 def _common_tail(one: str, other: str) -> int:
@@ -115,18 +168,12 @@ def _common_tail(one: str, other: str) -> int:
     return count
 
 
-def _stage_rows(name: str, visible: pd.DataFrame, crossed: pd.DataFrame) -> pd.DataFrame:
-    landed = crossed.drop_duplicates("path").set_index("path")["landed"]
-    rows = visible[["path", "size", "digest", "layer"]].rename(columns={"size": "bytes"})
-    rows["landed"] = rows["path"].map(landed).astype(object).where(lambda found: found.notna(), None)
-    rows["fate"] = ["left behind" if where is None else "shipped" for where in rows["landed"]]
-    return rows.assign(stage=name)
-
-
-def _final_rows(name: str, visible: pd.DataFrame, origins: dict[int, str], build: Build) -> pd.DataFrame:
-    def fate(layer: int) -> str:
-        word = origins[layer].split()[0].upper() if layer in origins else ""
-        return {"": "from the base", "COPY": "from the context", "ADD": "from the context"}.get(word, "made here")
-
-    rows = visible[["path", "size", "digest", "layer"]].rename(columns={"size": "bytes"})
-    return rows.assign(stage=name, landed=rows["path"], fate=[fate(layer) for layer in rows["layer"]])
+def _final_fate(layer: int, made: dict[int, Instruction | str]) -> str:
+    """Where a file of the final stage came from, if not through the gate. made: the stage's own layers."""
+    if layer not in made:
+        return "from the base"
+    line = made[layer]
+    word, flags = (line.word, line.flags) if isinstance(line, Instruction) else (origins.word_of(line), ())
+    if word not in ("COPY", "ADD"):
+        return "made here"
+    return ELSEWHERE if any(flag.startswith("--from=") for flag in flags) else "from the context"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from docker.utils.build import Pattern
 from docker.utils.build import tar as context_tar
 
 from .dockerfiles import Dockerfile
@@ -43,15 +44,27 @@ class Made:
     context_bytes: int
 
 
-def pack_context(folder: Path, dockerfile: str) -> tuple[io.BufferedIOBase, int]:
-    """The build context as an open tar file, and its size in bytes; .dockerignore is honoured as moby does."""
-    ignore = folder / ".dockerignore"
-    lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
-    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    packed = context_tar(str(folder), exclude=patterns, dockerfile=(IN_CONTEXT, dockerfile), gzip=False)
+def pack_context(folder: Path, dockerfile: str | None) -> tuple[io.BufferedIOBase, int]:
+    """The build context as an open tar file, and its size in bytes; .dockerignore is honoured as moby does.
+
+    dockerfile: the text that goes with it; None for the context alone.
+    """
+    packed = context_tar(str(folder), exclude=_patterns(folder), dockerfile=(IN_CONTEXT, dockerfile), gzip=False)
     count = packed.seek(0, io.SEEK_END)
     packed.seek(0)
     return packed, count
+
+
+def drops_itself(folder: Path) -> bool:
+    """True if .dockerignore names itself: the Docker SDK packs it nevertheless, for the engine to leave out."""
+    named = [one for one in map(Pattern, _patterns(folder)) if one.match(".dockerignore")]
+    return bool(named) and not named[-1].exclusion
+
+
+def _patterns(folder: Path) -> list[str]:
+    ignore = folder / ".dockerignore"
+    lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
 def steps_frame(steps: Iterable[Step]) -> pd.DataFrame:

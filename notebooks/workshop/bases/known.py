@@ -14,6 +14,7 @@ BASES = (
     "python:3.11-slim",
     "python:3.11-alpine",
     "busybox:1.37",
+    "gcr.io/distroless/python3-debian12:latest",  # in Google's registry alone: no mirror of Docker's library has it
 )
 
 # Repository prefixes that hold the official images again, tried in this order when Docker Hub does not deliver.
@@ -31,6 +32,9 @@ def source(image: dict) -> str:
     for prefix in MIRRORS:
         if any(digest.startswith(prefix) for digest in digests):
             return prefix.split("/")[0]
+    for name in BASES:
+        if "/" in name and any(digest.startswith(name.rsplit(":", 1)[0] + "@") for digest in digests):
+            return name.split("/")[0]
     return "Docker Hub" if digests else "found in the engine"
 
 

@@ -57,6 +57,11 @@ _RECIPES = {
     "busybox:1.37": Recipe(
         "busybox.Dockerfile", 5, "BusyBox 1.37.0 is Debian 13's static program, with symbolic links for its commands."
     ),
+    "gcr.io/distroless/python3-debian12:latest": Recipe(
+        "distroless-python.Dockerfile",
+        15,
+        "The same packages of Debian 12, Python 3.11.2 among them, in one layer, without signatures or an SBOM.",
+    ),
 }
 NAMES = tuple(_RECIPES)
 ROOT_SECONDS = 20

@@ -1,0 +1,148 @@
+"""The classic builder, which every engine has: follow it, keep each stage, clean up after an interruption."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator
+
+import docker
+
+from . import build_errors, stages
+from .errors import CONNECTION_ERRORS, WorkshopError
+from .labels import IMAGE, STAGE, UNFINISHED, labels
+from .order import IN_CONTEXT, SHOWN_FROM, Made, Order, first_line, pack_context
+from .panel import Panel
+from .transcript import Step, Transcript
+from .units import size
+
+
+def check(client: docker.DockerClient, order: Order) -> None:
+    """Refuse what this builder cannot do."""
+    build_errors.refuse_heredocs(order.parsed)
+
+
+def begin(order: Order) -> Transcript:
+    """What the build will be written down in."""
+    return Transcript(order.parsed)
+
+
+def make(client: docker.DockerClient, order: Order, told: Transcript, panel: Panel) -> Made:
+    """Build. Raises BuildError for a step that failed."""
+    context, context_bytes = pack_context(order.folder, order.parsed.text)
+    stage = order.parsed.stages[order.target]
+    request = dict(
+        fileobj=context, custom_context=True, dockerfile=IN_CONTEXT, tag=order.tag, nocache=order.nocache,
+        target=stage.name if stage.named and stage.index + 1 < len(order.parsed.stages) else None,
+        buildargs=order.buildargs, labels=labels(IMAGE), rm=True, forcerm=True, decode=True,
+    )  # fmt: skip
+    _follow(told, client.api.build(**request), panel)
+    if told.failure:
+        kept = _keep_cache(client, told)
+        raise build_errors.failed(told.failure, told.instruction(), told.output, kept)
+    _read_sizes(client, told, panel)
+    ids = {name: client.api.inspect_image(image)["Id"] for name, image in told.stage_ids.items() if name}
+    return Made(ids, _keep_stages(client, order.tag, ids, panel), context_bytes)
+
+
+def sweep(client: docker.DockerClient, told: Transcript) -> None:
+    """After an interruption: wait for the engine to drop the step's container, then remove what the build had made."""
+    try:
+        for container in told.containers[-1:]:
+            _gone(client, container)
+        for image in reversed(told.made):
+            _remove_image(client, image)
+    except (docker.errors.DockerException, *CONNECTION_ERRORS):
+        pass  # the engine went away meanwhile: there is nothing left that we could remove
+
+
+def _follow(told: Transcript, stream: Iterator[dict], panel: Panel) -> None:
+    try:
+        for message in stream:
+            before = told.current
+            told.feed(message)
+            if before and before is not told.current:
+                _show(before, panel, done=True)
+            if told.current:
+                detail = told.output[-1].strip()[-80:] if told.output else message.get("status", "")
+                _show(told.current, panel, detail)
+    finally:
+        stream.close()  # the engine stops a build whose client has gone
+    told.end()
+    if told.current and not told.failure:
+        _show(told.current, panel, done=True)
+
+
+def _show(step: Step, panel: Panel, detail: str = "", done: bool = False) -> None:
+    if step.line and not done:
+        panel.row(step.number, first_line(step.instruction), group=step.stage, detail=detail)
+    elif step.line:
+        state = "cached" if step.status == "cached" else "done"
+        panel.row(step.number, state=state, detail="cached" if state == "cached" else "")
+
+
+def _read_sizes(client: docker.DockerClient, told: Transcript, panel: Panel) -> None:
+    """Read from each stage's history what its steps added."""
+    added = {}
+    for image in told.stage_ids.values():
+        added |= {entry["Id"].split(":")[-1][:12]: entry["Size"] for entry in client.api.history(image)}
+    for step in told.lines():
+        step.bytes = added.get(step.image[:12], 0) if step.status != "base" else 0
+        if step.bytes >= SHOWN_FROM:
+            panel.row(step.number, detail=f"{'cached, ' if step.status == 'cached' else ''}+{size(step.bytes)}")
+
+
+def _keep_cache(client: docker.DockerClient, told: Transcript) -> bool:
+    """Label the last good steps of a failed build, so that its cache is ours to tidy away; False if there are none."""
+    try:
+        for image in dict.fromkeys([*told.stage_ids.values(), *told.made[-1:]] if told.made else []):
+            _labelled_child(client, image, UNFINISHED, None)
+        return bool(told.made)
+    except (docker.errors.DockerException, WorkshopError, *CONNECTION_ERRORS):
+        return False
+
+
+def _keep_stages(client: docker.DockerClient, tag: str, ids: dict[str, str], panel: Panel) -> dict[str, str]:
+    """Give every stage a tag; the last one's is the image's own."""
+    tags = stages.stage_tags(tag, list(ids))
+    for name in list(ids)[:-1]:
+        panel.row(f"keep {name}", f"kept as {tags[name]}", group=name)
+        _labelled_child(client, ids[name], STAGE, tags[name])
+        panel.row(f"keep {name}", state="done")
+    stages.drop_old(client, tag, tags.values())
+    return tags
+
+
+def _labelled_child(client: docker.DockerClient, image: str, kind: str, tag: str | None) -> None:
+    """The same layers under our label: `FROM image` and nothing else. Labels are how we know our own things again."""
+    stream = client.api.build(
+        fileobj=io.BytesIO(f"FROM {image}\n".encode()), labels=labels(kind), tag=tag, rm=True, forcerm=True, decode=True
+    )
+    for message in stream:
+        if "error" in message:
+            raise WorkshopError(f"The engine could not keep a stage: {message['error']}", "Run the cell again.")
+
+
+def _gone(client: docker.DockerClient, container: str, patience: float = 15.0) -> None:
+    """Wait until the engine has removed the container of a stopped step; remove it ourselves if it has not."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        try:
+            client.api.inspect_container(container)
+        except docker.errors.NotFound:
+            return
+        time.sleep(0.2)
+    client.api.remove_container(container, force=True)
+
+
+def _remove_image(client: docker.DockerClient, image: str, patience: float = 15.0) -> None:
+    """Remove a step's image; one that something else is built on by now is not ours alone to remove."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return client.api.remove_image(image, noprune=True)
+        except docker.errors.APIError as error:
+            # Podman's builder needs a moment to let go of the container that it was stopped in.
+            if "in use by a container" not in str(error.explanation) or time.monotonic() > deadline:
+                return None
+        time.sleep(0.3)
