@@ -226,3 +226,16 @@ def test_a_figure_stays_a_light_card_with_dark_words_in_the_dark_theme(lab, page
     assert contrast(card, "rgb(0, 0, 0)") > 15
     assert {"the small print", "walk the line"} <= {text for text, _ in words}
     assert {text: fill for text, fill in words if contrast(card, fill) < 4.5} == {}
+
+
+def test_the_price_table_follows_the_slider(page, lab):
+    sizes = {"image": ["a"], "compressed": [300_000_000]}
+    source = f"import pandas\nfrom workshop import costs\ncosts.price_panel(pandas.DataFrame({sizes}), pulls=100)"
+    cell = opened(page, lab, "prices.ipynb", source).first
+    run(cell)
+    table, sliders = cell.locator("table"), cell.get_by_role("slider")
+    table.get_by_text("$2.70", exact=True).first.wait_for()
+    sliders.nth(3).focus()
+    page.keyboard.press("ArrowRight")
+    table.get_by_text("$5.40", exact=True).first.wait_for()
+    assert table.count() == 1 and sliders.count() == 4

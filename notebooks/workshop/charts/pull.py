@@ -116,7 +116,7 @@ def _finding(groups: list[tuple[str, pd.Series]]) -> tuple[str, str]:
     elif took(took_by.iloc[0]) == took(took_by.iloc[-1]):
         title = f"At {speed} every image takes {took(took_by.iloc[0])}"
     else:
-        title = f"At {speed} the largest image takes {took(took_by.iloc[0])}, the smallest {took(took_by.iloc[-1])}"
+        title = f"At {speed} the longest pull takes {took(took_by.iloc[0])}, the shortest {took(took_by.iloc[-1])}"
     each = []
     for at, by in groups:
         ends = by if len(by) == 1 else by.iloc[[0, -1]]
