@@ -7,7 +7,6 @@ Understands Docker 20.10's layout, that of Docker 25 and newer with either image
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import posixpath
 import re
@@ -18,7 +17,7 @@ from pathlib import Path
 from . import layer_tar, tars
 from .errors import WorkshopError
 from .history import made_layers
-from .layer_tar import BROKEN, LARGEST_HEADER, PIECE, Joined, Layer, is_layer, read_layer, uncompressed
+from .layer_tar import BROKEN, LARGEST_HEADER, PIECE, Joined, Layer, is_layer, read_layer, uncompressed, up_to
 from .tars import Damaged, Tar
 
 LARGEST_JSON = 4 << 20  # bytes; configs and manifests are kilobytes
@@ -108,13 +107,13 @@ def _read(members: Iterator[tuple[str, object]], wanted: str | None, squeezer) -
         if isinstance(content, str):
             links[name] = content
             continue
-        head = _up_to(content, 512)
+        head = up_to(content, 512)
         if is_layer(head):
             layer = read_layer(Joined(head, content), wanted, squeezer() if squeezer else None)
             found.layers[layer.diff_id] = layer
             layer_of[name] = layer.diff_id
         elif head.lstrip()[:1] in (b"{", b"["):
-            text = head + _up_to(content, LARGEST_JSON + 1 - len(head))
+            text = head + up_to(content, LARGEST_JSON + 1 - len(head))
             if len(text) <= LARGEST_JSON:
                 blobs[name] = text
     found.images = _Contents(blobs, links, layer_of).images()
@@ -122,15 +121,6 @@ def _read(members: Iterator[tuple[str, object]], wanted: str | None, squeezer) -
         if sum(len(found.layers[one].columns["path"]) for one in image.diff_ids) > layer_tar.MOST_ENTRIES:
             raise Damaged(f"an image in it has more than {layer_tar.MOST_ENTRIES:,} entries")
     return found
-
-
-def _up_to(content, count: int) -> bytes:
-    """So many bytes, or all there are: a single read may give less."""
-    parts = []
-    while count and (piece := content.read(count)):
-        parts.append(bytes(piece))
-        count -= len(piece)
-    return b"".join(parts)
 
 
 class _Contents:
@@ -225,24 +215,18 @@ def _blob(digest: str) -> str:
     return f"blobs/{digest.replace(':', '/', 1)}"
 
 
-class _Chunks(io.RawIOBase):
-    """A readable file over an iterable of byte strings."""
+class _Chunks:
+    """A readable over an iterable of byte strings."""
 
     def __init__(self, chunks: Iterable[bytes]):
-        self._chunks, self._rest = iter(chunks), b""
+        self._chunks, self._rest = iter(chunks), memoryview(b"")
 
-    def readable(self) -> bool:
-        return True
-
-    def read(self, count: int = -1) -> bytes:
-        parts, have = [self._rest], len(self._rest)
-        while count < 0 or have < count:
+    def read(self, count: int) -> memoryview | bytes:
+        """Up to so many bytes; b"" at the end."""
+        while not self._rest:
             chunk = next(self._chunks, None)
             if chunk is None:
-                break
-            parts.append(chunk)
-            have += len(chunk)
-        joined = b"".join(parts)
-        count = len(joined) if count < 0 else count
-        self._rest = joined[count:]
-        return joined[:count]
+                return b""
+            self._rest = memoryview(chunk)
+        taken, self._rest = self._rest[:count], self._rest[count:]
+        return taken

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import posixpath
 import queue
 import threading
@@ -251,29 +250,41 @@ class _DiffId:
             self._sum.update(piece)
 
 
-def uncompressed(stream) -> tuple[io.RawIOBase, bool]:
+def uncompressed(stream) -> tuple[Joined | gzip.GzipFile | zstandard.ZstdDecompressionReader, bool]:
     """(the stream unpacked, whether it was compressed): gzip and zstd are told by their first bytes."""
-    head = stream.read(4)
-    whole = Joined(bytes(head), stream)
+    head = up_to(stream, 4)
     if head[:2] == b"\x1f\x8b":
-        return gzip.GzipFile(fileobj=whole), True
+        return gzip.GzipFile(fileobj=_Bytes(head, stream)), True
     if head == b"\x28\xb5\x2f\xfd":
-        reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(whole, read_across_frames=True)
-        return reader, True
-    return whole, False
+        unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+        return unpacker.stream_reader(_Bytes(head, stream), read_across_frames=True), True
+    return Joined(head, stream), False
 
 
-class Joined(io.RawIOBase):
-    """A stream whose first bytes have already been read."""
+def up_to(stream, count: int) -> bytes:
+    """So many bytes, or all there are: a single read may give less."""
+    parts = []
+    while count and (piece := stream.read(count)):
+        parts.append(bytes(piece))
+        count -= len(piece)
+    return b"".join(parts)
+
+
+class Joined:
+    """A readable whose first bytes have already been read. A read may give less than was asked for, but at the end."""
 
     def __init__(self, head: bytes, rest):
         self._head, self._rest = head, rest
 
-    def readable(self) -> bool:
-        return True
-
-    def read(self, count: int) -> bytes:
+    def read(self, count: int) -> bytes | memoryview:
         if not self._head:
-            return bytes(self._rest.read(count))
+            return self._rest.read(count)
         taken, self._head = self._head[:count], self._head[count:]
-        return taken + self._rest.read(count - len(taken)) if len(taken) < count else taken
+        return taken
+
+
+class _Bytes(Joined):
+    """The same for libraries that want bytes, and nothing like them."""
+
+    def read(self, count: int = PIECE) -> bytes:
+        return bytes(super().read(count))
