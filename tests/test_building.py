@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import signal
 import threading
@@ -11,8 +12,9 @@ import time
 import pytest
 import workshop
 from conftest import traces_of
-from workshop import building, dockerfiles, engine
+from workshop import building, classic, dockerfiles, engine
 from workshop.build_errors import BuildError
+from workshop.transcript import Transcript
 
 TWO_STAGES = """FROM busybox:1.37 AS maker
 WORKDIR /work
@@ -165,6 +167,19 @@ def test_interrupting_a_build_leaves_nothing_half_made(client, busybox, app, aft
     with pytest.raises(KeyboardInterrupt):
         workshop.build(client, app, recipe)
     assert time.monotonic() - began < after + 20
+    assert traces_of(client, app.name) == []
+
+
+def test_a_step_that_the_engine_finishes_after_the_interruption_is_removed_too(client, busybox, app):
+    """The last that was heard is the step's container; the engine has made its image meanwhile."""
+    recipe = f"FROM busybox:1.37\nRUN echo {app.name} > /a\n"
+    told = Transcript(dockerfiles.parse(recipe))
+    for message in client.api.build(fileobj=io.BytesIO(recipe.encode()), rm=True, decode=True):
+        told.feed(message)
+    unheard = told.made.pop()
+    told.stage_ids = {"stage-0": client.api.inspect_image(unheard)["Parent"]}
+    assert traces_of(client, app.name)
+    classic.sweep(client, told)
     assert traces_of(client, app.name) == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import os
 import signal
 import threading
@@ -13,7 +14,7 @@ import pytest
 import workshop
 from conftest import everything, traces_of
 from test_building import TWO_STAGES
-from workshop import buildkit, buildkit_text, buildkit_trace, dockerfiles, engine, order, origins, stages, tidying
+from workshop import buildkit, buildkit_text, buildkit_trace, dockerfiles, engine, order, origins, stages, tidying, wire
 from workshop.build_errors import BuildError
 
 RECIPE = """ARG TAG=1.37
@@ -91,7 +92,12 @@ def test_an_edited_file_runs_only_the_steps_after_it(client, material):
 
 
 def test_stages_and_final_image_come_from_one_run_also_without_the_cache(client, busybox, app):
-    recipe = f"FROM busybox:1.37 AS a\nRUN echo {app.name} > /x; head -c 9 /dev/urandom >> /x\nFROM busybox:1.37\nCOPY --from=a /x /x\n"
+    recipe = (
+        "FROM busybox:1.37 AS a\n"
+        f"RUN echo {app.name} > /x; head -c 9 /dev/urandom >> /x\n"
+        "FROM busybox:1.37\n"
+        "COPY --from=a /x /x\n"
+    )
     build(client, app, recipe)
     made = build(client, app, recipe, nocache=True)
     assert list(made.steps["status"]) == ["base", "run", "base", "run"]
@@ -141,7 +147,7 @@ def test_the_dockerfile_and_what_dockerignore_names_stay_out_of_the_image(client
 def test_tidy_knows_stages_and_images_as_its_own(client, material):
     made = build(client, material)
     child = f"{material.name}:not-ours"
-    stream = client.api.build(fileobj=__import__("io").BytesIO(f"FROM {made.tag}\nCMD sh\n".encode()), tag=child, rm=True, decode=True)
+    stream = client.api.build(fileobj=io.BytesIO(f"FROM {made.tag}\nCMD sh\n".encode()), tag=child, rm=True, decode=True)
     assert not [message for message in stream if "error" in message]
     try:
         ours = {image["Id"] for image in tidying.our_images(client)}
@@ -150,6 +156,20 @@ def test_tidy_knows_stages_and_images_as_its_own(client, material):
         client.api.remove_image(child)
     gone = workshop.tidy(client, app=material.name)
     assert set(made.stage_tags.values()) <= set(gone[gone["outcome"] == "removed"]["name"])
+
+
+@pytest.mark.parametrize("builder", ["classic", "buildkit"])
+def test_tidying_one_app_leaves_another_apps_tags_on_the_same_image(client, material, builder):
+    first = workshop.build(client, material, TWO_STAGES, builder=builder)
+    other = workshop.build(client, material, TWO_STAGES, tag=f"factory/{material.name}-too:1", builder=builder)
+    try:
+        assert first.image == other.image
+        workshop.tidy(client, app=material.name)
+        assert client.api.inspect_image(other.tag)["Id"] == other.image
+        assert client.api.inspect_image(other.stage_tags["maker"]) and not client.images.list(name=first.tag)
+    finally:
+        workshop.tidy(client, app=f"{material.name}-too")
+    assert traces_of(client, material.name) == []
 
 
 @pytest.mark.parametrize(
@@ -218,7 +238,13 @@ def test_a_heredoc_is_built_or_refused_in_words(client, busybox, app):
 
 
 def test_mounts_are_understood(client, busybox, app):
-    recipe = "FROM busybox:1.37 AS one\nRUN printf 1 > /one\nFROM scratch AS none\nFROM busybox:1.37\nRUN --mount=from=one,target=/m --mount=type=cache,target=/c cp /m/one /copied\n"
+    recipe = (
+        "FROM busybox:1.37 AS one\n"
+        "RUN printf 1 > /one\n"
+        "FROM scratch AS none\n"
+        "FROM busybox:1.37\n"
+        "RUN --mount=from=one,target=/m --mount=type=cache,target=/c cp /m/one /copied\n"
+    )
     made = build(client, app, recipe)
     assert list(made.stages) == ["one", "stage-2"] and workshop.run(client, made.tag, "cat /copied") == "1"
 
@@ -299,11 +325,11 @@ def message(*vertices, log=()):
 
 
 def test_protocol_buffers_are_read_to_the_letter():
-    wire = b"\x08\x96\x01" + b"\x12\x07testing" + b"\x19" + bytes(8) + b"\x25" + bytes(4)  # 150 is the documentation's own example
-    assert list(buildkit_trace.fields(wire)) == [(1, 150), (2, b"testing"), (3, bytes(8)), (4, bytes(4))]
+    told = b"\x08\x96\x01" + b"\x12\x07testing" + b"\x19" + bytes(8) + b"\x25" + bytes(4)  # 150 as in the documentation
+    assert list(wire.fields(told)) == [(1, 150), (2, b"testing"), (3, bytes(8)), (4, bytes(4))]
     for broken in (b"\x08", b"\x08\x96", b"\x12\x07test", b"\x0b"):
         with pytest.raises(ValueError):
-            list(buildkit_trace.fields(broken))
+            list(wire.fields(broken))
 
 
 def test_a_trace_places_vertices_by_words_and_by_number():
@@ -316,7 +342,8 @@ def test_a_trace_places_vertices_by_words_and_by_number():
     told.feed(message([(1, b"v2"), (3, b"[x 2/4] RUN true"), begun(1), done(4)]))
     told.feed(message([(1, b"v3"), (3, b"[linux/amd64 x  3/4] COPY f /d/"), (4, 1), begun(1), done(1)]))
     told.feed(message([(1, b"v4"), (3, b"[x 4/4] RUN <<EOF (ls)"), begun(4)]))
-    told.feed(message([(1, b"v5"), (3, b"[stage-1 3/3] LINK COPY --link --from=x /f /f")], [(1, b"v6"), (3, b"[stage-1 3/3] COPY --link --from=x /f /f")]))
+    linked = b"COPY --link --from=x /f /f"
+    told.feed(message([(1, b"v5"), (3, b"[stage-1 3/3] LINK " + linked)], [(1, b"v6"), (3, b"[stage-1 3/3] " + linked)]))
     told.feed(message([(1, b"v7"), (3, b"[internal] load metadata")]))
     assert told.work == {0: ["v1"], 2: ["v2"], 3: ["v3"], 4: ["v4"], 7: ["v5", "v6"]}
     assert [step.status for step in told.lines()] == ["base", "cached", "run", "cached", "run", "base", "cached", "run"]
@@ -376,7 +403,15 @@ LABEL factory-floor=stage
 
 def test_an_edit_elsewhere_and_another_dockerfile_cost_no_cache(client, material):
     """`COPY . .` takes neither the Dockerfile nor anything of ours, in no stage."""
-    recipe = f"FROM busybox:1.37 AS a\nWORKDIR /a\nCOPY . .\nRUN ls -A > /list\nFROM busybox:1.37\nCOPY material.txt /m\nCOPY --from=a /list /a{material.name}\n"
+    recipe = (
+        "FROM busybox:1.37 AS a\n"
+        "WORKDIR /a\n"
+        "COPY . .\n"
+        "RUN ls -A > /list\n"
+        "FROM busybox:1.37\n"
+        "COPY material.txt /m\n"
+        f"COPY --from=a /list /a{material.name}\n"
+    )
     made = build(client, material, recipe)
     assert workshop.run(client, made.tag, f"cat /a{material.name}") == "material.txt"
     assert set(build(client, material, recipe + "CMD ls\n").steps["status"][:-1]) == {"base", "cached"}
@@ -393,7 +428,8 @@ def test_the_context_arrives_as_it_is(client, busybox, app):
     (app / "deep").mkdir()
     (app / "deep" / "päth").write_text("1")
     (app / "short").symlink_to("deep")
-    made = build(client, app, 'FROM busybox:1.37\nWORKDIR /all\nCOPY . .\nADD ["deep", "/added/"]\nRUN --mount=target=/m ls /m > /seen\n')
+    recipe = 'FROM busybox:1.37\nWORKDIR /all\nCOPY . .\nADD ["deep", "/added/"]\nRUN --mount=target=/m ls /m > /seen\n'
+    made = build(client, app, recipe)
     said = workshop.run(client, made.tag, ["sh", "-c", "stat -c %a run; readlink short; cat deep/* /added/*; cat /seen"])
     assert said.split() == ["750", "deep", "11deep", "run", "short"]
     history = [one["CreatedBy"] for one in client.api.history(made.tag)]
@@ -401,7 +437,16 @@ def test_the_context_arrives_as_it_is(client, busybox, app):
 
 
 def test_needed_stages_follow_from_copy_and_mount():
-    recipe = "FROM i AS a\nFROM a AS b\nFROM i AS c\nFROM i AS d\nRUN --mount=type=bind,target=/x,from=b true\nFROM i AS e\nCOPY --from=3 /x /x\nFROM i\n"
+    recipe = (
+        "FROM i AS a\n"
+        "FROM a AS b\n"
+        "FROM i AS c\n"
+        "FROM i AS d\n"
+        "RUN --mount=type=bind,target=/x,from=b true\n"
+        "FROM i AS e\n"
+        "COPY --from=3 /x /x\n"
+        "FROM i\n"
+    )
     parsed = dockerfiles.parse(recipe)
     assert stages.needed(parsed, 4) == [0, 1, 3, 4] and stages.needed(parsed, 5) == [5]
     assert stages.lineage(parsed, 1) == [1, 0]
@@ -409,6 +454,9 @@ def test_needed_stages_follow_from_copy_and_mount():
 
 def test_history_and_dockerfile_are_aligned_by_their_words():
     parsed = dockerfiles.parse('FROM a\nONBUILD RUN x\nRUN one\nCOPY f /\nSHELL ["bash"]\nRUN two\nLABEL mine=1\n')
-    texts = ["RUN from-the-base's-onbuild", "RUN one", "COPY to /", "bash #(nop) SHELL [bash]", "|1 A=b bash two", "bash #(nop) LABEL mine=1"]
+    texts = [
+        "RUN of the base's ONBUILD", "RUN one", "COPY to /", "bash #(nop) SHELL [bash]", "|1 A=b bash two",
+        "bash #(nop) LABEL mine=1",
+    ]  # fmt: skip
     found = origins.align([origins.Entry(text) for text in texts], list(parsed.instructions[1:]))
     assert [one and one.line for one in found] == [None, 3, 4, 5, 6, 7]

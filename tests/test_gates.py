@@ -3,8 +3,8 @@
 import pytest
 import workshop
 from workshop import engine
+from workshop.copied import copy_from, is_below
 from workshop.dockerfiles import parse
-from workshop.gates import _copy_from, _is_below
 
 
 @pytest.fixture(params=["classic", "buildkit"])
@@ -69,13 +69,23 @@ def test_the_final_stages_own_files_say_where_they_came_from(client, built, busy
 
 
 def test_a_file_equal_to_one_of_the_base_has_not_crossed(client, busybox, app, builder):
-    recipe = "FROM busybox:1.37 AS a\nRUN mkdir /out && printf y > /out/y && cp /etc/passwd /copy\nFROM busybox:1.37\nCOPY --from=a /out /\n"
+    recipe = (
+        "FROM busybox:1.37 AS a\n"
+        "RUN mkdir /out && printf y > /out/y && cp /etc/passwd /copy\n"
+        "FROM busybox:1.37\n"
+        "COPY --from=a /out /\n"
+    )
     gate = gate_of(client, app, recipe, builder)
     assert gate[gate["fate"] == "shipped"]["path"].tolist() == ["/out/y"]
 
 
 def test_equal_files_are_paired_by_their_paths(client, busybox, app, builder):
-    recipe = "FROM busybox:1.37 AS a\nRUN mkdir -p /o/p /o/q && touch /o/p/__init__.py /o/q/__init__.py\nFROM busybox:1.37\nCOPY --from=a /o /lib/x\n"
+    recipe = (
+        "FROM busybox:1.37 AS a\n"
+        "RUN mkdir -p /o/p /o/q && touch /o/p/__init__.py /o/q/__init__.py\n"
+        "FROM busybox:1.37\n"
+        "COPY --from=a /o /lib/x\n"
+    )
     gate = gate_of(client, app, recipe, builder)
     shipped = gate[gate["fate"] == "shipped"].set_index("path")["landed"].to_dict()
     assert shipped == {"/o/p/__init__.py": "/lib/x/p/__init__.py", "/o/q/__init__.py": "/lib/x/q/__init__.py"}
@@ -111,11 +121,11 @@ def test_copy_from_reads_names_numbers_and_several_sources():
     ]  # fmt: skip
     parsed = parse("FROM a AS One\nFROM b\n" + "\n".join(lines))
     named, number, image, context, listed, run = parsed.instructions[2:]
-    assert _copy_from(named, parsed) == ("One", ["/x", "/y"])
-    assert _copy_from(number, parsed) == ("One", ["/x"])
-    assert _copy_from(image, parsed) == (None, ["/x"])
-    assert _copy_from(context, parsed) == (None, []) == _copy_from(run, parsed)
-    assert _copy_from(listed, parsed) == ("One", ["/a b", "/c"])
+    assert copy_from(named, parsed) == ("One", ["/x", "/y"])
+    assert copy_from(number, parsed) == ("One", ["/x"])
+    assert copy_from(image, parsed) == (None, ["/x"])
+    assert copy_from(context, parsed) == (None, []) == copy_from(run, parsed)
+    assert copy_from(listed, parsed) == ("One", ["/a b", "/c"])
 
 
 @pytest.mark.parametrize(
@@ -127,7 +137,7 @@ def test_copy_from_reads_names_numbers_and_several_sources():
     ],
 )  # fmt: skip
 def test_a_wildcard_stays_within_its_folder(path, top, below):
-    assert _is_below(path, top) is below
+    assert is_below(path, top) is below
 
 
 def test_what_a_final_stage_inherits_is_shipped_where_it_was(client, busybox, app, builder):

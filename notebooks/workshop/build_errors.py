@@ -12,7 +12,9 @@ from .errors import WorkshopError
 LAST_LINES = 15
 
 # What BuildKit puts in front of its reasons.
-WRAPPING = re.compile(r"^(failed to (solve|create|compute|calculate)( with frontend| LLB definition| cache key| checksum of ref)?( [\w.:]+)?: )+")
+WRAPPING = re.compile(
+    r"^(failed to (solve|create|compute|calculate)( with frontend| LLB definition| cache key| checksum of ref)?( [\w.:]+)?: )+"
+)
 
 # (what the output or the engine says, what it means and what to do); the first that fits is shown.
 HINTS = (
@@ -125,6 +127,6 @@ def buildkit_failed(message: str, instruction: Instruction | None, output: list[
     if not any(step.heredoc for step in dockerfile.instructions):
         return _refused(message, dockerfile)
     step = next(step for step in dockerfile.instructions if step.heredoc)
-    what = f"This engine's BuildKit does not know heredocs, as line {step.line} of the Dockerfile has one:\n    {step.text}"
+    what = f"This engine's BuildKit does not know heredocs, as line {step.line} has one:\n    {step.text}"
     remedy = "Write it with && and \\ instead, or use Docker Engine 23 or newer."
     return BuildError(what, remedy, "Nothing was built.", step.line, step.text, [], "")

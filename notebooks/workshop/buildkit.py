@@ -126,7 +126,7 @@ def _show(told: Trace, vertices: Iterable[Vertex], panel: Panel) -> None:
             cached = number is not None and step.status == "cached"
             panel.row(key, state="cached" if cached else "done", detail="cached" if cached else "")
         elif not done:
-            panel.row(key, detail="".join(told.output(vertex.digest)[-1:]).strip()[-80:])
+            panel.row(key, detail=told.last_line(vertex.digest))
 
 
 def _show_skipped(told: Trace, panel: Panel) -> None:

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .buildkit_text import CONTEXT, as_read
 from .dockerfiles import Dockerfile, Instruction
 from .stages import needed
 from .transcript import ANSI, Step
+from .wire import fields
 
 KEPT = 1 << 16  # bytes of a step's output that are kept for its last lines
 WORK = ("RUN", "COPY", "ADD", "WORKDIR")  # lines that have a vertex; FROM has one, too, if it names an image
@@ -101,6 +101,11 @@ class Trace:
         """The last lines that a vertex printed."""
         text = ANSI.sub("", self._output.get(digest, b"").decode(errors="replace"))
         return [line for line in text.splitlines() if line.strip()]
+
+    def last_line(self, digest: str) -> str:
+        """The end of the last line that a vertex printed, for the progress."""
+        text = ANSI.sub("", self._output.get(digest, b"")[-400:].decode(errors="replace")).strip()
+        return text.splitlines()[-1][-80:] if text else ""
 
     def failed(self) -> tuple[Instruction | None, list[str]]:
         """The instruction that failed, and its last lines."""
@@ -198,35 +203,3 @@ def _text(value: bytes) -> str:
 def _time(value: bytes | None) -> float:
     told = dict(fields(value or b""))
     return told.get(1, 0) + told.get(2, 0) / 1e9
-
-
-def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a protocol buffer: (number, value), an int for a varint, else bytes. Raises ValueError if cut short.
-
-    protobuf.dev, "Encoding": a key is number << 3 | wire type; types 0 varint, 1 eight bytes, 2 a length and as many bytes, 5 four bytes.
-    """
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        kind = key & 7
-        if kind == 0:
-            value, at = _varint(data, at)
-        elif kind in (1, 2, 5):
-            length, at = _varint(data, at) if kind == 2 else ({1: 8, 5: 4}[kind], at)
-            value, at = data[at : at + length], at + length
-        else:
-            raise ValueError(f"wire type {kind} is not in use")
-        if at > len(data):
-            raise ValueError("the message is cut short")
-        yield key >> 3, value
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Seven bits a byte, lowest first; the top bit says that more follow. (value, where the next field begins)"""
-    value = shift = 0
-    while at < len(data):
-        value |= (data[at] & 0x7F) << shift
-        shift, at = shift + 7, at + 1
-        if data[at - 1] < 0x80:
-            return value, at
-    raise ValueError("the message is cut short")

@@ -10,7 +10,8 @@ import docker
 
 from . import build_errors, stages
 from .errors import CONNECTION_ERRORS, WorkshopError
-from .labels import IMAGE, STAGE, UNFINISHED, labels
+from .history import instruction as as_written
+from .labels import IMAGE, STAGE, UNFINISHED, labels, tags_of
 from .order import IN_CONTEXT, SHOWN_FROM, Made, Order, first_line, pack_context
 from .panel import Panel
 from .transcript import Step, Transcript
@@ -50,10 +51,29 @@ def sweep(client: docker.DockerClient, told: Transcript) -> None:
     try:
         for container in told.containers[-1:]:
             _gone(client, container)
-        for image in reversed(told.made):
+        for image in [*_unreported(client, told), *reversed(told.made)]:
             _remove_image(client, image)
     except (docker.errors.DockerException, *CONNECTION_ERRORS):
         pass  # the engine went away meanwhile: there is nothing left that we could remove
+
+
+def _unreported(client: docker.DockerClient, told: Transcript) -> list[str]:
+    """The image of a step that was over, but not yet told about, when the build was stopped: the engine still made it.
+
+    It is known by the step's container where the engine says that, else by its parent and its instruction.
+    """
+    if not told.current or not told.containers or not told.stage_ids.get(told.current.stage):
+        return []
+    parent = client.api.inspect_image(told.stage_ids[told.current.stage])["Id"]
+    found = []
+    for image in client.api.images(all=True):
+        if image.get("ParentId") == parent and not tags_of(image):
+            container = client.api.inspect_image(image["Id"]).get("Container")
+            newest = client.api.history(image["Id"])[0]["CreatedBy"]
+            same = as_written(newest).split() == told.current.instruction.split()
+            if container.startswith(told.containers[-1]) if container else same:
+                found.append(image["Id"])
+    return found
 
 
 def _follow(told: Transcript, stream: Iterator[dict], panel: Panel) -> None:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import fnmatch
-import json
-import posixpath
-import shlex
-
 import docker
 import pandas as pd
 
 from . import dockerfiles, origins
 from .building import Build
+from .copied import copy_from, pairs
 from .dockerfiles import Dockerfile, Instruction
 from .errors import WorkshopError, watching
 from .inventory import files
-from .stages import earlier, lineage, parent
+from .stages import lineage, parent
 
 COLUMNS = ["stage", "path", "bytes", "fate", "landed", "digest", "layer", "inherited"]
 SHIPPED, LEFT, ELSEWHERE = "shipped", "left behind", "from another image"
-KEY = ["stage", "path"]  # names a row: of a stage's own layers, one at most is visible at a path
 
 
 @watching("the comparison of the stages")
@@ -108,64 +103,10 @@ def _crossed(held: dict[str, pd.DataFrame], made: dict[str, dict], parsed: Docke
     for name, lines in made.items():
         own = held[final][held[final]["stage"] == name]
         for layer, instruction in lines.items():
-            source, paths = _copy_from(instruction, parsed) if isinstance(instruction, Instruction) else (None, [])
+            source, paths = copy_from(instruction, parsed) if isinstance(instruction, Instruction) else (None, [])
             if source in held:
-                pairs = _pairs(own[own["layer"] == layer], held[source], paths)
-                found.append(pairs.assign(by=name))
+                found.append(pairs(own[own["layer"] == layer], held[source], paths).assign(by=name))
     return pd.concat(found, ignore_index=True)
-
-
-def _pairs(landed: pd.DataFrame, there: pd.DataFrame, paths: list[str]) -> pd.DataFrame:
-    """The files of one `COPY --from` layer with where they came from: columns stage, path, landed.
-
-    Equal files (every empty __init__.py) match each other: the true pair is below the paths that the line names, which
-    may be behind a symbolic link or in a variable, and their paths end most alike.
-    """
-    pairs = landed[["path", "digest"]].merge(there[[*KEY, "digest"]], on="digest", suffixes=("_landed", ""))
-    pairs["named"] = [any(_is_below(path, top) for top in paths) for path in pairs["path"]]
-    pairs["alike"] = [_common_tail(one, other) for one, other in zip(pairs["path"], pairs["path_landed"])]
-    best = pairs.sort_values(["named", "alike"], ascending=False, kind="stable").drop_duplicates("path_landed")
-    return best[[*KEY, "path_landed"]].rename(columns={"path_landed": "landed"})
-
-
-def _copy_from(instruction: Instruction, parsed: Dockerfile) -> tuple[str | None, list[str]]:
-    """(stage's name, paths copied from it) of a `COPY --from` line; (None, paths) for an image, (None, []) for any other."""
-    flag = next((one for one in instruction.flags if one.startswith("--from=")), None)
-    if flag is None or instruction.word != "COPY":
-        return None, []
-    stage = earlier(parsed, flag.removeprefix("--from="), instruction.stage)
-    paths = [posixpath.normpath("/" + path.lstrip("/")) for path in _words(instruction)[:-1]]
-    return (stage.name if stage else None), paths
-
-
-def _words(instruction: Instruction) -> list[str]:
-    """What a COPY is given, sources and destination, in either of its two forms."""
-    text = instruction.text.split(maxsplit=1)[1]
-    for flag in instruction.flags:
-        text = text.replace(flag, "", 1)
-    try:
-        return json.loads(text) if text.lstrip().startswith("[") else shlex.split(text)
-    except ValueError:
-        return text.split()
-
-
-def _is_below(path: str, top: str) -> bool:
-    """True if a path is what a COPY names, or below it. Go's filepath.Match: a wildcard stays within its folder."""
-    tops, parts = top.strip("/").split("/"), path.strip("/").split("/")
-    if top == "/":
-        return True
-    pairs = zip(parts, (one.replace("[^", "[!") for one in tops))
-    return len(parts) >= len(tops) and all(part == one or fnmatch.fnmatchcase(part, one) for part, one in pairs)
-
-
-def _common_tail(one: str, other: str) -> int:
-    """How many path parts are the same, counted from the end."""
-    count = 0
-    for left, right in zip(reversed(one.split("/")), reversed(other.split("/"))):
-        if left != right:
-            break
-        count += 1
-    return count
 
 
 def _final_fate(layer: int, made: dict[int, Instruction | str]) -> str:

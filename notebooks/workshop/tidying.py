@@ -17,10 +17,10 @@ from .removal import remove_untagged
 def tidy(client: docker.DockerClient, app: str | None = None, bases: bool = False) -> pd.DataFrame:
     """Remove the workshop's containers and images; with bases=True also the base images that it made itself.
 
-    app: only the images of this app, such as "hello", and no container. An image counts as ours if its last history entry
-    is our label: an image that somebody built on one of ours inherits the label, but not that. A tag that is not under
-    factory/ keeps its image. Running it twice does no harm. What BuildKit keeps in its cache carries no label, so it stays;
-    the engine clears it by itself when it grows.
+    app: only the images of this app, such as "hello", and no container; another app's tags on them stay. An image counts as
+    ours if its last history entry is our label: an image that somebody built on one of ours inherits the label, but not
+    that. A tag that is not under factory/ keeps its image. Running it twice does no harm. What BuildKit keeps in its cache
+    carries no label, so it stays; the engine clears it by itself when it grows.
     Returns what was looked at: columns kind, name, outcome ("removed" or "kept: …").
     """
     rows = []
@@ -31,7 +31,7 @@ def tidy(client: docker.DockerClient, app: str | None = None, bases: bool = Fals
         for image in our_images(client, app, bases):
             if not in_engine(client, image["Id"]):
                 continue  # it went with another one's steps
-            rows += [("image", name, outcome) for name, outcome in _remove(client, image)]
+            rows += [("image", name, outcome) for name, outcome in _remove(client, image, app)]
             panel.row("tidy", detail=f"{len(rows)} looked at")
         removed = sum(outcome == "removed" for *_, outcome in rows)
         panel.summary = f"Removed {removed} of the workshop's containers and images; everything else is untouched."
@@ -76,8 +76,10 @@ def _our_tag(image: dict, tag: str) -> bool:
     return tag.startswith(PREFIX)
 
 
-def _remove(client: docker.DockerClient, image: dict) -> list[tuple[str, str]]:
-    tags = tags_of(image)
+def _remove(client: docker.DockerClient, image: dict, app: str | None = None) -> list[tuple[str, str]]:
+    """(name, outcome) for each tag. Two apps may have built the same image: the other one's tags are not looked at."""
+    every = tags_of(image)
+    tags = [tag for tag in every if not app or tag.startswith(f"{PREFIX}{app}:")]
     foreign = [tag for tag in tags if not _our_tag(image, tag)]
     parent = client.api.inspect_image(image["Id"]).get("Parent")
     found = [(tag, _attempt(lambda tag=tag: client.api.remove_image(tag))) for tag in tags if tag not in foreign]
@@ -85,7 +87,7 @@ def _remove(client: docker.DockerClient, image: dict) -> list[tuple[str, str]]:
     if not tags:
         gone = remove_untagged(client, image["Id"])
         found.append((image["Id"][7:19], "removed" if gone else "kept: another image is built on it"))
-    elif not foreign:
+    elif not foreign and tags == every:
         remove_untagged(client, parent)
     return found
 
