@@ -13,6 +13,7 @@ from pathlib import Path
 
 import docker
 import pytest
+import workshop
 from conftest import NOTEBOOKS, tar_of
 from workshop.bases import standins
 from workshop.bases.standins import LABEL, StandInError
@@ -86,10 +87,24 @@ def left_of(client, name: str) -> list:
     return client.api.images(filters={**ours, "dangling": True}) + client.api.containers(all=True, filters=ours)
 
 
-@pytest.mark.parametrize("name", standins.NAMES)
+DISTROLESS = "gcr.io/distroless/python3-debian12:latest"
+
+
+@pytest.mark.parametrize("name", [name for name in standins.NAMES if name != DISTROLESS])
 def test_each_has_a_shell_and_its_first_command(client, run, name):
     assert run(name, "echo hello") == "hello\n"
     assert client.images.get(name).attrs["Config"]["Cmd"] == (["sh"] if name.startswith("busybox") else ["python3"])
+
+
+def test_distroless_is_python_alone(client, have):
+    """No shell, no package manager; Python is the entrypoint, with the modules that need libraries; packages are named."""
+    image = have(DISTROLESS)
+    assert client.images.get(image).attrs["Config"]["Entrypoint"] == ["/usr/bin/python3.11"]
+    code = "import os, ssl, sqlite3, zlib; print([one for one in ('/bin/sh', '/usr/bin/apt', '/usr/bin/dpkg') if os.path.exists(one)])"
+    told = client.containers.run(image, ["-c", code], remove=True, labels={LABEL: "container"})
+    assert told == b"[]\n"
+    found = workshop.packages(client, image)
+    assert {"libc6", "libssl3", "python3.11-minimal"} <= set(found["name"])
 
 
 @pytest.mark.parametrize("name", standins.NAMES)
