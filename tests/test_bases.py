@@ -100,6 +100,14 @@ def test_a_class_registry_is_asked_first_and_the_name_is_the_official_one(client
 
 
 @needs_registry
+def test_a_class_registry_may_hold_a_base_of_another_registry(client, registry, name, fresh_ladder, monkeypatch):
+    push(client, registry, f"gcr.io/{name}", b"from the classroom")
+    monkeypatch.setenv(ladder.REGISTRY, registry)
+    outcome = workshop.bases.ensure(client, [f"gcr.io/{name}"])[0]
+    assert outcome.source == f"the class registry {registry}" and in_engine(client, f"gcr.io/{name}")
+
+
+@needs_registry
 def test_a_mirror_follows_docker_hub_and_the_reason_is_told(client, registry, name, fresh_ladder, monkeypatch, capsys):
     push(client, registry, name, b"from the mirror")
     monkeypatch.setenv(ladder.OTHER_MIRRORS, f"{registry}/")
@@ -289,3 +297,28 @@ def test_images_of_other_registries_are_not_looked_for_on_the_mirrors(fresh_ladd
     assert [rung for rung, _ in ladder._rungs("gcr.io/distroless/python3-debian12:latest")] == ["gcr.io", "a stand-in"]
     assert [rung for rung, _ in ladder._rungs("busybox:1.37")][0] == "Docker Hub"
     assert [rung for rung, _ in ladder._rungs("busybox:1.37")][-1] == "a stand-in"
+
+
+def test_the_distroless_base_comes_from_its_own_registry_or_is_made_here(client, fresh_ladder, monkeypatch):
+    asked, made = [], []
+
+    def unreachable(client, there, panel, row):
+        asked.append(there)
+        raise failure(there, "dial tcp: lookup gcr.io: no such host")
+
+    monkeypatch.setattr(ladder, "pull", unreachable)
+    monkeypatch.setattr(ladder, "in_engine", lambda client, name: None)
+    monkeypatch.setattr(ladder.standins, "can_build", lambda name: None)
+    monkeypatch.setattr(ladder.standins, "build", lambda client, name, report: made.append(name))
+    outcome = workshop.bases.ensure(client, ["gcr.io/distroless/python3-debian12"])[0]
+    assert asked == made == ["gcr.io/distroless/python3-debian12:latest"]
+    assert outcome.source == "stand-in" and outcome.steps_down == ("gcr.io: the name cannot be resolved here",)
+    assert not outcome.certificates, "pip does not run in it"
+
+
+def test_another_registry_is_called_by_its_name(fresh_ladder):
+    assert [rung for rung, _ in ladder._rungs("ghcr.io/somebody/something:1")] == ["ghcr.io"]
+    refused = failure("gcr.io/distroless/python9:latest", "manifest unknown")
+    assert refused.reason == "gcr.io has no gcr.io/distroless/python9:latest" and not refused.everywhere
+    pulled = {"RepoDigests": ["gcr.io/distroless/python3-debian12@sha256:0"]}
+    assert source(pulled) == "gcr.io" and source({"RepoDigests": ["python@sha256:0"]}) == "Docker Hub"

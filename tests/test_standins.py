@@ -190,6 +190,90 @@ def test_busybox_is_one_layer_of_the_version_that_it_says(client, run):
     assert len(client.images.get("busybox:1.37").attrs["RootFS"]["Layers"]) == 1
 
 
+@pytest.fixture
+def distroless(client, have):
+    """distroless(code, **options): what Python, the image's entrypoint, prints for this code."""
+
+    def distroless(code: str, **options) -> str:
+        return client.containers.run(have(DISTROLESS), ["-c", code], remove=True, network_mode="none", **options).decode()
+
+    return distroless
+
+
+def test_distroless_cannot_start_a_shell(client, have):
+    container = client.containers.create(have(DISTROLESS), entrypoint=["/bin/sh", "-c", "true"], labels={LABEL: "container"})
+    try:
+        with pytest.raises(docker.errors.APIError, match="/bin/sh"):
+            container.start()
+    finally:
+        container.remove(force=True)
+
+
+def test_distroless_holds_three_names_of_one_program_and_one_layer(client, have):
+    files = workshop.files(client, have(DISTROLESS))
+    programs = files[files["path"].str.fullmatch(r"(/usr)?(/local)?/s?bin/.+")]
+    assert set(programs["path"]) == {"/usr/bin/python", "/usr/bin/python3", "/usr/bin/python3.11"}
+    assert (programs["kind"] == "file").sum() == 1
+    assert files["layer"].max() == 0 and not files["path"].str.endswith(".pyc").any()
+    assert (files.loc[files["kind"] == "file", "mode"] & 0o6000).sum() == 0, "nothing in it runs as somebody else"
+
+
+def test_distroless_has_every_library_that_pythons_modules_are_linked_with(distroless):
+    code = """
+import glob, importlib, os, warnings
+warnings.simplefilter("ignore")
+names = {os.path.basename(path).split(".")[0] for path in glob.glob("/usr/lib/python3.11/lib-dynload/*.so")}
+loaded = {name: importlib.import_module(name) for name in names}
+print(len(loaded) > 25, {"_bz2", "_ctypes", "_lzma", "_sqlite3", "_ssl", "readline"} - set(loaded))
+"""
+    assert distroless(code) == "True set()\n"
+
+
+def test_distroless_has_debians_places_for_packages(distroless):
+    code = """
+import os, subprocess, sys
+for number, folder in enumerate(("/usr/lib/python3/dist-packages", "/usr/local/lib/python3.11/dist-packages")):
+    os.makedirs(folder)
+    open(f"{folder}/gadget{number}.py", "w").write(f"print({folder!r})")
+subprocess.run([sys.executable, "-c", "import gadget0, gadget1"], check=True)
+import site
+print(site.getusersitepackages())
+"""
+    assert distroless(code).split() == [
+        "/usr/lib/python3/dist-packages",
+        "/usr/local/lib/python3.11/dist-packages",
+        "/root/.local/lib/python3.11/site-packages",
+    ]
+
+
+def test_distroless_has_a_user_without_rights_who_can_work(distroless):
+    code = """
+import os, pathlib, ssl
+print(os.getuid(), pathlib.Path.home(), oct(os.stat("/tmp").st_mode), os.access("/etc/passwd", os.W_OK))
+for folder in ("/tmp", pathlib.Path.home()):
+    pathlib.Path(folder, "mine").write_text("x")
+print(len(ssl.create_default_context().get_ca_certs()) > 100)
+"""
+    assert distroless(code, user="nonroot").split() == ["65532", "/home/nonroot", "0o41777", "False", "True"]
+
+
+def test_distroless_names_a_package_for_every_library_that_it_ships(client, have):
+    image = have(DISTROLESS)
+    files = workshop.files(client, image)
+    files = files[files["kind"] == "file"]
+    paths = files.loc[files["path"].str.startswith("/var/lib/dpkg/"), "path"]
+    assert all(path.startswith("/var/lib/dpkg/status.d/") for path in paths), "no status file for a dpkg that is not there"
+    named = set()
+    for path in paths:
+        text = workshop.read(client, image, path).decode()
+        if path.endswith(".md5sums"):
+            named |= {"/" + line.split(maxsplit=1)[1] for line in text.splitlines()}
+        else:
+            assert text.startswith(f"Package: {path.rsplit('/')[-1]}\n") and "\nVersion: " in text
+    shipped = set(files.loc[files["path"].str.match(r"(/usr)?/(lib|bin)/"), "path"])
+    assert len(shipped) > 700 and shipped - named == set()
+
+
 def test_the_debian_root_is_known_as_ours(client, have):
     have("busybox:1.37")
     assert client.images.get(standins.ROOT).labels[LABEL] == "stand-in-root"

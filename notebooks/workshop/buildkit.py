@@ -7,6 +7,7 @@ build context as the request's body. What BuildKit keeps in its cache belongs to
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable
 
 import docker
@@ -64,10 +65,16 @@ def make(client: docker.DockerClient, order: Order, told: Trace, panel: Panel) -
 
 
 def sweep(client: docker.DockerClient, told: Trace) -> None:
-    """After an interruption: remove the images that the build had begun to write, unless they have a name by now."""
+    """After an interruption: remove the images that the build had begun to write, unless they have a name by now.
+
+    The engine may need a moment to finish one, or to give it up.
+    """
+    left, deadline = list(told.made), time.monotonic() + 2.0
     try:
-        for image in told.made:
-            remove_untagged(client, image)
+        while left := [image for image in left if not remove_untagged(client, image)]:
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.2)
     except (docker.errors.DockerException, *CONNECTION_ERRORS):
         pass  # the engine went away meanwhile: there is nothing left that we could remove
 

@@ -49,9 +49,15 @@ def make(client: docker.DockerClient, order: Order, told: Transcript, panel: Pan
 def sweep(client: docker.DockerClient, told: Transcript) -> None:
     """After an interruption: wait for the engine to drop the step's container, then remove what the build had made."""
     try:
+        patience = 0.0
         for container in told.containers[-1:]:
+            # What was over already is being made into an image just now; what was running is stopped instead.
+            patience = 0.5 if _is_running(client, container) else 3.0
             _gone(client, container)
-        for image in [*_unreported(client, told), *reversed(told.made)]:
+        deadline = time.monotonic() + patience
+        while not (unheard := _unreported(client, told)) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        for image in [*unheard, *reversed(told.made)]:
             _remove_image(client, image)
     except (docker.errors.DockerException, *CONNECTION_ERRORS):
         pass  # the engine went away meanwhile: there is nothing left that we could remove
@@ -141,6 +147,13 @@ def _labelled_child(client: docker.DockerClient, image: str, kind: str, tag: str
     for message in stream:
         if "error" in message:
             raise WorkshopError(f"The engine could not keep a stage: {message['error']}", "Run the cell again.")
+
+
+def _is_running(client: docker.DockerClient, container: str) -> bool:
+    try:
+        return client.api.inspect_container(container)["State"]["Running"]
+    except docker.errors.NotFound:
+        return False
 
 
 def _gone(client: docker.DockerClient, container: str, patience: float = 15.0) -> None:
