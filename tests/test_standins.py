@@ -195,13 +195,15 @@ def distroless(client, have):
     """distroless(code, **options): what Python, the image's entrypoint, prints for this code."""
 
     def distroless(code: str, **options) -> str:
-        return client.containers.run(have(DISTROLESS), ["-c", code], remove=True, network_mode="none", **options).decode()
+        options |= {"remove": True, "network_mode": "none"}
+        return client.containers.run(have(DISTROLESS), ["-c", code], **options).decode()
 
     return distroless
 
 
 def test_distroless_cannot_start_a_shell(client, have):
-    container = client.containers.create(have(DISTROLESS), entrypoint=["/bin/sh", "-c", "true"], labels={LABEL: "container"})
+    shell = ["/bin/sh", "-c", "true"]
+    container = client.containers.create(have(DISTROLESS), entrypoint=shell, labels={LABEL: "container"})
     try:
         with pytest.raises(docker.errors.APIError, match="/bin/sh"):
             container.start()
@@ -262,7 +264,7 @@ def test_distroless_names_a_package_for_every_library_that_it_ships(client, have
     files = workshop.files(client, image)
     files = files[files["kind"] == "file"]
     paths = files.loc[files["path"].str.startswith("/var/lib/dpkg/"), "path"]
-    assert all(path.startswith("/var/lib/dpkg/status.d/") for path in paths), "no status file for a dpkg that is not there"
+    assert all(path.startswith("/var/lib/dpkg/status.d/") for path in paths), "there is no dpkg to keep a status file"
     named = set()
     for path in paths:
         text = workshop.read(client, image, path).decode()
