@@ -23,11 +23,10 @@ import zlib
 from pathlib import Path
 
 import pytest
+import workshop
 import zstandard
 from conftest import NOTEBOOKS, tar_of
 from hand import archive_of, link
-
-import workshop
 from workshop import WorkshopError, layer_tar
 
 LAYOUTS = ["docker", "legacy", "oci"]
@@ -264,14 +263,18 @@ def test_of_a_name_given_twice_the_last_one_counts(place):
 @pytest.mark.parametrize("records", [
     [("uid", b"%d" % 2**70)], [("gid", b"-%d" % 2**70)], [("uid", b"x")], [("mtime", b"nan")], [("mtime", b"1e999")],
     [("hdrcharset", b"BINARY"), ("path", b"\xff\xfe")], [("hdrcharset", b"EBCDIC")], [("path", b"a\0b")], [("path", b"")],
-    [("linkpath", b"\0")], [("SCHILY.xattr.a b=c", b"\xff\n=")], [("path", b"\xff")], [("path", b"a\nb\x1b[31m")], [("path", b"/")],
+    [("linkpath", b"\0")], [("SCHILY.xattr.a b=c", b"\xff\n=")], [("path", b"\xff")],
+    [("path", b"a\nb\x1b[31m")], [("path", b"/")],
     [("path", b"a/" * 60_000)], [("uname", b"\xff")], [("GNU.sparse.size", b"9")], [("SCHILY.devmajor", b"%d" % 2**70)],
 ])  # fmt: skip
 def test_an_odd_pax_record_is_read_or_refused(place, records):
     harmless(with_layers(place, pax(*records) + FILE + END))
 
 
-@pytest.mark.parametrize("raw", [b"0 a=b\n", b"-5 a=b\n", b"6 a=b", b"a=b\n", b"", b"\0" * 600, b"5 =\n\n", b"3 \n", b"9" * 6000 + b" a=b\n"])
+@pytest.mark.parametrize("raw", [
+    b"0 a=b\n", b"-5 a=b\n", b"6 a=b", b"a=b\n", b"", b"\0" * 600, b"5 =\n\n", b"3 \n",
+    b"9" * 6000 + b" a=b\n",
+])  # fmt: skip
 def test_pax_records_that_are_not_well_formed_end(place, raw):
     harmless(with_layers(place, pax(raw=raw) + FILE + END))
 
@@ -603,13 +606,18 @@ def test_more_or_fewer_diff_ids_than_layers_are_refused(place, count):
 
 
 RUBBISH = {
-    "nothing": b"", "no JSON": b"hello", "no text": b"\xff\xfe\x00", "null": b"null", "number": b"7", "text": b'"x"', "object": b"{}",
-    "empty list": b"[]", "list of null": b"[null]", "list of numbers": b"[1, 2]", "list of lists": b"[[[]]]", "empty object": b"[{}]",
+    "nothing": b"", "no JSON": b"hello", "no text": b"\xff\xfe\x00", "null": b"null", "number": b"7",
+    "text": b'"x"', "object": b"{}",
+    "empty list": b"[]", "list of null": b"[null]", "list of numbers": b"[1, 2]", "list of lists": b"[[[]]]",
+    "empty object": b"[{}]",
     "Config is a number": b'[{"Config": 5, "Layers": []}]', "Layers is a text": b'[{"Config": "c", "Layers": "abc"}]',
     "Layers are numbers": b'[{"Config": "c", "Layers": [1, 2]}]', "Layers is null": b'[{"Config": "c", "Layers": null}]',
-    "manifests is a number": b'{"manifests": 7}', "manifests of null": b'{"manifests": [null]}', "a descriptor of nothing": b'{"manifests": [{}]}',
-    "a digest that is a number": b'{"manifests": [{"digest": 7}]}', "a digest that is no digest": b'{"manifests": [{"digest": "x"}]}',
-    "a digest of nothing": b'{"manifests": [{"digest": "sha256:"}]}', "a digest in a list": b'{"manifests": [{"digest": ["sha256:1"]}]}',
+    "manifests is a number": b'{"manifests": 7}', "manifests of null": b'{"manifests": [null]}',
+    "a descriptor of nothing": b'{"manifests": [{}]}',
+    "a digest that is a number": b'{"manifests": [{"digest": 7}]}',
+    "a digest that is no digest": b'{"manifests": [{"digest": "x"}]}',
+    "a digest of nothing": b'{"manifests": [{"digest": "sha256:"}]}',
+    "a digest in a list": b'{"manifests": [{"digest": ["sha256:1"]}]}',
     "deeply nested": b"[" * 200_000 + b"]" * 200_000, "deeply nested objects": b'{"a":' * 200_000 + b"1" + b"}" * 200_000,
     "a number of 10,000 digits": b"[" + b"1" * 10_000 + b"]", "cut off": b'[{"Config": "a',
     "a name of half a character": b'[{"Config": "\\ud800", "Layers": ["\\udfff"], "RepoTags": ["\\ud800:1"]}]',
@@ -641,7 +649,8 @@ def test_rubbish_in_the_place_of_manifest_or_config_is_refused_with_the_right_di
 
 
 @pytest.mark.parametrize("change", [
-    {"rootfs": None}, {"rootfs": []}, {"rootfs": {"diff_ids": None}}, {"rootfs": {"diff_ids": "sha256:"}}, {"rootfs": {"diff_ids": [7]}},
+    {"rootfs": None}, {"rootfs": []}, {"rootfs": {"diff_ids": None}}, {"rootfs": {"diff_ids": "sha256:"}},
+    {"rootfs": {"diff_ids": [7]}},
     {"rootfs": {"diff_ids": [None]}}, {"rootfs": {"diff_ids": [["x"]]}}, {"rootfs": {"diff_ids": [{}]}},
 ])  # fmt: skip
 def test_a_config_without_proper_diff_ids_is_refused(place, change):
@@ -649,8 +658,10 @@ def test_a_config_without_proper_diff_ids_is_refused(place, change):
 
 
 @pytest.mark.parametrize("history", [
-    None, 7, "RUN x", {}, [None], [7], ["x"], [[]], [{"created_by": None}], [{"created_by": 7}], [{"created_by": ["x"]}], [{"created_by": {}}],
-    [{"created_by": "\ud800"}], [{"created_by": "\0\x1b[31m\n"}], [{"created_by": "x" * 2_000_000}], [{"empty_layer": "no"}], [{"comment": 7}],
+    None, 7, "RUN x", {}, [None], [7], ["x"], [[]], [{"created_by": None}], [{"created_by": 7}],
+    [{"created_by": ["x"]}], [{"created_by": {}}],
+    [{"created_by": "\ud800"}],
+    [{"created_by": "\0\x1b[31m\n"}], [{"created_by": "x" * 2_000_000}], [{"empty_layer": "no"}], [{"comment": 7}],
     [{"created_by": "x"}] * 1000, [{"empty_layer": True}] * 1000, [{"created_by": 1e308}],
 ])  # fmt: skip
 def test_a_strange_history_is_read_or_refused(place, history):
@@ -734,7 +745,8 @@ def test_attestations_beside_the_image_are_ignored(place, first, nested):
     """As BuildKit writes them: platform unknown/unknown, "vnd.docker.reference.type": "attestation-manifest"."""
     layer, config, manifest = image_blobs()
     statement = json.dumps({"_type": "https://in-toto.io/Statement/v0.1"}).encode()
-    other_config = json.dumps({"architecture": "unknown", "os": "unknown", "rootfs": {"type": "layers", "diff_ids": [digest(statement)]}}).encode()
+    rootfs = {"type": "layers", "diff_ids": [digest(statement)]}
+    other_config = json.dumps({"architecture": "unknown", "os": "unknown", "rootfs": rootfs}).encode()
     attestation = json.dumps({
         "schemaVersion": 2, "mediaType": MANIFEST, "config": described(other_config, "application/vnd.oci.image.config.v1+json"),
         "layers": [described(statement, "application/vnd.in-toto+json")],
@@ -744,7 +756,8 @@ def test_attestations_beside_the_image_are_ignored(place, first, nested):
         annotations={"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": digest(manifest)},
     )  # fmt: skip
     image = described(manifest, platform={"architecture": "amd64", "os": "linux"})
-    manifests, blobs = [beside, image] if first else [image, beside], [layer, config, manifest, statement, other_config, attestation]
+    manifests = [beside, image] if first else [image, beside]
+    blobs = [layer, config, manifest, statement, other_config, attestation]
     if nested:
         blobs.append(json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}).encode())
         manifests = [described(blobs[-1], INDEX)]
@@ -779,7 +792,10 @@ def test_indexes_that_name_the_same_index_ten_times_over_end(place, leaf):
 # No archive at all
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"\0" * 10240, b"\x1f\x8b" + b"x" * 100, b"PK\3\4" + b"\0" * 600, tar_of({"readme": b"1"})])
+@pytest.mark.parametrize("content", [
+    b"", b"hello", b"\0" * 10240, b"\x1f\x8b" + b"x" * 100, b"PK\3\4" + b"\0" * 600,
+    tar_of({"readme": b"1"}),
+])  # fmt: skip
 def test_what_is_no_image_is_refused(place, content):
     refused(written(place, content))
 

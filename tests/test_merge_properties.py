@@ -15,13 +15,12 @@ from collections import Counter
 
 import oracle
 import pytest
+import workshop
 import zstandard
 from hand import archive_of
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from oracle import Entry, is_below, joined, marker, split
-
-import workshop
 
 settings.register_profile("short", max_examples=200, deadline=None, derandomize=True, database=None)
 settings.register_profile("long", max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
@@ -82,10 +81,8 @@ def extractable(layers: list[list[Entry]], choose, below: list[list[Entry]] = ()
 def has_folder(entry: Entry, layer: list[Entry], lower: dict) -> bool:
     """Can the marker's folder be a directory? Of a marker inside a lower layer's file the specification says nothing."""
     ordinary = [other.path for other in layer if not marker(other.path)]
-    return not any(
-        is_below(entry.path, path) and seen.kind != "directory" and not any(is_below(other, path) or other == path for other in ordinary)
-        for path, seen in lower.items()
-    )  # fmt: skip
+    in_the_way = [path for path, seen in lower.items() if seen.kind != "directory" and is_below(entry.path, path)]
+    return all(any(other == path or is_below(other, path) for other in ordinary) for path in in_the_way)
 
 
 @st.composite
@@ -196,9 +193,11 @@ def test_neither_layout_nor_compression_nor_tar_dialect_changes_the_frame(folder
     frames = [
         read(folder, layers, layout, pack, form, prefix).drop(columns="diff_id")
         for layout, pack, form, prefix in [
-            ("docker", "plain", tarfile.GNU_FORMAT, ""), ("oci", "zstd", tarfile.PAX_FORMAT, "./"), ("legacy", "gzip", tarfile.GNU_FORMAT, "/"),
+            ("docker", "plain", tarfile.GNU_FORMAT, ""),
+            ("oci", "zstd", tarfile.PAX_FORMAT, "./"),
+            ("legacy", "gzip", tarfile.GNU_FORMAT, "/"),
         ]
-    ]  # fmt: skip
+    ]
     for frame in frames[1:]:
         assert frame.to_dict("list") == frames[0].to_dict("list")
 
@@ -215,7 +214,7 @@ def test_layers_on_top_only_ever_hide(folder, layers, more):
     gone = ~below["visible"]
     why = ["hidden_by", "hidden_by_layer"]
     assert not above[gone]["visible"].any()
-    assert above.loc[gone, why].equals(below.loc[gone, why])
+    assert above.loc[gone, why].astype(object).equals(below.loc[gone, why].astype(object))
 
 
 @settings(PROFILE, max_examples=PROFILE.max_examples // 4)
@@ -229,5 +228,5 @@ def test_where_markers_stand_in_the_tar_makes_no_difference(folder, layers, rand
             layer.remove(entry)
             layer.insert(random.randint(0, len(layer)), entry)
         moved.append(layer)
-    order = [*COLUMNS, "visible", "hidden_by", "hidden_by_layer"]
-    assert rows(read(folder, moved), *order[6:]) == rows(read(folder, layers), *order[6:])
+    fate = ["visible", "hidden_by_layer"]  # of two markers that hide the same entry, either may be given as the cause
+    assert rows(read(folder, moved), *fate) == rows(read(folder, layers), *fate)
