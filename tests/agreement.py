@@ -34,6 +34,7 @@ import pandas as pd
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "notebooks")]
 
 import workshop  # noqa: E402
+from workshop import building  # noqa: E402
 from workshop.labels import CONTAINER, labels  # noqa: E402
 
 FIELDS = ["kind", "size", "mode", "uid", "gid", "linkname", "digest"]
@@ -57,12 +58,10 @@ MODES = {  # stat(2), the file type's bits
     0o100000: "file",
 }  # fmt: skip
 
+# {tag: (app, Dockerfile)} of everything in sample_apps/
 SAMPLE_APPS = {
-    "factory/hello:latest": ("hello", "Dockerfile"),
-    "factory/widget:single": ("widget", "Dockerfile.single"),
-    "factory/widget:multi": ("widget", "Dockerfile.multi"),
-    "factory/flask_hello:single": ("flask_hello", "Dockerfile.single"),
-    "factory/flask_hello:multi": ("flask_hello", "Dockerfile.multi"),
+    building.default_tag(path.parent.name, path.name): (path.parent.name, path.name)
+    for path in sorted(building.SAMPLE_APPS.glob("*/Dockerfile*"))
 }
 
 INSIDE = """

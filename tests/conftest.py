@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shutil
 import signal
+import socket
+import subprocess
 import sys
 import tarfile
+import time
+import urllib.request
 import uuid
 from pathlib import Path
 
@@ -47,6 +52,35 @@ def app(client, tmp_path):
     folder.mkdir()
     yield folder
     workshop.tidy(client, app=folder.name)
+
+
+REGISTRY = shutil.which("docker-registry") or shutil.which("registry")
+needs_registry = pytest.mark.skipif(not REGISTRY, reason="needs Debian's docker-registry, to have a registry to pull from")
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory):
+    """host:port of a registry on loopback, which engines use without TLS."""
+    folder, port = tmp_path_factory.mktemp("registry"), free_port()
+    (folder / "config.yml").write_text(
+        f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {folder}/data}}}}\n"
+        f"http: {{addr: '127.0.0.1:{port}'}}\n"
+    )
+    process = subprocess.Popen([REGISTRY, "serve", str(folder / "config.yml")], stderr=subprocess.DEVNULL)
+    for _ in range(50):
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/")
+            break
+        time.sleep(0.1)
+    yield f"127.0.0.1:{port}"
+    process.terminate()
+    process.wait()
 
 
 def tar_of(entries: dict) -> bytes:

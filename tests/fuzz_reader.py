@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import gzip
+import io
 import os
 import random
 import sys
@@ -22,6 +23,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "notebooks"), str(Path
 
 import workshop  # noqa: E402
 import zstandard  # noqa: E402
+from conftest import tar_of  # noqa: E402
 from hand import archive_of, link  # noqa: E402
 
 PATIENCE = 5.0  # seconds
@@ -40,6 +42,7 @@ def seeds() -> list[bytearray]:
 def mutated(archive: bytearray, dice: random.Random) -> bytes:
     content = bytearray(archive)
     for _ in range(dice.choice([1, 1, 2, 5])):
+        content = content or bytearray(b"x")
         at, kind = dice.randrange(len(content)), dice.randrange(6)
         if kind == 0:
             content[at] ^= 1 << dice.randrange(8)
@@ -47,7 +50,6 @@ def mutated(archive: bytearray, dice: random.Random) -> bytes:
             content[at : at + dice.randrange(64)] = dice.randbytes(dice.randrange(64))
         elif kind == 2:
             del content[at:]
-            content = content or bytearray(b"x")
         elif kind == 3:
             other = dice.randrange(len(content))
             content[at : at + 512] = content[other : other + 512]
@@ -68,6 +70,18 @@ def _change_a_header(content: bytearray, at: int, dice: random.Random) -> None:
     content[at + 148 : at + 156] = b"%06o\0 " % sum(content[at : at + 512])
 
 
+def deep(archive: bytearray, dice: random.Random) -> bytes:
+    """An archive built anew around damaged layers, digests and diff ids right again: the damage gets past them."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        entries = {member.name: opened.extractfile(member).read() for member in opened if member.isfile()}
+    layers = [content for content in entries.values() if content[257:262] == b"ustar"]
+    if not layers:  # they are compressed: damage a description instead
+        name = dice.choice(list(entries))
+        return tar_of(entries | {name: mutated(bytearray(entries[name]), dice)})
+    pack = dice.choice([bytes, gzip.compress, zstandard.ZstdCompressor().compress])
+    return archive_of([mutated(bytearray(one), dice) for one in layers], None, dice.choice(["docker", "legacy", "oci"]), pack)
+
+
 def main(seconds: float = 60, seed: int | None = None) -> int:
     seed = random.randrange(1 << 32) if seed is None else seed
     dice, found, archives = random.Random(seed), collections.Counter(), seeds()
@@ -77,7 +91,8 @@ def main(seconds: float = 60, seed: int | None = None) -> int:
         os.environ["FACTORY_FLOOR_CACHE"] = f"{folder}/cache"
         path = Path(folder) / "image.tar"
         while time.monotonic() < end:
-            path.write_bytes(mutated(dice.choice(archives), dice))
+            damaged = deep if dice.random() < 0.5 else mutated
+            path.write_bytes(damaged(dice.choice(archives), dice))
             began, out = time.monotonic(), sys.stdout
             try:
                 sys.stdout = nowhere

@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.server
 import json
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import threading
 import time
-import urllib.request
 
 import pytest
 import workshop
-from conftest import everything, tar_of
+from conftest import everything, needs_registry, tar_of
 from workshop.bases import ca, ladder
 from workshop.bases.known import in_engine, source
 from workshop.bases.pull import failure
-
-REGISTRY = shutil.which("docker-registry") or shutil.which("registry")
-needs_registry = pytest.mark.skipif(not REGISTRY, reason="needs Debian's docker-registry, to have a registry to pull from")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory):
-    """host:port of a registry on loopback, which engines use without TLS."""
-    folder, port = tmp_path_factory.mktemp("registry"), free_port()
-    (folder / "config.yml").write_text(
-        f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {folder}/data}}}}\n"
-        f"http: {{addr: '127.0.0.1:{port}'}}\n"
-    )
-    process = subprocess.Popen([REGISTRY, "serve", str(folder / "config.yml")], stderr=subprocess.DEVNULL)
-    for _ in range(50):
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/")
-            break
-        time.sleep(0.1)
-    yield f"127.0.0.1:{port}"
-    process.terminate()
-    process.wait()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import plotly.io
 import pytest
+from drawn import no_footer, title  # noqa: F401
 from workshop import charts
 
 SEED = """\
@@ -34,21 +35,6 @@ COPY --from=deps /wheels /wheels
 COPY --from=1 /web/dist /srv
 COPY --from=ghcr.io/example/tool:1 /tool /bin/tool
 """
-
-
-@pytest.fixture(autouse=True)
-def no_footer():
-    charts.set_footer("")
-    yield
-    charts.set_footer("")
-
-
-def title(figure: go.Figure) -> str:
-    """A title as it is read: no tags, no line breaks."""
-    text = figure.layout.title.text
-    for tag, plain in (("<b>", ""), ("</b>", ""), ("<br>", " "), ("\u00a0", " "), ("&amp;", "&"), ("&#36;", "$")):
-        text = text.replace(tag, plain)
-    return text
 
 
 def weights(**bytes_of) -> pd.DataFrame:

@@ -3,27 +3,12 @@
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
+from drawn import no_footer, title  # noqa: F401
 from workshop import charts
 from workshop.errors import WorkshopError
 
 LONG = 'RUN echo "$HOME" && pip install --prefix=/install <b>flask</b> && ' + "make a-long-target && " * 20
 MEANT = ["image", "bytes", "tar", "compressed", "engine", "shared"]
-
-
-@pytest.fixture(autouse=True)
-def no_footer():
-    charts.set_footer("")
-    yield
-    charts.set_footer("")
-
-
-def title(figure: go.Figure) -> str:
-    """A title as it is read: no tags, no line breaks."""
-    text = figure.layout.title.text
-    pairs = (("<b>", ""), ("</b>", ""), ("<br>", " "), ("\u00a0", " "), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"), ("&#36;", "$"))
-    for tag, plain in pairs:
-        text = text.replace(tag, plain)
-    return text
 
 
 def written(figure: go.Figure) -> list[str]:

@@ -1,6 +1,5 @@
 """What a pull and a month cost: figures worked out by hand, and sliders that move the table."""
 
-import sys
 
 import pandas as pd
 import pytest
@@ -74,12 +73,6 @@ def test_the_shown_table_follows_the_slider(monkeypatch):
     panel._ipython_display_()
     panel.sliders["pulls"].value = 0
     assert len(updates) == 1 and "0.00 GB" in updates[0]
-
-
-def test_without_ipywidgets_the_table_is_still_there(monkeypatch):
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    panel = costs.price_panel(SIZES)
-    assert panel.sliders == {} and "factory/small" in repr(panel)
 
 
 def test_a_setting_that_does_not_exist_is_told():

@@ -13,6 +13,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import workshop
 import zstandard
@@ -126,6 +127,28 @@ def test_a_sparse_files_size_is_its_expanded_size(tmp_path):
     files = frame_of([layer])
     assert len(layer) < 100_000 and files["size"].tolist() == [10_000_000]
     assert files["digest"][0] == f"sha256:{hashlib.sha256((tmp_path / 'sparse').read_bytes()).hexdigest()}"
+
+
+def test_a_frame_without_rows_has_the_columns_types_all_the_same():
+    nothing, something = frame_of([{}]), frame_of([{"a": b"1"}])
+    plain = [name for name in nothing if not isinstance(nothing[name].dtype, pd.CategoricalDtype)]
+    assert nothing.empty and nothing[plain].dtypes.equals(something[plain].dtypes)
+
+
+def test_hard_links_in_a_circle_are_refused():
+    with pytest.raises(workshop.WorkshopError, match="hard links lead in a circle"):
+        frame_of([{"a": link(tarfile.LNKTYPE, "b"), "b": link(tarfile.LNKTYPE, "a")}])
+
+
+def test_where_one_layer_deletes_and_replaces_the_cause_does_not_hang_on_the_order():
+    for upper in ({".wh.a": b"", ".wh..wh..opq": b""}, {".wh..wh..opq": b"", ".wh.a": b""}):
+        assert frame_of([{"a": b"1"}, upper]).loc[0, "hidden_by"] == "deleted"
+
+
+def test_a_path_that_leads_out_of_the_image_is_refused_in_words(tmp_path):
+    (tmp_path / "x.tar").write_bytes(archive_of([LOWER]))
+    with pytest.raises(workshop.WorkshopError, match="leads out of the image"):
+        workshop.read(None, tmp_path / "x.tar", "../etc/a")
 
 
 def visible(*layers: dict) -> set[str]:
@@ -333,6 +356,7 @@ def test_an_image_that_is_not_there_is_named(client):
     [
         ("/bin/sh -c #(nop) COPY file:abc0 in /x ", "COPY to /x"),
         ("/bin/sh -c #(nop) COPY --chown=1000:1000file:4ff8e4 in . ", "COPY --chown=1000:1000 to ."),
+        ("/bin/ash -e -c #(nop) WORKDIR /x", "WORKDIR /x"),
         ('/bin/sh -c #(nop)  CMD ["sh"]', 'CMD ["sh"]'),
         ("/bin/sh -c apt-get update", "RUN apt-get update"),
         ("|1 V=2 /bin/sh -c make", "RUN make"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from conftest import ROOT, traces_of
-from test_start import ready, started  # noqa: F401: `ready` skips in words where .venv is missing
+from test_start import ready, started  # noqa: F401
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="these tests need Playwright: `python3 tests` installs it")
 expect = sync_api.expect
@@ -38,7 +38,7 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def lab(browser, busybox, tmp_path_factory):
+def lab(ready, browser, busybox, tmp_path_factory):  # noqa: F811
     """JupyterLab in a home of its own, on a copy of the lessons that holds no outputs: what is seen was run here."""
     copy, home = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("home")
     shutil.copytree(ROOT / "sample_apps", copy / "sample_apps")

@@ -100,7 +100,10 @@ def test_distroless_is_python_alone(client, have):
     """No shell, no package manager; Python is the entrypoint, with the modules that need libraries; packages are named."""
     image = have(DISTROLESS)
     assert client.images.get(image).attrs["Config"]["Entrypoint"] == ["/usr/bin/python3.11"]
-    code = "import os, ssl, sqlite3, zlib; print([one for one in ('/bin/sh', '/usr/bin/apt', '/usr/bin/dpkg') if os.path.exists(one)])"
+    code = (
+        "import os, ssl, sqlite3, zlib; "
+        "print([one for one in ('/bin/sh', '/usr/bin/apt', '/usr/bin/dpkg') if os.path.exists(one)])"
+    )
     told = client.containers.run(image, ["-c", code], remove=True, labels={LABEL: "container"})
     assert told == b"[]\n"
     found = workshop.packages(client, image)

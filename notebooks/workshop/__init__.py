@@ -3,6 +3,7 @@
 from . import bases, charts, check
 from .building import Build, build, dockerfile
 from .differences import diff
+from .dive import efficiency
 from .engine import connect
 from .errors import EngineLost, WorkshopError
 from .exports import read
@@ -13,7 +14,7 @@ from .running import answer, loaded, run
 from .teaching import conclude, in_words, recap, score, table
 from .tidying import tidy
 from .units import size
-from .wasted import as_one, efficiency, waste, waste_by_line
+from .wasted import as_one, waste, waste_by_line
 
 __all__ = [
     "Build", "EngineLost", "WorkshopError", "answer", "as_one", "bases", "build", "charts", "check", "conclude", "connect",

@@ -17,7 +17,8 @@ from pathlib import Path
 from . import layer_tar, tars
 from .errors import WorkshopError
 from .history import made_layers
-from .layer_tar import BROKEN, LARGEST_HEADER, PIECE, Joined, Layer, is_layer, read_layer, uncompressed, up_to
+from .layer_tar import BROKEN, LARGEST_HEADER, Layer, is_layer, read_layer
+from .streams import PIECE, Chunks, Joined, uncompressed, up_to
 from .tars import Damaged, Tar
 
 LARGEST_JSON = 4 << 20  # bytes; configs and manifests are kilobytes
@@ -65,18 +66,15 @@ def read_folder(folder: Path, wanted: str | None = None, squeezer=None) -> Archi
 
 def unreadable(name: str, error: Exception) -> WorkshopError:
     """The error for an archive that is damaged, or not an image at all."""
-    if isinstance(error, EOFError) or "unexpected end" in str(error):
+    why = str(error).strip().rstrip(".") or type(error).__name__
+    if isinstance(error, EOFError):
         why = "it breaks off before its end"
-    elif isinstance(error, Damaged):
-        why = str(error)
-    else:
-        why = str(error).strip().rstrip(".") or type(error).__name__
     return WorkshopError(f"The archive {name} cannot be read: {why}.", "Save it again, then run the cell again.")
 
 
 def _members_of_tar(chunks: Iterable[bytes]) -> Iterator[tuple[str, object]]:
     """(name, a readable), or (name, the name that it links to), of each member in the order of the stream."""
-    source, _ = uncompressed(_Chunks(chunks))
+    source, _ = uncompressed(Chunks(chunks))
     outer = Tar(source.read, PIECE, LARGEST_HEADER)
     for member in outer:
         name = posixpath.normpath(member.name)
@@ -99,9 +97,8 @@ def _members_of_folder(folder: Path) -> Iterator[tuple[str, object]]:
 
 
 def _read(members: Iterator[tuple[str, object]], wanted: str | None, squeezer) -> Archive:
-    found, blobs, links, layer_of, count = Archive(), {}, {}, {}, 0
-    for name, content in members:
-        count += 1
+    found, blobs, links, layer_of = Archive(), {}, {}, {}
+    for count, (name, content) in enumerate(members, 1):
         if count > MOST_MEMBERS:
             raise Damaged(f"it has more than {MOST_MEMBERS:,} members")
         if isinstance(content, str):
@@ -213,20 +210,3 @@ def _texts(value) -> list[str]:
 
 def _blob(digest: str) -> str:
     return f"blobs/{digest.replace(':', '/', 1)}"
-
-
-class _Chunks:
-    """A readable over an iterable of byte strings."""
-
-    def __init__(self, chunks: Iterable[bytes]):
-        self._chunks, self._rest = iter(chunks), memoryview(b"")
-
-    def read(self, count: int) -> memoryview | bytes:
-        """Up to so many bytes; b"" at the end."""
-        while not self._rest:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return b""
-            self._rest = memoryview(chunk)
-        taken, self._rest = self._rest[:count], self._rest[count:]
-        return taken

@@ -60,7 +60,8 @@ class BuildError(WorkshopError):
     def __str__(self) -> str:
         lines = [self.what]
         if self.output:
-            lines += [f"Its last {len(self.output)} lines:" if len(self.output) > 1 else "It said:", *(f"    {line}" for line in self.output)]
+            many = f"Its last {len(self.output)} lines:" if len(self.output) > 1 else "It said:"
+            lines += [many, *(f"    {line}" for line in self.output)]
         if self.hint:
             lines.append(f"Hint: {self.hint}")
         return "\n".join([*lines, " ".join(part for part in (self.remedy, self.state) if part)])

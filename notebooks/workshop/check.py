@@ -19,7 +19,7 @@ from . import building, running
 from .errors import WorkshopError, watching
 from .inventory import files, sizes
 from .labels import tags_of
-from .units import size
+from .units import shorten, size
 from .wasted import waste
 
 __all__ = [
@@ -351,9 +351,8 @@ def _leak(own, leak, path: str) -> str:
     return f"{words}; layer {leak['hidden_by_layer']} ({_short(by)}) only hides it."
 
 
-def _short(line: str, width: int = 80) -> str:
-    line = " ".join(str(line).split())
-    return line if len(line) <= width else f"{line[: width - 1]}…"
+def _short(line: str) -> str:
+    return shorten(" ".join(str(line).split()), 80)
 
 
 def _heaviest(client, image: str) -> str:
@@ -361,7 +360,7 @@ def _heaviest(client, image: str) -> str:
     plain = found[found["kind"] == "file"]
     by_layer = plain.groupby(["layer", "created_by"], observed=True)["size"].sum().sort_values()
     (_, created_by), count = by_layer.index[-1], by_layer.iloc[-1]
-    return f"Its heaviest layer ({size(count)}) was made by {' '.join(str(created_by).split())[:80]}"
+    return f"Its heaviest layer ({size(count)}) was made by {_short(created_by)}"
 
 
 def _nearest(client, image: str, path: str) -> str:

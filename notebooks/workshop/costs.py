@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import ipywidgets
 import pandas as pd
 
 from .errors import WorkshopError
@@ -74,7 +75,7 @@ class PricePanel:
         if unknown := [name for name in settings if name not in KNOBS]:
             raise WorkshopError(f"There is no {unknown[0]!r} to set.", f"There are: {', '.join(KNOBS)}.")
         self.sizes, self.settings = sizes, PRICES | HABITS | settings
-        self.cost  # an unsuitable frame is told at once
+        monthly_cost(sizes, **self.settings)  # an unsuitable frame is told at once
         self.sliders = _sliders(self.settings)
         self._shown = None
         for name, slider in self.sliders.items():
@@ -109,10 +110,7 @@ class PricePanel:
         from IPython.display import display
 
         self._shown = display(self._table(), display_id=True)
-        if self.sliders:
-            import ipywidgets
-
-            display(ipywidgets.VBox(list(self.sliders.values())))
+        display(ipywidgets.VBox(list(self.sliders.values())))
 
 
 def price_panel(sizes: pd.DataFrame, **settings: float) -> PricePanel:
@@ -124,11 +122,7 @@ def price_panel(sizes: pd.DataFrame, **settings: float) -> PricePanel:
 
 
 def _sliders(settings: dict[str, float]) -> dict:
-    """A slider a setting; none where ipywidgets is not installed."""
-    try:
-        import ipywidgets
-    except ImportError:
-        return {}
+    """A slider a setting."""
     look = {"style": {"description_width": "14em"}, "layout": {"width": "36em"}}
     return {
         name: (ipywidgets.IntSlider if isinstance(step, int) else ipywidgets.FloatSlider)(

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-import zlib
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import docker
@@ -14,12 +9,12 @@ import docker
 from . import shelf
 from .archive import Archive, read_archive, read_folder, unreadable
 from .errors import WorkshopError, watching
-from .layer_tar import PIECE, rooted
+from .gzipped import Gzip
+from .layer_tar import LARGEST_KEPT, rooted
 from .panel import Panel
+from .streams import PIECE, Ahead
+from .tars import Damaged
 from .units import seconds, size
-
-LEVEL = 6  # of gzip: Go's default, with which Docker compresses a layer when it pushes it
-BLOCK = 4 << 20  # bytes that are compressed at a time; costs less than a thousandth of the ratio
 
 
 def is_path(image: str | Path) -> bool:
@@ -60,7 +55,7 @@ def squeeze(client: docker.DockerClient, stacks: dict[str, list[str]], known: sh
     new = [name for name, diff_ids in stacks.items() if diff_ids and not known.has(diff_ids, compressed=True)]
     if not new:
         return
-    with _Gzip() as gzip:
+    with Gzip() as gzip:
         read = _export(client, new, squeezer=gzip.layer, doing="compressed like for a registry: ")
         counted = dict(zip(read.layers, gzip.sizes()))
     stored = {diff_id: layer.stored_bytes for diff_id, layer in read.layers.items() if layer.stored_bytes is not None}
@@ -72,21 +67,27 @@ def read(client: docker.DockerClient | None, image: str | Path, path: str, layer
     """The content of a file as one layer has it, whether it can still be seen in the image or not.
 
     image: as for `files`. layer: its number; by default the highest that has the file. Raises WorkshopError if no such layer
-    has it, or if it is larger than 32 MB.
+    has it, or if it is larger than LARGEST_KEPT.
     """
-    path = rooted(path)
+    try:
+        path = rooted(path)
+    except Damaged:
+        raise WorkshopError(
+            f"{path} leads out of the image.", "Give the path as the image has it: /root/.netrc."
+        ) from None
     if is_path(image):
         found = _load(Path(image).expanduser(), path)
         diff_ids = found.images[0].diff_ids
     else:
         diff_ids = inspect(client, image)["RootFS"].get("Layers") or []
         found = _export(client, [image], wanted=path) if diff_ids else Archive()
-    at = [number for number, one in enumerate(diff_ids) if path in found.layers[one].found]
+    at = [number for number, one in enumerate(diff_ids) if found.layers[one].found is not None]
     if not at or (layer is not None and layer not in at):
-        have = f"It is a file in layer {', '.join(map(str, at))}." if at else "No layer of it has such a file."
+        none = f"No layer of it has such a file, or it is larger than {size(LARGEST_KEPT)}."
+        have = f"It is a file in layer {', '.join(map(str, at))}." if at else none
         where = f"layer {layer} of {image}" if layer is not None else str(image)
         raise WorkshopError(f"There is no file {path} in {where}. {have}", "workshop.files() lists what there is.")
-    return found.layers[diff_ids[at[-1] if layer is None else layer]].found[path]
+    return found.layers[diff_ids[at[-1] if layer is None else layer]].found
 
 
 def _load(path: Path, wanted: str | None = None) -> Archive:
@@ -133,93 +134,7 @@ def _export(
         # The SDK's get_image takes one name; the endpoint takes several, and then sends a shared layer once.
         answer = client.api._get(client.api._url("/images/get"), params={"names": names}, stream=True)
         client.api._raise_for_status(answer)
-        with answer, _Ahead(answer.iter_content(PIECE)) as pieces:
+        with answer, Ahead(answer.iter_content(PIECE)) as pieces:
             found = read_archive(counted(pieces), what, wanted, squeezer)
         panel.summary = f"Read the layers of {what} in {seconds(panel.rows['save'].age())}"
     return found
-
-
-class _Ahead:
-    """What an iterator of byte strings gives, fetched by a thread of its own while the last piece is being read.
-
-    Engines send 32 kB at a time, and a graph driver's all at once after a long silence: it should not have to wait.
-    """
-
-    def __init__(self, chunks: Iterator[bytes]):
-        self._chunks = chunks
-        self._pieces: queue.Queue = queue.Queue(maxsize=32)
-        self._stopped = False
-        self._thread = threading.Thread(target=self._fetch, daemon=True)
-
-    def __enter__(self) -> Iterator[bytes]:
-        self._thread.start()
-        return self._given()
-
-    def __exit__(self, *_) -> None:
-        self._stopped = True
-        while not self._pieces.empty():
-            self._pieces.get()  # room for the thread to notice
-
-    def _given(self) -> Iterator[bytes]:
-        while (piece := self._pieces.get()) is not None:
-            if isinstance(piece, BaseException):
-                raise piece
-            yield piece
-
-    def _fetch(self) -> None:
-        ending, parts, have = None, [], 0
-        try:
-            for chunk in self._chunks:
-                parts.append(chunk)
-                have += len(chunk)
-                if have >= PIECE:
-                    self._pieces.put(b"".join(parts))
-                    parts, have = [], 0
-                if self._stopped:
-                    return
-        except Exception as error:  # told where the pieces are read
-            ending = error
-        if have:
-            self._pieces.put(b"".join(parts))
-        self._pieces.put(ending)
-
-
-class _Gzip:
-    """How small gzip makes each layer, worked out on every core while the layers stream by; nothing is kept."""
-
-    def __init__(self):
-        self._pool = ThreadPoolExecutor(max_workers=3)
-        self._room = threading.BoundedSemaphore(8)  # blocks in memory at a time
-        self._layers: list[list] = []
-
-    def __enter__(self) -> _Gzip:
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def layer(self):
-        """Begin a layer; returns what is to be called with its pieces, b"" at its end."""
-        blocks, pending, have = [], [], 0
-        self._layers.append(blocks)
-
-        def piece(chunk: bytes) -> None:
-            nonlocal pending, have
-            pending.append(chunk)
-            have += len(chunk)
-            if have >= BLOCK or (not chunk and have):
-                self._room.acquire()
-                blocks.append(self._pool.submit(self._size, b"".join(pending)))
-                pending, have = [], 0
-
-        return piece
-
-    def _size(self, block: bytes) -> int:
-        try:
-            return len(zlib.compress(block, LEVEL))
-        finally:
-            self._room.release()
-
-    def sizes(self) -> list[int]:
-        """Bytes of each layer, in the order in which they were begun."""
-        return [sum(block.result() for block in blocks) for blocks in self._layers]

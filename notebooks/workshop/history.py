@@ -20,7 +20,7 @@ def instruction(created_by: str) -> str:
     text = " ".join(str(created_by or "").split())
     text = re.sub(r"\s*# buildkit$", "", text)
     text = re.sub(r"^\|\d+ (\S+=\S* )*(?=/bin/sh)", "", text)  # classic engines put the ARGs in front
-    text = re.sub(r"^(RUN )?/bin/sh -c #\(nop\)\s*", "", text)
+    text = re.sub(r"^(RUN )?\S+( \S+)*? #\(nop\)\s*", "", text)  # the SHELL stands in front, whichever it is
     text = re.sub(r"^(RUN )?/bin/sh -c\s+", "RUN ", text)
     text = re.sub(r"^(COPY|ADD) (?:(--ch\S+?) ?)?(?:file|dir|multi):[0-9a-f]+ in ", _copied, text)
     return text or "(no instruction recorded)"

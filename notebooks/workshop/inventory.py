@@ -14,6 +14,8 @@ from .errors import watching
 from .history import instruction
 from .layer_tar import ENTRY, KINDS, OPAQUE_DIRECTORY, REMOVED
 
+TEXT = pd.Series([""]).dtype  # what pandas holds texts in; from an empty list it could not tell
+
 COLUMNS = ["image", "layer", "diff_id", "created_by", *ENTRY, "visible", "hidden_by", "hidden_by_layer"]
 
 
@@ -64,8 +66,9 @@ def sizes(client: docker.DockerClient, images: str | list[str], compressed: bool
     shipped, without the tars' headers), tar (the layers' uncompressed tars), engine (what the engine itself reports;
     engines count differently), shared (tar bytes of the layers that another of these images has, too). With
     compressed=True also compressed: bytes that a pull transfers, each layer as the engine stored it if that is
-    compressed, else by gzip at level 6, as Docker compresses a layer for a registry. The first time that costs about
-    half a minute for each GB.
+    compressed, else by gzip at level 6, as Docker compresses a layer for a registry. (One exception: a containerd store
+    pushes a layer as it is that `docker load` gave it uncompressed.) The first time that costs about half a minute for
+    each GB.
     """
     images = [images] if isinstance(images, str) else list(dict.fromkeys(images))
     about, known = {image: exports.inspect(client, image) for image in images}, shelf.Shelf()
@@ -124,10 +127,10 @@ def _frame(stacks: list[tuple[str, list[str]]], known: shelf.Shelf) -> pd.DataFr
     frame = {
         "image": _category(image, lengths), "layer": repeat(number), "diff_id": _category(diff_id, lengths),
         "created_by": _category(line, lengths),
-        **{name: numbers.get(name, whole[name]) for name in ENTRY},
+        **{name: numbers[name] if name in numbers else pd.Series(whole[name], dtype=TEXT) for name in ENTRY},
         "kind": pd.Categorical.from_codes(kinds, KINDS),
         "visible": (causes == merge.VISIBLE) & ~np.isin(kinds, (REMOVED, OPAQUE_DIRECTORY)),
-        "hidden_by": np.array(merge.CAUSES, dtype=object)[causes],
+        "hidden_by": pd.Series(np.array(merge.CAUSES, dtype=object)[causes], dtype=TEXT),
         "hidden_by_layer": np.fromiter(itertools.chain.from_iterable(by), dtype=np.int64, count=len(kinds)),
     }  # fmt: skip
     return pd.DataFrame(frame)[COLUMNS]

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 
 import zstandard
 
-from . import packaged, tars
+from . import databases, tars
+from .streams import PIECE, Counted, uncompressed
 from .tars import Damaged, Entry, Tar
+from .units import shorten
 
 KINDS = ["file", "directory", "symlink", "hard link", "device", "fifo", "whiteout", "opaque", "other"]
 FILE, DIRECTORY, SYMLINK, HARD_LINK, DEVICE, FIFO, REMOVED, OPAQUE_DIRECTORY, OTHER = range(len(KINDS))
@@ -28,8 +30,6 @@ MOST_ENTRIES = 1_000_000  # in one layer, and in one image
 LARGEST_LAYER = 64 << 30  # bytes, unpacked; a file in it cannot be larger either
 LARGEST_HEADER = 1 << 20  # bytes of one PAX header or GNU long name; real ones have some hundred
 LARGEST_KEPT = 32 << 20  # bytes of a package database, or of a file that is asked for
-
-PIECE = 1 << 20  # bytes read at a time
 
 _TYPES = {
     tars.FILE: FILE, tars.DIRECTORY: DIRECTORY, tars.SYMLINK: SYMLINK, tars.LINK: HARD_LINK,
@@ -49,7 +49,7 @@ class Layer:
 
     diff_id: SHA-256 of the uncompressed tar (OCI image specification, "Layer DiffID"). columns: {name in ENTRY: list},
     kind as a number in KINDS. tar_bytes: of the uncompressed tar. stored_bytes: as it was stored, None if that was not
-    compressed. packages: rows of `packaged.FOUND`. found: content of the files that were asked for, by path.
+    compressed. packages: rows of `databases.FOUND`. found: content of the file that was asked for, if it is in the layer.
     """
 
     diff_id: str
@@ -57,7 +57,7 @@ class Layer:
     tar_bytes: int
     stored_bytes: int | None = None
     packages: list[list] = field(default_factory=list)
-    found: dict[str, bytes] = field(default_factory=dict)
+    found: bytes | None = None
 
 
 def is_layer(head: bytes) -> bool:
@@ -81,7 +81,7 @@ def read_layer(stream, wanted: str | None = None, squeeze=None) -> Layer:
         for number, entry in enumerate(tar, 1):
             unpacked += entry.size
             if entry.size > LARGEST_LAYER or unpacked > LARGEST_LAYER:
-                claim = f"{_shown(entry.name)} claims {entry.size:,} bytes"
+                claim = f"{shorten(entry.name, 80)!r} claims {entry.size:,} bytes"
                 raise Damaged(f"{claim}; {LARGEST_LAYER:,} are the most that a layer may unpack to")
             if number > MOST_ENTRIES:
                 raise Damaged(f"a layer has more than {MOST_ENTRIES:,} entries")
@@ -89,10 +89,8 @@ def read_layer(stream, wanted: str | None = None, squeeze=None) -> Layer:
                 append(value)
         tar.drain()
     _resolve_hard_links(columns)
-    found = {path: content for path, content in keep.items() if path == wanted}
     return Layer(
-        diff_id.text, columns, tar.count, stored.count if compressed else None,
-        packaged.parse({path: content for path, content in keep.items() if packaged.is_database(path)}), found,
+        diff_id.text, columns, tar.count, stored.count if compressed else None, databases.parse(keep), keep.get(wanted),
     )  # fmt: skip
 
 
@@ -106,8 +104,9 @@ def _row(tar: Tar, entry: Entry, wanted: str | None, keep: dict[str, bytes]) -> 
     size, digest, link = 0, "", entry.linkname
     if kind == FILE:
         size = entry.size
-        pieces = tar.pieces() if entry.sparse is None else _expanded(tar, entry)
-        digest, content = _read(pieces, size <= LARGEST_KEPT and (path == wanted or packaged.is_database(path)))
+        digest, content = _read(
+            tar.content(entry), size <= LARGEST_KEPT and (path == wanted or databases.is_database(path))
+        )
         if content is not None:
             keep[path] = content
     elif kind == HARD_LINK:
@@ -122,7 +121,7 @@ def rooted(name: str) -> str:
     """A name in a tar as an absolute path: `./a/b/` → `/a/b`. Raises Damaged if it leads out by `..`."""
     path = posixpath.normpath(name.lstrip("/"))
     if path == ".." or path.startswith("../"):
-        raise Damaged(f"an entry's name leads out of the image: {_shown(name)}")
+        raise Damaged(f"an entry's name leads out of the image: {shorten(name, 80)!r}")
     return "/" if path == "." else f"/{path}"
 
 
@@ -137,6 +136,8 @@ def _path(name: str, kind: int) -> tuple[str | None, int]:
     if base.startswith(AUFS) or any(part.startswith(AUFS) for part in folder.split("/")):
         return None, kind
     if base.startswith(WHITEOUT) and len(base) > len(WHITEOUT):
+        if base[len(WHITEOUT) :] in (".", ".."):
+            raise Damaged(f"an entry's name leads out of the image: {shorten(name, 80)!r}")
         return posixpath.join(folder, base[len(WHITEOUT) :]), REMOVED
     return path, kind
 
@@ -151,71 +152,36 @@ def _read(pieces, keep: bool) -> tuple[str, bytes | None]:
     return f"sha256:{total.hexdigest()}", b"".join(kept) if keep else None
 
 
-def _expanded(tar: Tar, entry: Entry):
-    """A sparse file's content with its holes filled in."""
-    at, parts = 0, _Parts(tar)
-    for offset, length in [*entry.sparse, (entry.size, 0)]:
-        yield from _zeros(offset - at)
-        yield from parts.take(length)
-        at = offset + length
-
-
-class _Parts:
-    """The stored content of a sparse file, in portions of any length."""
-
-    def __init__(self, tar: Tar):
-        self._tar = tar
-
-    def take(self, count: int):
-        while count:
-            piece = self._tar.read(count)
-            if not piece:
-                raise Damaged("a sparse file's map in it is damaged")
-            count -= len(piece)
-            yield piece
-
-
-def _zeros(count: int):
-    zeros = bytes(min(count, PIECE))
-    while count > 0:
-        yield zeros[:count]
-        count -= len(zeros)
-
-
 def _resolve_hard_links(columns: dict[str, list]) -> None:
     """Give each hard link the digest of the file that it is another name of: the one of that path before it in its tar.
 
-    A link to what does not come before it cannot be unpacked; it keeps an empty digest.
+    A link to what does not come before it, in a lower layer perhaps, keeps an empty digest. Raises Damaged for a circle.
     """
     kinds, digests = columns["kind"], columns["digest"]
     if HARD_LINK not in kinds:
         return
     so_far: dict[str, str] = {}
+    links: dict[str, str] = {}
     for row, (path, kind, target) in enumerate(zip(columns["path"], kinds, columns["linkname"])):
         if kind == HARD_LINK:
             digests[row] = so_far.get(target, "")
+            if not digests[row]:
+                links[path] = target
         if kind not in (REMOVED, OPAQUE_DIRECTORY):
             so_far[path] = digests[row]
+    ended: set[str] = set()
+    for path in links:
+        walk: set[str] = set()
+        while path in links and path not in ended:
+            if path in walk:
+                raise Damaged(f"its hard links lead in a circle at {shorten(path, 80)!r}")
+            walk.add(path)
+            path = links[path]
+        ended |= walk
 
 
 def _is_end(head: bytes) -> bool:
     return len(head) == 512 and not head.strip(b"\0")
-
-
-def _shown(name: str) -> str:
-    return repr(name if len(name) <= 80 else name[:79] + "…")
-
-
-class Counted:
-    """A readable that counts what passes."""
-
-    def __init__(self, stream):
-        self._stream, self.count = stream, 0
-
-    def read(self, count: int = -1) -> bytes:
-        chunk = self._stream.read(count)
-        self.count += len(chunk)
-        return chunk
 
 
 class _DiffId:
@@ -248,43 +214,3 @@ class _DiffId:
     def _work(self) -> None:
         while (piece := self._pieces.get()) is not None:
             self._sum.update(piece)
-
-
-def uncompressed(stream) -> tuple[Joined | gzip.GzipFile | zstandard.ZstdDecompressionReader, bool]:
-    """(the stream unpacked, whether it was compressed): gzip and zstd are told by their first bytes."""
-    head = up_to(stream, 4)
-    if head[:2] == b"\x1f\x8b":
-        return gzip.GzipFile(fileobj=_Bytes(head, stream)), True
-    if head == b"\x28\xb5\x2f\xfd":
-        unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 27)
-        return unpacker.stream_reader(_Bytes(head, stream), read_across_frames=True), True
-    return Joined(head, stream), False
-
-
-def up_to(stream, count: int) -> bytes:
-    """So many bytes, or all there are: a single read may give less."""
-    parts = []
-    while count and (piece := stream.read(count)):
-        parts.append(bytes(piece))
-        count -= len(piece)
-    return b"".join(parts)
-
-
-class Joined:
-    """A readable whose first bytes have already been read. A read may give less than was asked for, but at the end."""
-
-    def __init__(self, head: bytes, rest):
-        self._head, self._rest = head, rest
-
-    def read(self, count: int) -> bytes | memoryview:
-        if not self._head:
-            return self._rest.read(count)
-        taken, self._head = self._head[:count], self._head[count:]
-        return taken
-
-
-class _Bytes(Joined):
-    """The same for libraries that want bytes, and nothing like them."""
-
-    def read(self, count: int = PIECE) -> bytes:
-        return bytes(super().read(count))

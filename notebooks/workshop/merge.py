@@ -36,13 +36,13 @@ class _Stack:
     def of(self, layers: list[tuple[list[str], list[int]]]) -> tuple[list[int], list[int]]:
         start = 0
         for self.layer, (paths, kinds) in enumerate(layers):
-            # First what the layer takes away from the lower ones, in whatever order it says so.
-            if REMOVED in kinds or OPAQUE_DIRECTORY in kinds:
-                for path, kind in zip(paths, kinds):
-                    if kind == REMOVED:
-                        self.delete(path)
-                    elif kind == OPAQUE_DIRECTORY:
-                        self.empty("" if path == "/" else path, OPAQUE)
+            # First what the layer takes away from the lower ones, in whatever order it says so: deleted before opaque.
+            if REMOVED in kinds:
+                for path in (path for path, kind in zip(paths, kinds) if kind == REMOVED):
+                    self.delete(path)
+            if OPAQUE_DIRECTORY in kinds:
+                for path in (path for path, kind in zip(paths, kinds) if kind == OPAQUE_DIRECTORY):
+                    self.empty("" if path == "/" else path, OPAQUE)
             for row, (path, kind) in enumerate(zip(paths, kinds), start):
                 if kind != REMOVED and kind != OPAQUE_DIRECTORY:
                     self.put(path, kind, row)

@@ -13,6 +13,7 @@ from docker.utils.build import tar as context_tar
 
 from .dockerfiles import Dockerfile
 from .transcript import Step
+from .units import shorten
 
 # The Dockerfile travels in the context under this name and is excluded from it again, so that `COPY . .` never
 # picks it up, whatever the file on disk is called.
@@ -76,7 +77,6 @@ def steps_frame(steps: Iterable[Step]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def first_line(text: str, width: int = 100) -> str:
+def first_line(text: str) -> str:
     """An instruction on one line."""
-    line = text.splitlines()[0]
-    return line if len(line) <= width else line[: width - 1] + "…"
+    return shorten(text.splitlines()[0], 100)

@@ -8,7 +8,6 @@ lists are aligned by their first words, as `diff` aligns two texts.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,7 +20,7 @@ from .history import instruction as as_written
 from .labels import LABEL
 from .stages import parent
 
-OURS = re.compile(rf"(.* #\(nop\) +)?LABEL {re.escape(LABEL)}=")
+OURS = f"LABEL {LABEL}="
 # What can stand first in a history entry; RUN does not always: the classic builder records the bare command.
 WORDS = {
     "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD", "SHELL",
@@ -42,15 +41,15 @@ class Entry:
 
 
 def word_of(text: str) -> str:
-    """The instruction's word in a history entry. The classic builder puts the SHELL in front of all, then "#(nop)"."""
-    first = (re.sub(r"^.*? #\(nop\) +", "", text).split() or [""])[0].upper()
+    """The instruction's word in a history entry."""
+    first = (text.split() or [""])[0].upper()
     return first if first in WORDS else "RUN"
 
 
 def entries(client: docker.DockerClient, image: str) -> list[Entry]:
     """An image's history, oldest first, without the labels by which the workshop knows its own images."""
     told = [Entry(as_written(one["CreatedBy"]), one["Size"]) for one in client.api.history(image)]
-    return [one for one in reversed(told) if not OURS.match(one.text)]
+    return [one for one in reversed(told) if not one.text.startswith(OURS)]
 
 
 def align(history: list[Entry], lines: list[Instruction]) -> list[Instruction | None]:

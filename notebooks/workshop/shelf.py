@@ -54,7 +54,7 @@ class Shelf:
         return self._get("layer", diff_id)["tar"]
 
     def packages(self, diff_id: str) -> list[list]:
-        """What the layer's package databases name: rows of `packaged.FOUND`."""
+        """What the layer's package databases name: rows of `databases.FOUND`."""
         return self._get("layer", diff_id)["packages"]
 
     def compressed(self, diff_id: str) -> int:
@@ -101,7 +101,7 @@ def _read(kind: str, key: str) -> dict | None:
         return None
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=128)
 def _decoded(path: Path, kind: str, key: str, *version: int) -> dict:
     with gzip.open(path, "rb") as file:  # its checksum tells damage
         held = json.loads(file.read())

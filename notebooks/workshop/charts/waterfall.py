@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from ..errors import WorkshopError
 from ..history import instruction
-from .layers import _plain
+from .layers import plain
 from .style import BASE, BETWEEN, FINAL, INK, MUTED, finish, megabytes, percent, plural, safe, shorten, tint, wrap
 
 ROWS = 16  # layers shown; more than that, and the light ones between the heavy ones share rows
@@ -48,7 +48,7 @@ def blank(figure: go.Figure) -> go.Figure:
 
 def line_of(created_by: object) -> str:
     """A layer's instruction as the Dockerfile said it, without what every long RUN begins with."""
-    return _plain(instruction(created_by if isinstance(created_by, str) else None))
+    return plain(instruction(created_by if isinstance(created_by, str) else None))
 
 
 def _steps(frame: pd.DataFrame) -> pd.DataFrame:

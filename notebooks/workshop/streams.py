@@ -1,0 +1,126 @@
+"""Bytes passing by: pieces as a stream, unpacked, counted, begun again. Nothing here keeps more than a few pieces."""
+
+from __future__ import annotations
+
+import gzip
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+
+import zstandard
+
+PIECE = 1 << 20  # bytes read at a time
+
+
+def uncompressed(stream) -> tuple[object, bool]:
+    """(the stream unpacked, whether it was compressed): gzip and zstd are told by their first bytes."""
+    head = up_to(stream, 4)
+    if head[:2] == b"\x1f\x8b":
+        return gzip.GzipFile(fileobj=_Bytes(head, stream)), True
+    if head == b"\x28\xb5\x2f\xfd":
+        unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+        return unpacker.stream_reader(_Bytes(head, stream), read_across_frames=True), True
+    return Joined(head, stream), False
+
+
+def up_to(stream, count: int) -> bytes:
+    """So many bytes, or all there are: a single read may give less."""
+    parts = []
+    while count and (piece := stream.read(count)):
+        parts.append(bytes(piece))
+        count -= len(piece)
+    return b"".join(parts)
+
+
+class Joined:
+    """A readable whose first bytes have already been read. A read may give less than was asked for, but at the end."""
+
+    def __init__(self, head: bytes, rest):
+        self._head, self._rest = head, rest
+
+    def read(self, count: int) -> bytes | memoryview:
+        if not self._head:
+            return self._rest.read(count)
+        taken, self._head = self._head[:count], self._head[count:]
+        return taken
+
+
+class _Bytes(Joined):
+    """The same for libraries that want bytes, and nothing like them."""
+
+    def read(self, count: int = PIECE) -> bytes:
+        return bytes(super().read(count))
+
+
+class Chunks:
+    """A readable over an iterable of byte strings."""
+
+    def __init__(self, chunks: Iterable[bytes]):
+        self._chunks, self._rest = iter(chunks), memoryview(b"")
+
+    def read(self, count: int) -> memoryview | bytes:
+        """Up to so many bytes; b"" at the end."""
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return b""
+            self._rest = memoryview(chunk)
+        taken, self._rest = self._rest[:count], self._rest[count:]
+        return taken
+
+
+class Counted:
+    """A readable that counts what passes."""
+
+    def __init__(self, stream):
+        self._stream, self.count = stream, 0
+
+    def read(self, count: int = -1) -> bytes:
+        chunk = self._stream.read(count)
+        self.count += len(chunk)
+        return chunk
+
+
+class Ahead:
+    """What an iterator of byte strings gives, fetched by a thread of its own while the last piece is being read.
+
+    Engines send 32 kB at a time, and a graph driver's all at once after a long silence: it should not have to wait.
+    """
+
+    def __init__(self, chunks: Iterator[bytes]):
+        self._chunks = chunks
+        self._pieces: queue.Queue = queue.Queue(maxsize=32)
+        self._stopped = False
+        self._thread = threading.Thread(target=self._fetch, daemon=True)
+
+    def __enter__(self) -> Iterator[bytes]:
+        self._thread.start()
+        return self._given()
+
+    def __exit__(self, *_) -> None:
+        self._stopped = True
+        while not self._pieces.empty():
+            self._pieces.get()  # room for the thread to notice
+
+    def _given(self) -> Iterator[bytes]:
+        while (piece := self._pieces.get()) is not None:
+            if isinstance(piece, BaseException):
+                raise piece
+            yield piece
+
+    def _fetch(self) -> None:
+        ending, parts, have = None, [], 0
+        try:
+            for chunk in self._chunks:
+                parts.append(chunk)
+                have += len(chunk)
+                if have >= PIECE:
+                    self._pieces.put(b"".join(parts))
+                    parts, have = [], 0
+                if self._stopped:
+                    return
+        except Exception as error:  # told where the pieces are read
+            ending = error
+        if have:
+            self._pieces.put(b"".join(parts))
+        self._pieces.put(ending)
