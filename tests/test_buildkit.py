@@ -14,7 +14,7 @@ import pytest
 import workshop
 from conftest import everything, traces_of
 from test_building import TWO_STAGES
-from workshop import buildkit, buildkit_text, buildkit_trace, dockerfiles, engine, order, origins, stages, tidying, wire
+from workshop import buildkit, buildkit_text, buildkit_trace, dockerfiles, engine, history, order, origins, stages, tidying, wire
 from workshop.build_errors import BuildError
 
 RECIPE = """ARG TAG=1.37
@@ -458,5 +458,6 @@ def test_history_and_dockerfile_are_aligned_by_their_words():
         "RUN of the base's ONBUILD", "RUN one", "COPY to /", "bash #(nop) SHELL [bash]", "|1 A=b bash two",
         "bash #(nop) LABEL mine=1",
     ]  # fmt: skip
-    found = origins.align([origins.Entry(text) for text in texts], list(parsed.instructions[1:]))
+    entries = [origins.Entry(history.instruction(text)) for text in texts]
+    found = origins.align(entries, list(parsed.instructions[1:]))
     assert [one and one.line for one in found] == [None, 3, 4, 5, 6, 7]
