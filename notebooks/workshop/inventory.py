@@ -66,9 +66,9 @@ def sizes(client: docker.DockerClient, images: str | list[str], compressed: bool
     shipped, without the tars' headers), tar (the layers' uncompressed tars), engine (what the engine itself reports;
     engines count differently), shared (tar bytes of the layers that another of these images has, too). With
     compressed=True also compressed: bytes that a pull transfers, each layer as the engine stored it if that is
-    compressed, else by zlib's gzip at level 6, within 5 % of what Docker's makes of it for a registry. (One exception: a containerd store
-    pushes a layer as it is that `docker load` gave it uncompressed.) The first time that costs about half a minute for
-    each GB.
+    compressed, else by zlib's gzip at level 6, within 5 % of what Docker's makes of it for a registry. (One exception:
+    a containerd store pushes a layer as it is that `docker load` gave it uncompressed.) The first time that costs about
+    half a minute for each GB.
     """
     images = [images] if isinstance(images, str) else list(dict.fromkeys(images))
     about, known = {image: exports.inspect(client, image) for image in images}, shelf.Shelf()
