@@ -12,10 +12,11 @@ import requests
 from docker.context import ContextAPI
 from docker.utils import kwargs_from_env
 
-from . import bases, charts
-from .errors import WorkshopError, speak_plainly
+from . import bases, charts, pocket
+from .errors import WorkshopError, speak_plainly, when_lost
 
 PROBE_TIMEOUT = 5  # seconds; a local engine answers in milliseconds
+OTHERS = {"Podman Engine": "Podman", "Pocket Engine": "Pocket engine"}  # as a component of /version, and for people
 TIMEOUT = 600  # seconds; a `save` is silent while a graph-driver engine stages the whole image
 
 
@@ -33,21 +34,27 @@ def connect(*, quiet: bool = False) -> docker.DockerClient:
     """Connect to this machine's container engine, and print one line that says which it is.
 
     Looks at DOCKER_HOST, then the Docker context, then the usual sockets of Docker, Docker Desktop, Colima, Rancher
-    Desktop, OrbStack and Podman. Raises WorkshopError with the remedy where none answers.
+    Desktop, OrbStack and Podman. Where none answers, starts the pocket engine (Linux; FACTORY_FLOOR_ENGINE=pocket
+    prefers it to all but DOCKER_HOST). Raises WorkshopError with the remedy where that cannot run, either.
     """
     speak_plainly()
+    client = _pocket_engine(quiet) if pocket.chosen() else _first_that_answers(quiet)
+    line = banner(client)
+    charts.set_footer(line)
+    if not quiet:
+        print(line, flush=True)
+    return client
+
+
+def _first_that_answers(quiet: bool) -> docker.DockerClient:
     tried: list[tuple[Candidate, WorkshopError]] = []
     for candidate in candidates():
-        client = _open(candidate, tried)
-        if client is None and candidate.chosen:
-            raise tried[-1][1]
-        if client is not None:
-            line = banner(client)
-            charts.set_footer(line)
-            if not quiet:
-                print(line, flush=True)
+        if client := _open(candidate, tried):
+            when_lost()
             return client
-    return _nothing_answers(tried)
+        if candidate.chosen:
+            raise tried[-1][1]
+    return _nothing_answers(tried, quiet)
 
 
 def candidates(environment: dict[str, str] | None = None, home: Path | None = None) -> list[Candidate]:
@@ -155,30 +162,52 @@ def _short(text: str) -> str:
     return text.rstrip(".") + "."
 
 
-def _nothing_answers(tried: list[tuple[Candidate, WorkshopError]]) -> docker.DockerClient:
-    """The last resort, and the one place for it: every engine that was found has said why it does not answer."""
-    if len(tried) == 1:
+def _nothing_answers(tried: list[tuple[Candidate, WorkshopError]], quiet: bool = False) -> docker.DockerClient:
+    """The last resort, and the one place for it: the pocket engine, or else every engine's reason why not."""
+    if sys.platform != "linux":
+        raise no_engine([reason for _, reason in tried])
+    try:
+        client = _pocket_engine(quiet)
+    except WorkshopError as error:
+        raise no_engine([*(reason for _, reason in tried), error]) from None
+    for _, reason in [] if quiet else tried:
+        print(f"{reason.what} So the pocket engine is used.", flush=True)
+    return client
+
+
+def _pocket_engine(quiet: bool) -> docker.DockerClient:
+    tried: list[tuple[Candidate, WorkshopError]] = []
+    client = _open(Candidate("The pocket engine", pocket.start(quiet=quiet), True), tried)
+    if client is None:
         raise tried[0][1]
-    if tried:
-        reasons = "\n".join(f"  {reason.what} {reason.remedy}" for _, reason in tried)
-        raise WorkshopError(f"No container engine answers.\n{reasons}", "Then run this cell again.")
-    raise WorkshopError(
-        "No container engine is installed here, or none where one usually is.",
-        "Install Docker (https://docs.docker.com/get-docker/) or Podman, start it, then run this cell again; "
-        "an engine elsewhere is found through DOCKER_HOST.",
-    )
+    when_lost(pocket.WHEN_LOST)
+    return client
+
+
+def no_engine(reasons: list[WorkshopError]) -> WorkshopError:
+    """What to raise when none answers, from why each one that was found does not."""
+    if not reasons:
+        return WorkshopError(
+            "No container engine is installed here, or none where one usually is.",
+            "Install Docker (https://docs.docker.com/get-docker/) or Podman, start it, then run this cell again; "
+            "an engine elsewhere is found through DOCKER_HOST.",
+        )
+    if len(reasons) == 1:
+        return reasons[0]
+    every = "\n".join(f"  {reason.what} {reason.remedy}" for reason in reasons)
+    return WorkshopError(f"No container engine answers.\n{every}", "Then run this cell again.")
 
 
 def describe(client: docker.DockerClient) -> dict[str, str]:
-    """What answers: keys engine, version, store ("overlay2", "containerd", …), platform."""
+    """What answers: keys engine, version, store ("overlay2", "containerd", "pocket", …), platform."""
     version, info = client.version(), client.info()
     parts = {part["Name"]: part.get("Version", "") for part in version.get("Components") or []}
-    podman = parts.get("Podman Engine")
+    other = next((name for name in OTHERS if name in parts), "")
     status = dict(pair for pair in info.get("DriverStatus") or [] if len(pair) == 2)
     containerd = status.get("driver-type", "").startswith("io.containerd")
     return {
-        "engine": "Podman" if podman else "Docker Engine",
-        "version": (podman or version["Version"]).split("+")[0],
+        "engine": OTHERS.get(other, "Docker Engine"),
+        "version": (parts.get(other) or version["Version"]).split("+")[0],
         "store": "containerd" if containerd else info.get("Driver", "unknown"),
         "platform": f"{version['Os']}/{version['Arch']}",
     }

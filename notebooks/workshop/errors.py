@@ -41,11 +41,21 @@ CONNECTION_ERRORS = (
 )
 
 
+START_IT = "Start it again, then run this cell again: it will pick up the new connection by itself."
+_remedy = START_IT  # of the engine that connect() found
+
+
+def when_lost(remedy: str = START_IT) -> None:
+    """Say this from now on when the engine stops answering."""
+    global _remedy
+    _remedy = remedy
+
+
 def engine_lost(while_doing: str, state: str = "") -> EngineLost:
     """The sentence for an engine that stopped answering, e.g. engine_lost("step 4 of the build")."""
     return EngineLost(
         f"The container engine stopped answering during {while_doing}.",
-        "Start it again, then run this cell again: it will pick up the new connection by itself.",
+        _remedy,
         state or "Finished images are untouched.",
     )
 

@@ -1,0 +1,144 @@
+"""POST /build: the context on disk, the parameters as the builder's options, its messages as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+from collections.abc import Mapping
+
+from aiohttp import web
+from multidict import MultiMapping
+
+from ..build.options import Options
+from ..errors import BadRequest, EngineError, NotDone
+from .answers import flag, json_answer, json_value, number
+from .filters import parse
+from .images import pruned, tell_tagged
+from .platforms import check_platform
+from .spool import spooled
+from .streams import Say, json_stream
+
+LIMITS = (  # accepted and said to be without effect: nothing here can keep a step to them
+    "memory",
+    "memswap",
+    "cpushares",
+    "cpuperiod",
+    "cpuquota",
+    "cpusetcpus",
+    "shmsize",
+    "ulimits",
+    "cgroupparent",
+    "isolation",
+    "securityopt",
+)
+NOTHING = ("", "0", "null", "[]", "{}", "default")  # what clients send where a limit is not meant
+CLASSIC = "the pocket engine does what the classic builder does: leave BuildKit's parameters out (DOCKER_BUILDKIT=0)."
+PRUNE_FILTERS = ("label", "label!", "until")
+
+
+def routes(engine) -> list[web.RouteDef]:
+    """The builder's routes."""
+    return [
+        web.post("/build", functools.partial(_build, engine)),
+        web.post("/build/prune", functools.partial(_prune, engine)),
+        web.post("/build/cancel", _cancel),
+    ]
+
+
+def refuse(query: Mapping[str, str]) -> None:
+    """Raise NotDone for what would give another image than the one asked for."""
+    if query.get("version", "1") not in ("", "1"):
+        raise NotDone(f"A build with version={query['version']} is BuildKit's; {CLASSIC}")
+    for name in ("session", "outputs"):
+        if query.get(name, "") not in NOTHING:
+            raise NotDone(f"{name}= is BuildKit's; {CLASSIC}")
+    if query.get("remote"):
+        raise NotDone("The pocket engine does not fetch a context from remote=: send it as the body, as a tar archive.")
+    if query.get("squash", "").lower() not in ("", "0", "false"):
+        raise NotDone("The pocket engine does not squash layers: copy what is needed into a second stage instead.")
+    if query.get("extrahosts", "") not in NOTHING:
+        raise NotDone("The pocket engine does not add hosts to a build (extrahosts).")
+    check_platform(query.get("platform", ""))
+
+
+def options(query: MultiMapping[str], flags: Mapping[str, bool]) -> Options:
+    """The builder's options. flags: nocache, pull, rm, forcerm. Raises BadRequest."""
+    buildargs = _texts(query.get("buildargs"), "build args", may_be_null=True)
+    labels = _texts(query.get("labels"), "labels")
+    cache_from = json_value(query.get("cachefrom") or "[]", "cachefrom") or []
+    if not isinstance(cache_from, list) or not all(isinstance(one, str) for one in cache_from):
+        raise BadRequest("invalid cachefrom: a JSON list of image names is expected")
+    return Options(
+        dockerfile=query.get("dockerfile") or "Dockerfile",
+        tags=[tag for tag in query.getall("t", []) if tag],
+        target=query.get("target", ""),
+        buildargs=buildargs,
+        labels=labels,
+        network=query.get("networkmode", ""),
+        platform=query.get("platform", ""),
+        cache_from=cache_from,
+        **flags,
+    )
+
+
+def _texts(text: str | None, what: str, may_be_null: bool = False) -> dict:
+    value = json_value(text, what) if text else {}
+    allowed = str | None if may_be_null else str
+    if value is not None and not (isinstance(value, dict) and all(isinstance(one, allowed) for one in value.values())):
+        raise BadRequest(f"invalid {what}: a JSON object of strings is expected")
+    return value or {}
+
+
+def limits_asked(query: Mapping[str, str]) -> list[str]:
+    """The parameters that ask for a limit."""
+    return [name for name in LIMITS if query.get(name, "") not in NOTHING and not query.get(name, "").startswith("-")]
+
+
+async def _build(engine, request: web.Request) -> web.StreamResponse:
+    from ..build import build  # not at the top: the builder is large, and most of the API does without it
+
+    query = request.query
+    refuse(query)
+    # docker-py leaves `rm` out for False, the command line sends rm=1; moby takes no value for false, too.
+    flags = {name: flag(request, name) for name in ("nocache", "pull", "rm", "forcerm")}
+    asked, limits, quiet = options(query, flags), limits_asked(query), flag(request, "q")
+    for name in ("memory", "memswap", "cpushares", "cpuperiod", "cpuquota", "shmsize"):
+        number(request, name)
+    async with spooled(request, engine.work) as context:
+
+        def produce(say: Say, stop: threading.Event) -> None:
+            if limits:
+                say(
+                    {
+                        "stream": f" ---> [Warning] The pocket engine sets no limits: {', '.join(limits)} has no effect.\n"
+                    }
+                )
+            if not quiet:
+                tell_tagged(engine, build(engine, context, asked, say, stop), asked.tags)
+                return
+            held: list[dict] = []
+            try:
+                image = build(engine, context, asked, held.append, stop)
+            except EngineError:
+                for message in held:  # of a build that failed, all that was held back is told
+                    say(message)
+                raise
+            tell_tagged(engine, image, asked.tags)
+            say({"stream": f"{image}\n"})
+
+        return await json_stream(request, produce)
+
+
+async def _prune(engine, request: web.Request) -> web.Response:
+    """The cache is what has no name: the images of the steps, kept so that the next build finds them."""
+    filters = parse(request.query.get("filters"), PRUNE_FILTERS)
+    if number(request, "keep-storage"):
+        raise NotDone("The pocket engine prunes all of the cache or none: leave keep-storage out.")
+    answer = await asyncio.to_thread(pruned, engine, filters, True)
+    removed = [one["Deleted"] for one in answer["ImagesDeleted"] or [] if "Deleted" in one]
+    return json_answer({"CachesDeleted": removed, "SpaceReclaimed": answer["SpaceReclaimed"]})
+
+
+async def _cancel(request: web.Request) -> web.Response:
+    raise NotDone("The pocket engine has no /build/cancel: it stops a build when its client hangs up.")

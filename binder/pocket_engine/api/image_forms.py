@@ -1,0 +1,142 @@
+"""An image of the store in the forms in which the API shows it: one line of a list, everything, its history."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from ..errors import NotFound
+from .filters import created
+
+ZERO_TIME = "0001-01-01T00:00:00Z"  # how Go writes "never"
+BEFORE_1970 = -62135596800  # the same in seconds
+EMPTY_CONFIG = {  # the fields that Docker always sends, whether the image has them or not
+    "Hostname": "",
+    "Domainname": "",
+    "User": "",
+    "AttachStdin": False,
+    "AttachStdout": False,
+    "AttachStderr": False,
+    "Tty": False,
+    "OpenStdin": False,
+    "StdinOnce": False,
+    "Env": None,
+    "Cmd": None,
+    "Image": "",
+    "Volumes": None,
+    "WorkingDir": "",
+    "Entrypoint": None,
+    "OnBuild": None,
+    "Labels": None,
+}
+
+
+def seconds(time: str | None) -> int:
+    """An RFC 3339 time as whole seconds since 1970; Go's zero time where there is none."""
+    found = created(time)
+    return BEFORE_1970 if found is None else int(found // 1)
+
+
+def diff_ids(image) -> list[str]:
+    """The layers of an image, the lowest first."""
+    return list((image.config.get("rootfs") or {}).get("diff_ids") or [])
+
+
+def labels(image) -> dict[str, str]:
+    """The labels of an image; {} where there are none."""
+    return (image.config.get("config") or {}).get("Labels") or {}
+
+
+def layer_size(layers, diff_id: str) -> int:
+    """Bytes of a layer's content; 0 where the layer is missing."""
+    with contextlib.suppress(NotFound, KeyError, FileNotFoundError):
+        return layers.layer(diff_id).size
+    return 0
+
+
+def shared_sizes(images: Iterable, layers) -> dict[str, int]:
+    """{image id: bytes in layers that another image has too}."""
+    images = list(images)
+    users = Counter(diff_id for image in images for diff_id in set(diff_ids(image)))
+    shared = {diff_id: layer_size(layers, diff_id) for diff_id, count in users.items() if count > 1}
+    return {image.id: sum(shared.get(diff_id, 0) for diff_id in diff_ids(image)) for image in images}
+
+
+def summary(image, tags: list[str], digests: list[str], version: tuple[int, int], **counts: int) -> dict:
+    """One entry of the list. counts: Containers and SharedSize, -1 where they were not asked for.
+
+    API 1.43 and older name what has no name "<none>:<none>", and repeat the size as VirtualSize.
+    """
+    old = version < (1, 43)
+    entry = {
+        "Containers": -1,
+        "Created": seconds(image.config.get("created")),
+        "Id": image.id,
+        "Labels": labels(image) or None,
+        "ParentId": image.parent or "",
+        "RepoDigests": digests or (["<none>@<none>"] if old and not tags else []),
+        "RepoTags": tags or (["<none>:<none>"] if old else []),
+        "SharedSize": -1,
+        "Size": image.size,
+        **counts,
+    }
+    return {**entry, "VirtualSize": image.size} if version < (1, 44) else entry
+
+
+def inspection(image, tags: list[str], digests: list[str], version: tuple[int, int]) -> dict:
+    """Everything about an image, as GET /images/{name}/json has it."""
+    config = image.config
+    history = config.get("history") or []
+    layers = diff_ids(image)
+    about = {
+        "Id": image.id,
+        "RepoTags": tags,
+        "RepoDigests": digests,
+        "Parent": image.parent or "",
+        "Comment": config.get("comment") or (history[-1].get("comment", "") if history else ""),
+        "Created": config.get("created") or ZERO_TIME,
+        "Container": config.get("container") or "",
+        "ContainerConfig": {**EMPTY_CONFIG, **(config.get("container_config") or {})},
+        "DockerVersion": config.get("docker_version") or "",
+        "Author": config.get("author") or "",
+        "Config": {**EMPTY_CONFIG, **(config.get("config") or {})},
+        "Architecture": config.get("architecture") or "",
+        "Os": config.get("os") or "",
+        "Size": image.size,
+        "GraphDriver": {"Data": None, "Name": "pocket"},
+        "RootFS": {"Type": "layers", **({"Layers": layers} if layers else {})},
+        "Metadata": {"LastTagTime": ZERO_TIME},
+    }
+    if config.get("variant"):
+        about["Variant"] = config["variant"]
+    if config.get("os.version"):
+        about["OsVersion"] = config["os.version"]
+    return {**about, "VirtualSize": image.size} if version < (1, 44) else about
+
+
+def history(image, layers, ids: list[str], tags: Mapping[str, list[str]]) -> list[dict]:
+    """The steps that made an image, newest first.
+
+    ids: the image's, its parent's, and so on: each step so far is an image of its own; those of a loaded image's steps
+    are not known. Steps and layers are paired in order, steps marked as empty having none (OCI image spec, "history").
+    """
+    remaining = iter(diff_ids(image))
+    steps = []
+    for step in image.config.get("history") or []:
+        layer = None if step.get("empty_layer") else next(remaining, None)
+        steps.append(
+            {
+                "Comment": step.get("comment") or "",
+                "Created": seconds(step.get("created")),
+                "CreatedBy": step.get("created_by") or "",
+                "Id": "<missing>",
+                "Size": layer_size(layers, layer) if layer else 0,
+                "Tags": None,
+            }
+        )
+    steps.reverse()
+    for step, known in zip(steps, ids):
+        step["Id"] = known
+        step["Tags"] = tags.get(known) or None
+    return steps

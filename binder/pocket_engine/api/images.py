@@ -1,0 +1,196 @@
+"""Images: what there is, what it is made of, its names, and getting rid of it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from ..errors import BadRequest, NotDone, NotFound
+from ..store.references import tagged
+from . import image_forms
+from .answers import api_version, flag, json_answer
+from .filters import Filters, labels_match, moment, parse, reference_matches
+
+LIST_FILTERS = ("label", "label!", "dangling", "reference", "before", "since", "until")
+PRUNE_FILTERS = ("label", "label!", "dangling", "until")
+
+
+def routes(engine) -> list[web.RouteDef]:
+    """What images are asked for, apart from their transport (see transport.py)."""
+    bound = functools.partial
+    return [
+        web.get("/images/json", bound(_list, engine), allow_head=False),
+        web.get("/images/search", _search, allow_head=False),
+        web.post("/images/prune", bound(_prune, engine)),
+        web.get("/images/{name:.+}/json", bound(_inspect, engine), allow_head=False),
+        web.get("/images/{name:.+}/history", bound(_history, engine), allow_head=False),
+        web.post("/images/{name:.+}/tag", bound(_tag, engine)),
+        web.delete("/images/{name:.+}", bound(_delete, engine)),
+    ]
+
+
+async def _list(engine, request: web.Request) -> web.Response:
+    filters = parse(request.query.get("filters"), LIST_FILTERS)
+    if request.query.get("filter"):  # API 1.24 and older
+        filters["reference"] = [*filters["reference"], request.query["filter"]]
+    options = dict(everything=flag(request, "all"), shared=flag(request, "shared-size"), version=api_version(request))
+    return json_answer(await asyncio.to_thread(summaries, engine, filters, **options))
+
+
+def summaries(
+    engine, filters: Filters, *, everything: bool, shared: bool, version: tuple[int, int], users: bool = False
+) -> list[dict]:
+    """The list of images, newest first. everything: the builder's steps too; users: counts containers.
+
+    An image without a name that others are built on is a step; one that none is built on is dangling.
+    """
+    images = engine.images
+    known = images.all()
+    wanted = _selection(images, filters)
+    sizes = image_forms.shared_sizes(known, engine.layers) if shared else {}
+    dangling = filters.truth("dangling")
+    listed = []
+    for image in known:
+        if not wanted(image):
+            continue
+        tags, digests = images.tags(image.id), images.digests(image.id)
+        if filters["reference"]:
+            tags, digests = _matching(filters["reference"], tags), _matching(filters["reference"], digests)
+        if not _is_listed(images, image, tags, digests, everything, dangling, bool(filters["reference"])):
+            continue
+        counts = {"SharedSize": sizes[image.id]} if shared else {}
+        if users:
+            counts["Containers"] = len(used_by(engine, image.id))
+        listed.append(image_forms.summary(image, tags, digests, version, **counts))
+    return sorted(listed, key=lambda entry: entry["Created"], reverse=True)
+
+
+def _matching(patterns: list[str], names: list[str]) -> list[str]:
+    return [name for name in names if any(reference_matches(pattern, name) for pattern in patterns)]
+
+
+def _is_listed(images, image, tags, digests, everything: bool, dangling: bool | None, by_name: bool) -> bool:
+    if tags or digests:
+        return not (dangling and tags)
+    if by_name or dangling is False:
+        return False
+    return (everything and not dangling) or not images.children(image.id)
+
+
+def _selection(images, filters: Filters):
+    """The filters that look at an image alone. Raises NotFound for before= or since= of an image that is not there."""
+    before, since = (
+        image_forms.created(images.find(name).config.get("created")) if (name := filters.one(which)) else None
+        for which in ("before", "since")
+    )
+    until = moment(filters.one("until")) if filters.one("until") else None
+
+    def wanted(image) -> bool:
+        made = image_forms.seconds(image.config.get("created"))
+        exactly = image_forms.created(image.config.get("created")) or made
+        return (
+            (before is None or exactly < before)
+            and (since is None or exactly > since)
+            and (until is None or exactly <= until)
+            and labels_match(filters["label"], image_forms.labels(image))
+            and not any(labels_match([one], image_forms.labels(image)) for one in filters["label!"])
+        )
+
+    return wanted
+
+
+async def _inspect(engine, request: web.Request) -> web.Response:
+    def inspect() -> dict:
+        image = engine.images.find(request.match_info["name"])
+        tags, digests = engine.images.tags(image.id), engine.images.digests(image.id)
+        return image_forms.inspection(image, tags, digests, api_version(request))
+
+    return json_answer(await asyncio.to_thread(inspect))
+
+
+async def _history(engine, request: web.Request) -> web.Response:
+    def history() -> list[dict]:
+        images = engine.images
+        image = images.find(request.match_info["name"])
+        ids, parent = [image.id], image.parent
+        while parent and parent not in ids:
+            ids.append(parent)
+            try:
+                parent = images.find(parent).parent
+            except NotFound:
+                break
+        return image_forms.history(image, engine.layers, ids, {one: images.tags(one) for one in ids})
+
+    return json_answer(await asyncio.to_thread(history))
+
+
+async def _tag(engine, request: web.Request) -> web.Response:
+    repository, tag = request.query.get("repo", ""), request.query.get("tag", "")
+    if not repository:
+        raise BadRequest("invalid reference format: repo= must not be empty")
+
+    def give() -> None:
+        image = engine.images.find(request.match_info["name"])
+        reference = f"{repository}:{tag}" if tag else repository
+        engine.images.tag(image.id, reference)
+        tell_tagged(engine, image.id, [reference])
+
+    await asyncio.to_thread(give)
+    return web.Response(status=201)
+
+
+async def _delete(engine, request: web.Request) -> web.Response:
+    name = request.match_info["name"]
+    if not name.strip():
+        raise BadRequest("image name cannot be blank")
+    options = dict(force=flag(request, "force"), noprune=flag(request, "noprune"))
+
+    def remove() -> list[dict]:
+        found = engine.images.find(name).id
+        gone = engine.images.remove(name, used_by=functools.partial(used_by, engine), **options)
+        tell_removed(engine, found, gone)
+        return gone
+
+    return json_answer(await asyncio.to_thread(remove))
+
+
+async def _prune(engine, request: web.Request) -> web.Response:
+    filters = parse(request.query.get("filters"), PRUNE_FILTERS)
+    dangling = filters.truth("dangling")
+    return json_answer(await asyncio.to_thread(pruned, engine, filters, dangling is not False))
+
+
+def pruned(engine, filters: Filters, dangling: bool) -> dict:
+    """Remove what no container uses: what has no name, or (not dangling) everything. The answer of POST /images/prune."""
+    labels = [*filters["label"], *(f"!{one}" for one in filters["label!"])]
+    until = moment(filters.one("until")) if filters.one("until") else None
+    gone, reclaimed = engine.images.prune(dangling, labels, until, functools.partial(used_by, engine))
+    for one in gone:
+        if "Deleted" in one:
+            tell_removed(engine, one["Deleted"], [one])
+    return {"ImagesDeleted": gone or None, "SpaceReclaimed": reclaimed}
+
+
+def tell_tagged(engine, image_id: str, references: Sequence[str]) -> None:
+    """Events for names that an image got; they are told in full, as in lists."""
+    for reference in references:
+        engine.events.publish("image", "tag", image_id, {"name": tagged(reference)})
+
+
+def tell_removed(engine, image_id: str, gone: list[dict]) -> None:
+    """Events for the lines that a removal answers with."""
+    for one in gone:
+        action, actor = ("untag", image_id) if "Untagged" in one else ("delete", one["Deleted"])
+        engine.events.publish("image", action, actor, {"name": one.get("Untagged") or actor})
+
+
+def used_by(engine, image_id: str) -> list[str]:
+    """The ids of the containers made from an image."""
+    return engine.containers.using(image_id)
+
+
+async def _search(request: web.Request) -> web.Response:
+    raise NotDone("The pocket engine does not search registries: look on https://hub.docker.com/search instead.")

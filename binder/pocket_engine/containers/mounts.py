@@ -1,0 +1,104 @@
+"""Folders of the host, and empty ones, that a container sees in its root filesystem."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import BadRequest, NotDone
+from ..run.jobs import Mount
+
+_NAMED = "The pocket engine has no volumes: bind a folder of the host instead (an absolute path)."
+
+
+class Wanted(NamedTuple):
+    """`source` None: an empty folder that is gone when the container stops (tmpfs)."""
+
+    target: str
+    source: Path | None
+    read_only: bool = False
+    mode: str = ""
+
+
+def wanted(host: Mapping[str, Any]) -> list[Wanted]:
+    """HostConfig's Binds, Mounts and Tmpfs. Raises BadRequest for invalid ones, NotDone for volumes.
+
+    A source named in Binds that does not exist is made, a source in Mounts has to exist: both as in Docker.
+    """
+    found = [_bind(text) for text in host.get("Binds") or []]
+    found += [_mount(mount) for mount in host.get("Mounts") or []]
+    found += [Wanted(_target(target), None, mode=options) for target, options in (host.get("Tmpfs") or {}).items()]
+    targets = [one.target for one in found]
+    for target in targets:
+        if targets.count(target) > 1:
+            raise BadRequest(f"Duplicate mount point: {target}")
+    return found
+
+
+def _bind(text: str) -> Wanted:
+    source, _, rest = text.partition(":")
+    target, _, mode = rest.partition(":")
+    if not target or ":" in mode:
+        raise BadRequest(f"invalid volume specification: '{text}'")
+    if not source.startswith("/"):
+        raise NotDone(_NAMED)
+    place = Path(source)
+    if not place.exists():
+        try:
+            place.mkdir(parents=True)
+        except OSError as error:
+            raise BadRequest(f"error while creating mount source path '{source}': {error.strerror}") from None
+    return Wanted(_target(target), place, "ro" in mode.split(","), mode)
+
+
+def _mount(mount: Mapping[str, Any]) -> Wanted:
+    kind, target = mount.get("Type") or "volume", _target(mount.get("Target") or "")
+    if kind == "tmpfs":
+        return Wanted(target, None)
+    if kind != "bind":
+        raise NotDone(_NAMED)
+    source = Path(mount.get("Source") or "")
+    if not source.is_absolute():
+        raise BadRequest(f"invalid mount config for type \"bind\": invalid mount path: '{source}' must be absolute")
+    if not source.exists():
+        raise BadRequest(f'invalid mount config for type "bind": bind source path does not exist: {source}')
+    return Wanted(target, source, bool(mount.get("ReadOnly")))
+
+
+def _target(path: str) -> str:
+    if not path.startswith("/"):
+        raise BadRequest(f"invalid mount path: '{path}' mount path must be absolute")
+    path = posixpath.normpath("/" + path.lstrip("/"))
+    if path == "/":
+        raise BadRequest("invalid specification: destination can't be '/'")
+    return path
+
+
+def for_job(mounts: list[Wanted], scratch: Path) -> tuple[Mount, ...]:
+    """As the runner takes them; the empty folders are made in `scratch`, which is the job's own."""
+    made = []
+    for number, one in enumerate(mounts):
+        source = one.source
+        if source is None:
+            source = scratch / f"tmpfs-{number}"
+            source.mkdir(parents=True, exist_ok=True)
+            source.chmod(0o1777)
+        made.append(Mount(source, one.target, one.read_only))
+    return tuple(made)
+
+
+def shown(mounts: list[Wanted]) -> list[dict]:
+    """As `inspect` shows them."""
+    return [
+        {
+            "Type": "bind" if one.source else "tmpfs",
+            "Source": str(one.source or ""),
+            "Destination": one.target,
+            "Mode": one.mode,
+            "RW": not one.read_only,
+            "Propagation": "rprivate" if one.source else "",
+        }
+        for one in mounts
+    ]

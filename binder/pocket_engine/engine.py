@@ -1,0 +1,57 @@
+"""The engine: its store, what runs programs, and what is running."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from pathlib import Path
+
+from .containers import Containers
+from .events import Events
+from .roots import Roots
+from .run.runner import probe
+from .store import Store
+
+
+class Engine:
+    """Everything that the API serves. One process has a store at a time; another one's attempt raises Conflict."""
+
+    def __init__(self, folder: Path, *, limit: int | None = None, runner_name: str | None = None):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.runner = probe(runner_name)
+        self.store = Store(self.folder, limit)
+        self.store.sweep()
+        self.blobs, self.layers, self.images = self.store.blobs, self.store.layers, self.store.images
+        self.work = self.folder / "work"
+        self.work.mkdir(exist_ok=True)
+        self.roots = Roots(self.folder / "trees", self.layers, self.runner.privileged)
+        self.roots.sweep()
+        _sweep_work(self.work)
+        self.events = Events()
+        self.containers = Containers(self)
+        self.id = self._id()
+        self.started = time.time()
+
+    def _id(self) -> str:
+        """The same for every start on this store."""
+        place = self.folder / "id"
+        if not place.exists():
+            place.write_text(str(uuid.uuid4()))
+        return place.read_text().strip()
+
+    def close(self) -> None:
+        """End every container and give the store free."""
+        self.containers.close()
+        self.store.close()
+
+
+def _sweep_work(folder: Path) -> None:
+    """What builds left that were killed."""
+    from .roots.filling import remove
+
+    for left in folder.iterdir():
+        if left.is_dir():
+            remove(left)
+        else:
+            left.unlink()

@@ -1,0 +1,1 @@
+"""Running a program in a root filesystem, and what stands between the two."""
