@@ -30,6 +30,7 @@ class Engine:
         _sweep_work(self.work)
         self.events = Events()
         self.containers = Containers(self)
+        self.images.used_by = self.containers.using
         self.id = self._id()
         self.started = time.time()
 

@@ -26,6 +26,7 @@ CONFIG = (
     "Env", "Cmd", "Entrypoint", "WorkingDir", "User", "Labels", "ExposedPorts", "Volumes", "Healthcheck",
     "StopSignal", "Shell", "OnBuild", "ArgsEscaped",
 )  # fmt: skip
+WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
 KINDS = {
     tarfile.REGTYPE: "file",
     tarfile.AREGTYPE: "file",
@@ -158,6 +159,7 @@ def plain(text: str) -> str:
     text = re.sub(r"\b[0-9a-f]{64}\b", "<id>", text)
     text = re.sub(r"[^\s'\"]*/overlay2/<id>/(merged|diff)", "", text)
     text = re.sub(r"\[([A-Z_ ]+)\] were not consumed", lambda names: " ".join(sorted(names[1].split())), text)
+    text = text.replace("failed to create task for container: ", "")  # newer versions of Docker begin so
     text = text.replace("\x1b[0m\x1b[91m", "")  # two pieces of standard error in a row
     text = re.sub(r"(Successfully tagged )\S+", r"\1<name>", text)
     return re.sub(r"(---> |Running in |intermediate container |Successfully built )[0-9a-f]{12}\b", r"\1<id>", text)
@@ -167,6 +169,8 @@ def differences(docker: Outcome, pocket: Outcome, case: Case) -> list[str]:
     """What the two engines do not agree about, one sentence each, but for what the case expects to differ."""
     if "everything" in case.differs:
         return []
+    if case.stricter:
+        return [] if case.stricter in pocket.error else [f"not refused: {pocket.error or 'built'}"]
     if bool(docker.error) != bool(pocket.error):
         return [f"Docker: {docker.error or 'built'}; pocket engine: {pocket.error or 'built'}"]
     found = []
@@ -175,7 +179,7 @@ def differences(docker: Outcome, pocket: Outcome, case: Case) -> list[str]:
         if name in case.differs or theirs == ours:
             continue
         if name == "layers":
-            found += layer_differences(theirs, ours, case.volatile)
+            found += layer_differences(theirs, ours, case)
         elif isinstance(theirs, dict):
             found += [
                 f"{name} {key}: {theirs.get(key)!r}, not {ours.get(key)!r}"
@@ -195,28 +199,42 @@ def line_differences(name: str, theirs: list, ours: list) -> list[str]:
     return [f"{name}, line {n}: {their!r}, not {our!r}" for n, (their, our) in enumerate(pairs, 1) if their != our]
 
 
-def layer_differences(theirs: list[list[Entry]], ours: list[list[Entry]], volatile: tuple[str, ...]) -> list[str]:
+def layer_differences(theirs: list[list[Entry]], ours: list[list[Entry]], case: Case) -> list[str]:
     """Where two stacks of layers differ; the order within a layer does not matter, once parents come first."""
     if len(theirs) != len(ours):
         return [f"{len(theirs)} layers, not {len(ours)}"]
     found = []
+    lower: set[str] = set()
     for number, (their, our) in enumerate(zip(theirs, ours, strict=True), 1):
-        before, after = by_path(their, volatile), by_path(our, volatile)
+        before, after = by_path(their, lower, case.volatile), by_path(our, lower, case.volatile)
         for path in sorted(before.keys() | after.keys()):
-            if before.get(path) != after.get(path):
-                found.append(f"layer {number}, {path}: {before.get(path)}, not {after.get(path)}")
+            if before.get(path) == after.get(path) or path not in after and matches(path, case.copied_up):
+                continue
+            found.append(f"layer {number}, {path}: {before.get(path)}, not {after.get(path)}")
         found += [f"layer {number}: {problem}" for problem in disorder(our)]
+        lower |= before.keys()
     return found
 
 
-def by_path(layer: list[Entry], volatile: tuple[str, ...]) -> dict[str, Entry]:
-    """The entries by path, volatile ones without size and sum."""
-    return {
-        entry.path: entry._replace(size=0, sha256="")
-        if any(fnmatch.fnmatch(entry.path, pattern) for pattern in volatile)
-        else entry
-        for entry in layer
-    }
+def by_path(layer: list[Entry], lower: set[str], volatile: tuple[str, ...]) -> dict[str, Entry]:
+    """The entries by path: volatile ones without size and sum, and without what overlayfs alone would write.
+
+    That is an opaque marker in a folder that no lower layer has, left by a rename; and Docker's name of another
+    whiteout in a whiteout's header, as overlayfs makes all of them hard links of one file.
+    """
+    found = {}
+    for entry in layer:
+        folder, _, name = entry.path.rpartition("/")
+        if name == OPAQUE and folder not in lower:
+            continue
+        if name.startswith(WHITEOUT):
+            entry = entry._replace(link="")
+        found[entry.path] = entry._replace(size=0, sha256="") if matches(entry.path, volatile) else entry
+    return found
+
+
+def matches(path: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatch(path, pattern) for pattern in patterns)
 
 
 def disorder(layer: list[Entry]) -> list[str]:

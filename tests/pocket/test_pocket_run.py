@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 from pocket_engine.errors import BadRequest, EngineError
-from pocket_engine.run import addresses, filter, lookup, owners, runner
+from pocket_engine.run import addresses, lookup, owners, runner
+from pocket_engine.run import filter as seccomp
 from pocket_engine.run.jobs import Job, Mount
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -98,15 +99,11 @@ def until(condition, seconds=10.0):
 def running(mark: str) -> list[int]:
     """Processes with this word among their arguments."""
     found = []
-    for name in filter_pids():
+    for name in filter(str.isdecimal, os.listdir("/proc")):
         with contextlib.suppress(OSError):
             if mark.encode() in Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0"):
                 found.append(int(name))
     return found
-
-
-def filter_pids() -> list[str]:
-    return [name for name in os.listdir("/proc") if name.isdecimal()]
 
 
 def test_a_job_sees_itself_as_root_in_its_root(run):
@@ -158,7 +155,7 @@ def test_stat_reads_the_guests_file_and_not_the_hosts(run, root):
 
 def test_statx_is_not_answered_from_the_host(run, root, tmp_path):
     """By a program that calls statx directly, wherever libc would."""
-    host = _copy_python(root)
+    host = os.path.realpath(sys.executable)
     code = (
         "import ctypes; c = ctypes.CDLL(None, use_errno=True); b = ctypes.create_string_buffer(256);"
         "r = c.syscall({'x86_64': 332, 'aarch64': 291}[__import__('os').uname().machine], -100, b'/etc/passwd', 0, 0x7ff, b);"
@@ -259,7 +256,8 @@ def test_when_the_engine_is_killed_its_jobs_end(a_runner, root, tmp_path):
 import sys, time; sys.path.insert(0, {str(Path(runner.__file__).parents[2])!r})
 from pathlib import Path
 from pocket_engine.run import jobs, runner
-job = jobs.Job(Path({str(root)!r}), ["sh", "-c", "setsid sleep 98764 & sleep 98764"], {{"PATH": {PATH!r}}}, Path({str(tmp_path)!r}))
+line = "setsid sleep 98764 & sleep 98764"
+job = jobs.Job(Path({str(root)!r}), ["sh", "-c", line], {{"PATH": {PATH!r}}}, Path({str(tmp_path)!r}))
 runner.probe({a_runner.name!r}).start(job, stdin=None, stdout=2, stderr=2)
 time.sleep(600)
 """
@@ -353,7 +351,7 @@ def test_addresses_beyond_loopback_move_to_it():
 
 
 def test_a_filter_is_a_whole_number_of_instructions_and_its_jumps_stay_inside():
-    code = filter.program(filter.UNTRANSLATED, filter.CHOWN + filter.NETWORK, final=True)
+    code = seccomp.program(seccomp.UNTRANSLATED, seccomp.CHOWN + seccomp.NETWORK, tracer=True)
     lines = [code[at : at + 8] for at in range(0, len(code), 8)]
     assert len(code) == 8 * len(lines) and lines[-1][0] == 0x06
     for at, line in enumerate(lines):
@@ -396,10 +394,6 @@ def _listening_at(port: int) -> set[str]:
             if line.split()[3] == "0A" and int(number, 16) == port:
                 found.add(address)
     return found
-
-
-def _copy_python(root: Path) -> str:
-    return os.path.realpath(sys.executable)
 
 
 def _libraries() -> tuple[Mount, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -190,8 +191,6 @@ changes = st.lists(
 
 def apply(root: Path, wanted) -> list:
     """Make what the changes ask for, as far as it can be made, in the root; the layer that does the same."""
-    import shutil
-
     layer: dict[str, tuple] = {}
     gone, opaque = [], []
     for kind, name, other in wanted:
@@ -200,7 +199,9 @@ def apply(root: Path, wanted) -> list:
         if any(str(one) in layer and layer[str(one)][0].kind != DIRECTORY for one in above):
             continue
         if kind == "gone":
-            if not os.path.lexists(place) or any(path == name or path.startswith(f"{name}/") for path in layer):
+            if not os.path.lexists(place) or any(
+                path == name or path.startswith(f"{name}/") for path in [*layer, *gone, *opaque]
+            ):
                 continue
             if not all((root / one).is_dir() and not (root / one).is_symlink() for one in above):
                 continue
@@ -208,7 +209,11 @@ def apply(root: Path, wanted) -> list:
             gone.append(str(Path(name).parent / f".wh.{Path(name).name}"))
             continue
         if kind == "opaque":
-            if not place.is_dir() or place.is_symlink() or any(path.startswith(f"{name}/") for path in layer):
+            if (
+                not place.is_dir()
+                or place.is_symlink()
+                or any(path.startswith(f"{name}/") for path in [*layer, *gone, *opaque])
+            ):
                 continue
             if not all((root / one).is_dir() and not (root / one).is_symlink() for one in above):
                 continue
@@ -219,8 +224,8 @@ def apply(root: Path, wanted) -> list:
         target = layer.get(other)
         if kind == "hard" and (target is None or target[0].kind != FILE or other == name):
             continue
-        if name in layer or any(path.startswith(f"{name}/") for path in layer):
-            continue
+        if name in layer or any(path.startswith(f"{name}/") for path in [*layer, *gone, *opaque]):
+            continue  # a layer that has something below a name has a folder there
         for one in above[::-1]:
             if (root / one).is_symlink() or not (root / one).is_dir():
                 (root / one).unlink(missing_ok=True)

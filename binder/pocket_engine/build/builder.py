@@ -41,7 +41,7 @@ class Build:
         self._quiet = False  # a trigger does not say which image it made
 
     def run(self) -> str:
-        with temporary(self.engine.work) as folder:
+        with temporary(self.engine.work) as folder, self.images.holding() as self.held:
             self.folder = Path(folder)
             try:
                 return self._build()
@@ -123,6 +123,8 @@ class Build:
     # Stages
 
     def _stage(self, stage: Stage, plan: Plan) -> None:
+        if stage.name and any(one.name == stage.name for one in self.done):
+            raise BadRequest(f"{stage.name} stage name already used")
         self._announce(stage.start)
         state = State(stage.name)
         base = expand(stage.base, self._predefined() | self.before, stage.start.escape)
@@ -224,10 +226,9 @@ class Build:
             changed = running.run(
                 self.engine.runner, tree, argv, state, extra, self._stream, self.stop, self.engine.work
             )
-            with self.images.holding() as held:
-                layer = tree.commit(**changed)
-                held.add(layer.diff_id)
-                image = commit.commit(self.images, state, cmd, layer.diff_id)
+            layer = tree.commit(**changed)
+            self.held.add(layer.diff_id)
+            image = commit.commit(self.images, state, cmd, layer.diff_id)
             if layer.diff_id == EMPTY:
                 tree.diff_ids = tree.diff_ids[:-1]
         self._made(image.id)
@@ -239,10 +240,9 @@ class Build:
             return
         upper = Upper(self.layers.view(state.diff_ids).entries)
         adding.lay(upper)
-        with self.images.holding() as held:
-            layer = upper.write(self.layers)
-            held.add(layer.diff_id)
-            image = commit.commit(self.images, state, cmd, layer.diff_id)
+        layer = upper.write(self.layers)
+        self.held.add(layer.diff_id)
+        image = commit.commit(self.images, state, cmd, layer.diff_id)
         self._made(image.id)
 
     def _workdir(self, step: Step, state: State) -> None:
@@ -254,17 +254,14 @@ class Build:
         upper = Upper(view.entries)
         place = upper.resolve(state.config["WorkingDir"])
         entry = view.entries.get(place)
-        with self._container(), self.images.holding() as held:
-            diff_id = None
-            if place and entry is None:
-                try:
-                    upper.make_folders(place, (0, 0), self._age(state))
-                except NotADirectoryError as error:
-                    raise BadRequest(f"lstat /{place}: not a directory") from error
-                diff_id = upper.write(self.layers).diff_id
-                held.add(diff_id)
-            elif place and entry.kind != DIRECTORY:
-                raise BadRequest(f"Cannot mkdir: /{place} is not a directory")
+        if place and entry and entry.kind != DIRECTORY:
+            raise BadRequest(f"Cannot mkdir: /{place} is not a directory")
+        try:
+            upper.make_folders(place, (0, 0), self._age(state))
+        except NotADirectoryError:
+            raise BadRequest(f"lstat /{place}: not a directory") from None
+        with self._container():
+            diff_id = upper.write(self.layers).diff_id if upper.puts else None
             image = commit.commit(self.images, state, cmd, diff_id)
         self._made(image.id)
 
@@ -313,6 +310,7 @@ class Build:
         return _Container(self)
 
     def _made(self, image: str) -> None:
+        self.held.add(image)
         if not self._quiet:
             self._stream(f" ---> {_short(image)}\n")
 

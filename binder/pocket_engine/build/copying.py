@@ -83,9 +83,13 @@ def unpackable(item: Item, folder: Path) -> Item:
             return item
         return Item(item.source, item.path, item.name, item.digest, Context(spool, inner))
     except (BadRequest, tarfile.TarError) as error:
-        if "refused" in str(error) or "leads out" in str(error):
-            raise
-        return item
+        if (
+            "not a readable tar" in str(error)
+            or "ends in the middle" in str(error)
+            or isinstance(error, tarfile.TarError)
+        ):
+            return item  # no archive after all: it is copied as it is
+        raise
 
 
 def _is_old_tar(block: bytes) -> bool:
@@ -115,7 +119,10 @@ def copy(
         raise BadRequest(
             f"When using {verb} with more than one source file, the destination must be a directory and end with a /"
         )
-    place = upper.resolve(dest)
+    try:
+        place = upper.resolve(dest)
+    except BadRequest as error:
+        raise BadRequest(f"failed to copy files: evalSymlinksInScope: {error.message}") from None
     for item in items:
         try:
             if item.archive:

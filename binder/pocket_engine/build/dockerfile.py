@@ -95,8 +95,6 @@ def parse(text: str) -> Plan:
         step = _step(instruction, found.escape_token)
         if step.name == "FROM":
             stage = _stage(step)
-            if stage.name and any(one.name == stage.name for one in plan.stages):
-                raise BadRequest(f"{stage.name} stage name already used")
             plan.stages.append(stage)
         elif plan.stages:
             plan.stages[-1].steps.append(step)
@@ -130,7 +128,7 @@ def parse_line(text: str) -> Step:
     try:
         found = parse_dockerfile_ast(text)
     except DockerfileSyntaxError as error:
-        raise BadRequest(str(error)) from None
+        raise BadRequest(re.sub(r"^Dockerfile parse error( on line \d+)?: ", "", str(error))) from None
     if len(found.instructions) != 1:
         raise BadRequest(f"this is not one instruction of a Dockerfile: {text}")
     return _step(found.instructions[0], found.escape_token)

@@ -34,7 +34,7 @@ def inspection(container: Container, size: bool = False) -> dict:
         "ProcessLabel": "",
         "AppArmorProfile": "",
         "ExecIDs": [one.id for one in list(container.execs.values()) if one.running] or None,
-        "HostConfig": {"NetworkMode": "default", "AutoRemove": False, **record.host},
+        "HostConfig": _host(record.host),
         "GraphDriver": {"Name": "pocket", "Data": {"Root": str(container.folder / "root" / "root")}},
         "Mounts": mounts.shown(mounts.wanted(record.host)),
         "Config": {"Domainname": "", "OnBuild": None, **record.config, "Image": record.image},
@@ -43,6 +43,17 @@ def inspection(container: Container, size: bool = False) -> dict:
     if size:
         found |= {"SizeRw": 0, "SizeRootFs": container.root.size()}
     return found
+
+
+def _host(asked: dict) -> dict:
+    """HostConfig with the defaults that clients look at without asking whether they are there."""
+    log = asked.get("LogConfig") or {}
+    return {
+        "NetworkMode": "default",
+        "AutoRemove": False,
+        **asked,
+        "LogConfig": {"Type": log.get("Type") or "json-file", "Config": log.get("Config") or {}},
+    }
 
 
 def state(container: Container) -> dict:

@@ -13,7 +13,7 @@ import struct
 
 ALLOW, ERRNO, NOTIFY = 0x7FFF0000, 0x00050000, 0x7FC00000
 _LOAD, _EQUAL, _MORE_OR_EQUAL, _RETURN = 0x20, 0x15, 0x35, 0x06  # BPF_LD|W|ABS, JMP|JEQ|K, JMP|JGE|K, RET|K
-_ENOSYS, _EINVAL = 38, 22
+_ENOSYS, _EINVAL, _TRACEME = 38, 22, 0
 _SET_SECCOMP, _SET_MODE_FILTER, _NEW_LISTENER, _NO_NEW_PRIVS = 22, 1, 1 << 3, 38
 
 # Numbers per architecture: (AUDIT_ARCH_…, seccomp's own number, {name: number}). From 403 on, all have the same ones.
@@ -22,13 +22,13 @@ _ARCHITECTURES = {
         0xC000003E,
         317,
         {"bind": 49, "listen": 50, "connect": 42, "chown": 92, "fchown": 93, "lchown": 94, "fchownat": 260}
-        | {"statx": 332, "renameat2": 316, "prctl": 157, "seccomp": 317},
+        | {"statx": 332, "renameat2": 316, "prctl": 157, "ptrace": 101, "seccomp": 317},
     ),
     "aarch64": (
         0xC00000B7,
         277,
         {"bind": 200, "listen": 201, "connect": 203, "fchown": 55, "fchownat": 54}
-        | {"statx": 291, "renameat2": 276, "prctl": 167, "seccomp": 277},
+        | {"statx": 291, "renameat2": 276, "prctl": 167, "ptrace": 117, "seccomp": 277},
     ),
 }
 _X86_32 = (0x40000003, {"prctl": 172, "statx": 383, "renameat2": 353, "seccomp": 354})
@@ -57,11 +57,12 @@ def numbers() -> dict[str, int]:
     return _ARCHITECTURES[machine()][2] | _SHARED
 
 
-def program(missing: tuple[str, ...], notified: tuple[str, ...], final: bool = False) -> bytes:
+def program(missing: tuple[str, ...], notified: tuple[str, ...], tracer: bool = False) -> bytes:
     """The filter: `missing` calls answer ENOSYS, `notified` ones ask the listener, all others are allowed.
 
-    final: prctl(PR_SET_SECCOMP) answers EINVAL, as on a kernel without it, or asks the listener if anything does. A 32-bit program of an x86_64 machine has its
-    missing calls answered, but nothing is asked; x32 is refused.
+    tracer: what runs under it is PRoot. It finds no seccomp in this kernel (prctl answers EINVAL), and the listener is
+    asked when a program lets itself be traced. A 32-bit program of an x86_64 machine has its missing calls answered,
+    but nothing is asked; x32 is refused.
     """
     name = machine()
     audit, _, own = _ARCHITECTURES[name]
@@ -71,10 +72,9 @@ def program(missing: tuple[str, ...], notified: tuple[str, ...], final: bool = F
         out = [(_LOAD, 0, 0, 0)]
         if known is table and name == "x86_64":
             out += [(_MORE_OR_EQUAL, 0, 1, 0x40000000), (_RETURN, 0, 0, ERRNO | _ENOSYS)]
-        if final and "prctl" in known:
-            refusal = NOTIFY if asked else ERRNO | _EINVAL
-            wanted = [(_LOAD, 0, 0, 16), (_EQUAL, 0, 1, _SET_SECCOMP), (_RETURN, 0, 0, refusal), (_LOAD, 0, 0, 0)]
-            out += [(_EQUAL, 0, len(wanted), known["prctl"]), *wanted]
+        if tracer:
+            out += _when(known.get("prctl"), _SET_SECCOMP, ERRNO | _EINVAL)
+            out += _when(known.get("ptrace"), _TRACEME, NOTIFY) if asked else []
         for calls, answer in ((missing, ERRNO | _ENOSYS), (asked, NOTIFY)):
             for number in sorted(known[call] for call in calls if call in known):
                 out += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, answer)]
@@ -89,6 +89,14 @@ def program(missing: tuple[str, ...], notified: tuple[str, ...], final: bool = F
         code += [(_EQUAL, 0, len(block), arch), *block]
     code.append((_RETURN, 0, 0, ALLOW))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
+
+
+def _when(number: int | None, first: int, answer: int) -> list[tuple[int, int, int, int]]:
+    """Instructions that answer this call if its first argument is `first`."""
+    if number is None:
+        return []
+    body = [(_LOAD, 0, 0, 16), (_EQUAL, 0, 1, first), (_RETURN, 0, 0, answer), (_LOAD, 0, 0, 0)]
+    return [(_EQUAL, 0, len(body), number), *body]
 
 
 def install(code: bytes, listen: bool) -> int:

@@ -55,7 +55,7 @@ def run(plan: dict, channel: socket.socket) -> None:
         os.chdir(plan["cwd"])
     plan["step"] = "filter"
     if plan["missing"] or plan["notified"]:
-        code = seccomp.program(tuple(plan["missing"]), tuple(plan["notified"]), plan.get("final", False))
+        code = seccomp.program(tuple(plan["missing"]), tuple(plan["notified"]), plan.get("tracer", False))
         listener = seccomp.install(code, bool(plan["notified"]))
         if listener >= 0:
             channel.sendmsg([b"L"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [listener]))])

@@ -5,7 +5,8 @@ where the job only believes itself to be root, so that what it wanted can be wri
 
 PRoot translates paths when it stops a call, and the kernel asks the filter after that stop (since Linux 4.8), so the path
 of a chown is one of the host's by then: but only where PRoot stops every call, not where its own filter picks them,
-because a notification takes precedence over that. Hence `final` in filter.program: PRoot finds that it may not filter.
+because a notification takes precedence over that. Hence `tracer` in filter.program: PRoot finds that it may not filter.
+Debian builds PRoot 5.1 without that filter anyway. dpkg and gcc: 9.0 s with bubblewrap, 11.2 s so.
 """
 
 from __future__ import annotations
@@ -49,10 +50,10 @@ class Listener:
         fd: int,
         ports: dict[int, int],
         record: owners.Record | None = None,
-        filtering: Callable[[int], None] | None = None,
+        traced: Callable[[int], None] | None = None,
     ):
-        """filtering: called with the thread that wants a filter of its own, which it does not get."""
-        self._filtering = filtering
+        """traced: called with a program that is about to let itself be traced."""
+        self._traced = traced
         self._fd, self._ports, self._record = fd, ports, record
         self._names = {number: name for name, number in seccomp.numbers().items()}
         self._stop, self._wake = os.pipe()
@@ -100,10 +101,10 @@ class Listener:
         """0 for success, an errno, or None: the kernel shall carry it out."""
         if call.name in seccomp.CHOWN:
             return self._record.chown(call) if self._record else None
-        if call.name == "prctl":
-            if self._filtering:
-                self._filtering(call.pid)
-            return errno.EINVAL
+        if call.name == "ptrace":
+            if self._traced:
+                self._traced(call.pid)
+            return None
         if call.name == "listen":
             return self._listen(call)
         address = read(call.pid, call.args[1], min(_low(call.args[2]), 128))

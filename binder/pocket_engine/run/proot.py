@@ -56,6 +56,8 @@ class First:
 
     def ended_by(self) -> int:
         """The signal that ended it, once PRoot has collected it; 0 if none did, or before Linux 6.15."""
+        if not self.pid:
+            return 0
         info = bytearray(64)
         struct.pack_into("=Q", info, 0, _INFO_EXIT)
         with contextlib.suppress(OSError):
@@ -158,11 +160,8 @@ class PRoot:
         program = lookup.program(job)
         surroundings.working_folder(job)
         binds, root = _binds(job), Path(os.path.realpath(job.root))
-        taken = [
-            (surroundings.mount_point(replace(job, root=root), bind.target), bind)
-            for bind in binds
-            if bind.target != "/dev/shm"
-        ]
+        here = replace(job, root=root)
+        taken = [(surroundings.mount_point(here, bind.target), bind) for bind in binds if bind.target != "/dev/shm"]
         # PRoot would make these itself, and leave them there when it is killed.
         for path, bind in taken:
             _places.take(path, bind.source.is_dir())
@@ -179,7 +178,7 @@ class PRoot:
             "env": dict(job.env),
             "missing": [*seccomp.UNTRANSLATED, *seccomp.UNFILTERED, "seccomp"],
             "notified": notified if self.asks else [],
-            "final": self.asks,
+            "tracer": True,
         }
         listeners: list[Listener] = []
         first = First()

@@ -61,6 +61,9 @@ class Case:
     reason_for_difference says why.
     network: what RUN sees of one; "" is the engine's default.
     volatile: patterns of paths whose size and bytes differ from build to build.
+    copied_up: patterns of paths that a program opens for writing and leaves as they were: they are in Docker's layer,
+    since overlayfs copies a file when it is opened, and need not be in another engine's.
+    stricter: part of the pocket engine's refusal, where Docker builds what had better be refused.
     written: a hand-worked {path: text} of the finished image, where Docker's classic builder knows no such feature.
     """
 
@@ -75,6 +78,8 @@ class Case:
     reason_for_difference: str = ""
     differs: tuple[str, ...] = ()
     volatile: tuple[str, ...] = ()
+    copied_up: tuple[str, ...] = ()
+    stricter: str = ""
     written: Mapping[str, str] | None = None
 
     @property
