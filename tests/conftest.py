@@ -23,13 +23,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
-sys.path[:0] = [path for path in (str(NOTEBOOKS),) if path not in sys.path]
+WANTED = [str(ROOT / folder) for folder in ("notebooks", "binder", "tests/pocket")]
+sys.path[:0] = [path for path in WANTED if path not in sys.path]
 
 # A shell starts what it puts into the background with Ctrl-C ignored, and Python would keep it so: the tests that
 # interrupt a build, and the processes that they start, need it back.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import workshop  # noqa: E402
+from engines import pocket, pocket_engine_of_tests  # noqa: E402, F401
 from workshop.labels import tags_of  # noqa: E402
 
 

@@ -14,7 +14,19 @@ import pytest
 import workshop
 from conftest import everything, traces_of
 from test_building import TWO_STAGES
-from workshop import buildkit, buildkit_text, buildkit_trace, dockerfiles, engine, history, order, origins, stages, tidying, wire
+from workshop import (
+    buildkit,
+    buildkit_text,
+    buildkit_trace,
+    dockerfiles,
+    engine,
+    history,
+    order,
+    origins,
+    stages,
+    tidying,
+    wire,
+)
 from workshop.build_errors import BuildError
 
 RECIPE = """ARG TAG=1.37

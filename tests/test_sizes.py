@@ -30,7 +30,8 @@ def pushed_bytes(client, image: str, host: str) -> list[int]:
 @needs_registry
 def test_the_compressed_size_is_what_a_registry_stores(client, registry, busybox, app):
     """Of a layer that the engine compressed, that is. One that `docker load` handed to a containerd store uncompressed is
-    pushed as it is: then the registry has the bytes of its tar. Go's gzip, which engines use, gives machine code 3 % more than zlib."""
+    pushed as it is: then the registry has the bytes of its tar. Go's gzip, which engines use, makes 3 % more of machine
+    code than zlib."""
     (app / "words").write_bytes(b"".join(str(number).encode() for number in range(1_000_000)))
     build = workshop.build(client, app, "FROM busybox:1.37\nCOPY words /words\n")
     base, whole = workshop.sizes(client, [busybox, build.tag], compressed=True).to_dict("records")

@@ -22,7 +22,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import Pocket  # noqa: E402 - the folder is no package
+from engines import Pocket  # noqa: E402 - the folder is no package
 
 METHODS = ["GET", "POST", "DELETE", "HEAD", "PUT", "PATCH", "OPTIONS", "BREW", "get"]
 PATHS = """/_ping /version /info /system/df /events /auth /images/json /images/search /images/get /images/load /images/create

@@ -307,7 +307,7 @@ def test_a_client_that_hangs_up_does_not_disturb_the_next(pocket_engine_of_tests
 
 
 def test_a_port_needs_the_token(tmp_path):
-    from conftest import ROOT
+    from engines import ROOT
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

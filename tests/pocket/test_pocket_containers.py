@@ -16,8 +16,8 @@ from pathlib import Path
 
 import docker
 import pytest
-from conftest import Pocket
 from docker.errors import APIError, ContainerError, NotFound
+from engines import Pocket
 from pocket_engine.containers import users
 from pocket_engine.containers.forms import duration
 from pocket_engine.containers.health import Health

@@ -242,8 +242,10 @@ def digest(source: Source, path: str) -> str:
     for below in tree(source, path):
         entry = source.entries.get(below) or Entry(below, DIRECTORY)
         name = below[len(path) :]
-        total.update(repr((name, entry.kind if entry.kind != HARDLINK else FILE, entry.mode, entry.link if entry.kind == SYMLINK else "",
-                           entry.major, entry.minor, entry.xattrs)).encode("utf-8", "surrogateescape"))  # fmt: skip
+        kind = FILE if entry.kind == HARDLINK else entry.kind
+        link = entry.link if kind == SYMLINK else ""
+        told = (name, kind, entry.mode, link, entry.major, entry.minor, entry.xattrs)
+        total.update(repr(told).encode("utf-8", "surrogateescape"))
         if entry.kind in (FILE, HARDLINK):
             total.update(content_digest(source, below).encode())
     return total.hexdigest()
