@@ -318,6 +318,27 @@ def test_a_chown_to_the_engines_own_number_is_not_taken_for_root(a_runner, run, 
         assert [_owner(ran, root / "tmp" / name) for name in "ab"] == [(mine, mine), (0, 0)]
 
 
+def test_a_file_does_not_inherit_the_owner_of_a_deleted_one(a_runner, run, root):
+    # Filesystems give the number of a deleted file to the next one; sixteen tries make that as good as certain.
+    line = (
+        "cd /tmp; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do touch a$i; chown 5:5 a$i; rm a$i; touch b$i; done"
+    )
+    ran = run(line)
+    if not a_runner.privileged:
+        assert set(ran.process.owners().values()) <= {(5, 5)}
+        here = {(path.lstat().st_dev, path.lstat().st_ino) for path in (root / "tmp").iterdir()}
+        assert here & set(ran.process.owners()) == set()
+
+
+def test_a_job_that_is_killed_twice_was_still_killed(begin):
+    process = begin("sleep 98765")
+    process.kill()
+    process.kill()
+    assert process.wait(10) == 137
+    process.kill()
+    assert process.wait(10) == 137
+
+
 def test_a_chown_of_a_missing_file_fails(run):
     assert run("chown 1:1 /tmp/missing").status == 1
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class Process:
 
     def __init__(self, started: spawn.Started, listener: Listener | None, done):
         self.pid, self._popen, self._listener, self._done = started.pid, started.popen, listener, done
-        self._pidfd = _pidfd(started.pid)
+        self._pidfd, self._tidying = _pidfd(started.pid), threading.Lock()
 
     def wait(self, timeout: float | None = None) -> int:
         try:
@@ -52,7 +53,8 @@ class Process:
         return {}
 
     def _tidy(self) -> None:
-        done, self._done = self._done, None
+        with self._tidying:
+            done, self._done = self._done, None
         if done:
             done()
             if self._listener:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
+
+from . import births
 
 UNCHANGED = 0xFFFFFFFF
 _AT_FDCWD = 0xFFFFFF9C
@@ -19,11 +22,17 @@ class Record:
     `user`'s, so that the call may succeed; `original` finds out which of the two it was.
     """
 
-    def __init__(self, user: tuple[int, int], original: Callable[..., tuple[int, int] | None] | None = None):
-        self.user, self.original = user, original
+    def __init__(
+        self,
+        user: tuple[int, int],
+        root: Path | None = None,
+        original: Callable[..., tuple[int, int] | None] | None = None,
+    ):
+        self.user, self.root, self.original = user, root, original
         self._mine = (os.getuid(), os.getgid())
         self._lock = threading.Lock()
         self._known: dict[Key, tuple[int, int]] = {}
+        self._born: dict[Key, int] = {}
 
     def chown(self, call) -> int:
         """Take note of one call (see notify.Call). Returns 0; raises OSError where there is no such file."""
@@ -31,26 +40,36 @@ class Record:
 
         args = [arg & 0xFFFFFFFF for arg in call.args]
         if call.name == "fchown":
-            found, ids = os.stat(f"/proc/{call.pid}/fd/{args[0]}"), (args[1], args[2])
+            place, ids = f"/proc/{call.pid}/fd/{args[0]}".encode(), (args[1], args[2])
+            found, born = os.stat(place), births.birth(place, follow=True)
         else:
             at = call.name == "fchownat"
             path = read(call.pid, call.args[1 if at else 0], 4096).split(b"\0")[0]
             ids = (args[2], args[3]) if at else (args[1], args[2])
-            found = _stat(call.pid, args[0] if at else _AT_FDCWD, path)
-        self.note(found, self._meant(call, ids))
+            place, follow = _place(call.pid, args[0] if at else _AT_FDCWD, path)
+            found, born = os.stat(place, follow_symlinks=follow), births.birth(place, follow)
+        self.note(found, self._meant(call, ids), born)
         return 0
 
-    def note(self, found: os.stat_result, ids: tuple[int, int]) -> None:
-        """This file is to have this owner; UNCHANGED for a part that stays."""
+    def note(self, found: os.stat_result, ids: tuple[int, int], born: int = 0) -> None:
+        """This file, made at `born`, is to have this owner; UNCHANGED for a part that stays."""
         key = (found.st_dev, found.st_ino)
         with self._lock:
-            before = self._known.get(key, (UNCHANGED, UNCHANGED))
+            same = self._born.get(key, born) == born
+            before = self._known.get(key, (UNCHANGED, UNCHANGED)) if same else (UNCHANGED, UNCHANGED)
+            self._born[key] = born
             self._known[key] = tuple(old if new == UNCHANGED else new for old, new in zip(before, ids))
 
     def owners(self, before: Callable[[Key], tuple[int, int]] | None = None) -> dict[Key, tuple[int, int]]:
-        """{(st_dev, st_ino): (uid, gid)}; a part never set is as `before` says of that file, else the job's user's."""
+        """{(st_dev, st_ino): (uid, gid)}; a part never set is as `before` says of that file, else the job's user's.
+
+        Without the files that are gone and whose number another file has got since.
+        """
         with self._lock:
-            known = dict(self._known)
+            known, born = dict(self._known), dict(self._born)
+        if self.root is not None:
+            now = births.births(self.root, set(known))
+            known = {key: ids for key, ids in known.items() if now.get(key, born[key]) == born[key]}
         out = {}
         for key, ids in known.items():
             rest = before(key) if before and UNCHANGED in ids else self.user
@@ -66,9 +85,9 @@ class Record:
         return tuple(own if new == mine else new for new, mine, own in zip(ids, self._mine, self.user))
 
 
-def _stat(pid: int, folder: int, path: bytes) -> os.stat_result:
-    """The file that PRoot's path is for; it has followed links already where the call would."""
+def _place(pid: int, folder: int, path: bytes) -> tuple[bytes, bool]:
+    """Where the file is that PRoot's path is for, and whether to follow a link there: PRoot has where the call would."""
     if path.startswith(b"/"):
-        return os.lstat(path)
+        return path, False
     base = f"/proc/{pid}/cwd" if folder == _AT_FDCWD else f"/proc/{pid}/fd/{folder}"
-    return os.lstat(os.path.join(os.fsencode(base), path)) if path else os.stat(base)
+    return (os.path.join(base.encode(), path), False) if path else (base.encode(), True)

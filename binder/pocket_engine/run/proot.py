@@ -109,7 +109,7 @@ class Process:
     def kill(self, sig: int = signal.SIGKILL) -> None:
         """The first program gets it. SIGKILL: a stopped PRoot lets nothing go on that it traces, so none gets away."""
         if sig == signal.SIGKILL:
-            self._killed = self._popen.poll() is None
+            self._killed = self._killed or self._popen.poll() is None
             self._end_all()
             return
         while self._popen.poll() is None and not self._first.pid:
@@ -131,7 +131,8 @@ class Process:
         return self._record.owners(before)
 
     def _tidy(self) -> None:
-        done, self._done = self._done, None
+        with self._killing:
+            done, self._done = self._done, None
         if done:
             done()
             _guard.leave(self.pid)
@@ -170,7 +171,7 @@ class PRoot:
             for path, _ in reversed(taken):
                 _places.give(path, root)
 
-        record = owners.Record((job.uid, job.gid))
+        record = owners.Record((job.uid, job.gid), root)
         notified = [name for name in (*seccomp.CHOWN, *seccomp.NETWORK) if name != "connect" or job.ports]
         plan = {
             "program": self.program,
