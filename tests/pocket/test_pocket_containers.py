@@ -18,7 +18,7 @@ import docker
 import pytest
 from docker.errors import APIError, ContainerError, NotFound
 from engines import Pocket
-from pocket_engine.containers import users
+from pocket_engine import users
 from pocket_engine.containers.forms import duration
 from pocket_engine.containers.health import Health
 from pocket_engine.containers.inside import find

@@ -1,24 +1,11 @@
-"""USER and --chown: names of users and groups, looked up in the image's own /etc/passwd and /etc/group."""
+"""USER and --chown: names of users and groups, looked up in the layers of a stage."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import NamedTuple
 
 from ..errors import BadRequest
 from ..roots import Tree
 from ..store.view import View
-
-Read = Callable[[str], bytes | None]
-
-
-class User(NamedTuple):
-    """Whom a program runs as. groups: supplementary group ids."""
-
-    uid: int
-    gid: int
-    groups: list[int]
-    home: str
+from ..users import Read, User, resolve
 
 
 def of(user: str, tree: Tree) -> User:
@@ -38,29 +25,6 @@ def reader(view: View) -> Read:
             return file.read()
 
     return read
-
-
-def resolve(user: str, read: Read) -> User:
-    """ "name", "uid", "name:group", "uid:gid" (Dockerfile reference, USER; runc, libcontainer/user)."""
-    name, _, group = user.partition(":")
-    people = _table(read("etc/passwd"), 7)
-    groups = _table(read("etc/group"), 4)
-    uid, gid, home, login = 0, 0, "/", ""
-    found = next((one for one in people if one[0] == name), None) if name else None
-    if found is None:
-        number = _number(name or "0")
-        if number is None:
-            raise BadRequest(f"unable to find user {name}: no matching entries in passwd file")
-        uid = number
-        found = next((one for one in people if _number(one[2]) == uid), None)
-    if found:
-        login, uid, gid, home = found[0], _number(found[2]) or 0, _number(found[3]) or 0, found[5] or "/"
-    elif uid == 0:
-        home = "/root"
-    extra = sorted({_number(one[2]) or 0 for one in groups if login and login in one[3].split(",")})
-    if group:
-        gid, extra = _group(group, groups, f"unable to find group {group}: no matching entries in group file"), []
-    return User(uid, gid, extra, home)
 
 
 def owner(text: str, read: Read) -> tuple[int, int]:

@@ -7,10 +7,11 @@ import stat
 import threading
 from pathlib import Path
 
+from .. import users
 from ..roots import Tree, changes
 from ..roots.filling import remove
 from ..store.entries import FILE, Entry
-from . import inside, users
+from . import inside
 from .record import Record
 
 KINDS = {"changed": 0, "added": 1, "deleted": 2}  # of GET /containers/{id}/changes

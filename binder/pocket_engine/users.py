@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from ..errors import BadRequest
+from .errors import BadRequest
 
 LARGEST_ID = 2**31 - 1
 Read = Callable[[str], bytes | None]
