@@ -9,6 +9,7 @@ from pathlib import Path
 from .containers import Containers
 from .events import Events
 from .roots import Roots
+from .roots.filling import remove
 from .run.runner import probe
 from .store import Store
 
@@ -49,8 +50,6 @@ class Engine:
 
 def _sweep_work(folder: Path) -> None:
     """What builds left that were killed."""
-    from .roots.filling import remove
-
     for left in folder.iterdir():
         if left.is_dir():
             remove(left)

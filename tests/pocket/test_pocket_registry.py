@@ -23,8 +23,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import zstandard
+from pocket_engine import names
 from pocket_engine.errors import BadRequest, EngineError, Interrupted, NotFound
-from pocket_engine.registry import auth, connection, names, platforms, pull, push
+from pocket_engine.registry import auth, connection, platforms, pull, push
 from pocket_engine.registry import client as client_module
 from pocket_engine.registry.answers import AccessDenied, TooManyRequests
 from pocket_engine.store import Store

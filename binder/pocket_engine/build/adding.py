@@ -8,7 +8,8 @@ import posixpath
 import time
 from urllib.parse import urlsplit
 
-from e2b_dockerfile_utils import chomp_heredoc_content
+import requests
+from e2b_dockerfile_utils import ShellLex, chomp_heredoc_content
 
 from ..errors import BadRequest, NotFound
 from . import copying, users
@@ -108,16 +109,12 @@ def _written(docs, variables: dict[str, str], escape: str) -> list[copying.Item]
 
 def _filled(text: str, variables: dict[str, str], escape: str) -> str:
     """A heredoc's variables; its quotes are its own."""
-    from e2b_dockerfile_utils import ShellLex
-
     lex = ShellLex(escape, env=variables, skip_unset_env=False, skip_process_quotes=True, raw_quotes=True)
     return lex.process_word(text)
 
 
 def _fetched(url: str, dest: str, build) -> copying.Item:
     """ADD's download: mode 600, named after the URL's last part, the server's time (Dockerfile reference, ADD)."""
-    import requests
-
     name = posixpath.basename(urlsplit(url).path)
     if not name and dest.endswith("/"):
         raise BadRequest(f"cannot determine filename for source {url}")

@@ -9,7 +9,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from e2b_dockerfile_utils import PatternMatcher
+
+from .. import names
 from ..errors import BadRequest, EngineError, Interrupted, NotFound
+from ..registry import pull
 from ..roots import Tree
 from ..store.entries import DIRECTORY
 from ..store.images import Image
@@ -61,7 +65,7 @@ class Build:
             self._stream(f"\x1b[91m{words}\x1b[0m")
         self._early_arguments(plan)
         for stage in plan.stages:
-            self._stage(stage, plan)
+            self._stage(stage)
         self._warn_unused()
         image = self.done[-1].image
         assert image
@@ -92,8 +96,6 @@ class Build:
         """The client leaves out what .dockerignore names, but for two files that the builder itself needs."""
         if not self.context or ".dockerignore" not in self.context.entries:
             return
-        from e2b_dockerfile_utils import PatternMatcher
-
         try:
             matcher = PatternMatcher(self.context.read(".dockerignore").decode("utf-8", "replace").splitlines())
         except ValueError:
@@ -122,7 +124,7 @@ class Build:
 
     # Stages
 
-    def _stage(self, stage: Stage, plan: Plan) -> None:
+    def _stage(self, stage: Stage) -> None:
         if stage.name and any(one.name == stage.name for one in self.done):
             raise BadRequest(f"{stage.name} stage name already used")
         self._announce(stage.start)
@@ -171,8 +173,6 @@ class Build:
                 return self.images.find(name)
             except NotFound:
                 pass
-        from ..registry import names, pull
-
         repository, tag = names.split(name)
         told = pull(
             self.images, self.layers, self.engine.blobs, repository.familiar, tag or "latest",
@@ -220,7 +220,7 @@ class Build:
         cmd = running.recorded(argv, state, [name for name in self._predefined() if name not in state.args])
         if self._cached(state, cmd):
             return
-        with self._container():
+        with _Container(self):
             tree = self._tree(state)
             extra = {name: value for name, value in self._predefined().items() if name not in state.env()}
             changed = running.run(
@@ -247,7 +247,7 @@ class Build:
 
     def _workdir(self, step: Step, state: State) -> None:
         comment = configuring.workdir(step, state)
-        cmd = noted(state, f"{comment}")
+        cmd = noted(state, comment)
         if self._cached(state, cmd):
             return
         view = self.layers.view(state.diff_ids)
@@ -260,7 +260,7 @@ class Build:
             upper.make_folders(place, (0, 0), self._age(state))
         except NotADirectoryError:
             raise BadRequest(f"lstat /{place}: not a directory") from None
-        with self._container():
+        with _Container(self):
             diff_id = upper.write(self.layers).diff_id if upper.puts else None
             image = commit.commit(self.images, state, cmd, diff_id)
         self._made(image.id)
@@ -273,7 +273,7 @@ class Build:
     def _commit(self, state: State, cmd: list[str]) -> None:
         if self._cached(state, cmd):
             return
-        with self._container():
+        with _Container(self):
             image = commit.commit(self.images, state, cmd, None)
         self._made(image.id)
 
@@ -305,9 +305,6 @@ class Build:
         return self.tree
 
     # What is said
-
-    def _container(self) -> _Container:
-        return _Container(self)
 
     def _made(self, image: str) -> None:
         self.held.add(image)

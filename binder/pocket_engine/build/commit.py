@@ -8,6 +8,7 @@ import platform
 import secrets
 
 from .. import VERSION
+from ..errors import NotFound
 from ..store.images import Image, Images
 from .options import State
 
@@ -34,14 +35,14 @@ def key(state: State, cmd: list[str]) -> dict:
     return {**state.copy_config(), "Cmd": cmd}
 
 
-def cached(images: Images, state: State, cmd: list[str], base: bool = False) -> Image | None:
+def cached(images: Images, state: State, cmd: list[str]) -> Image | None:
     """The newest image that the same step made on the same parent (moby, image/cache)."""
     wanted = key(state, cmd)
     found = []
     for child in images.children(state.image) if state.image else _orphans(images):
         try:
             image = images.find(child)
-        except Exception:  # removed a moment ago
+        except NotFound:  # removed a moment ago
             continue
         if image.config.get("container_config") == wanted:
             found.append(image)

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from ..errors import BadRequest
+from ..store import rules
 from ..store.entries import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
+from ..store.view import Part, by_folder
 from .compression import opened
 
 MOST_FILES = 1_000_000
@@ -117,13 +119,13 @@ class Context:
         return self._children.get(path, [])
 
     def resolve(self, path: str, follow_last: bool = True) -> str:
-        return resolve(self.entries, path, follow_last)
+        return rules.resolve(self.entries, path, follow_last)
 
     def open(self, path: str) -> BinaryIO:
         entry = self.entries[path]
         if entry.kind == HARDLINK:
             return self.open(entry.link)
-        return Part(self._tar, entry.offset, entry.size)
+        return Part(open(self._tar, "rb"), entry.offset, entry.size)
 
     def read(self, path: str) -> bytes:
         """The content of a file, symbolic links followed inside the context. Raises KeyError."""
@@ -132,65 +134,6 @@ class Context:
             raise KeyError(path)
         with self.open(found.path) as file:
             return file.read()
-
-
-class Part:
-    """A stretch of a file, read as a file of its own."""
-
-    def __init__(self, path: Path, offset: int, size: int):
-        self._file = open(path, "rb")
-        self._file.seek(offset)
-        self._left = size
-
-    def read(self, count: int = -1) -> bytes:
-        data = self._file.read(self._left if count is None or count < 0 else min(count, self._left))
-        self._left -= len(data)
-        return data
-
-    def fileno(self) -> int:
-        return self._file.fileno()
-
-    def close(self) -> None:
-        self._file.close()
-
-    def __enter__(self) -> Part:
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
-
-
-def by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
-    """{folder: sorted names in it}; "" is the root."""
-    found: dict[str, list[str]] = {}
-    for path in paths:
-        if path:
-            found.setdefault(posixpath.dirname(path), []).append(posixpath.basename(path))
-    return {folder: sorted(names, key=os.fsencode) for folder, names in found.items()}
-
-
-def resolve(entries: dict[str, Entry], path: str, follow_last: bool = True) -> str:
-    """Where a path leads when "/" is the source's root. Raises BadRequest for circles of links."""
-    done: list[str] = []
-    parts = [part for part in path.split("/") if part not in ("", ".")][::-1]
-    followed = 0
-    while parts:
-        part = parts.pop()
-        if part == "..":
-            done = done[:-1]
-            continue
-        here = "/".join([*done, part])
-        entry = entries.get(here)
-        if entry and entry.kind == SYMLINK and (parts or follow_last):
-            followed += 1
-            if followed > 40:
-                raise BadRequest(f"too many links in {path}")
-            if entry.link.startswith("/"):
-                done = []
-            parts += [piece for piece in entry.link.split("/") if piece not in ("", ".")][::-1]
-            continue
-        done.append(part)
-    return "/".join(done)
 
 
 def matching(source: Source, pattern: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 from ..store.entries import DIRECTORY, FILE, OPAQUE, Entry
 from ..store.layers import Layer, Layers
-from .sources import resolve
+from ..store.rules import resolve
 
 Opener = Callable[[], BinaryIO]
 

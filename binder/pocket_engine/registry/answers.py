@@ -16,7 +16,7 @@ import requests
 import urllib3.exceptions
 
 from ..errors import EngineError, NotFound
-from .names import HUB, Repository, joined
+from ..names import HUB, Repository, joined
 
 
 class AccessDenied(EngineError):

@@ -17,9 +17,9 @@ from urllib.parse import urlencode
 import requests
 
 from ..errors import BadRequest
+from ..names import Repository
 from . import answers
 from .connection import Connection
-from .names import Repository
 
 CHALLENGE = re.compile(
     r'([A-Za-z][\w-]*)\s+((?:[\w-]+\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s",]+)\s*,?\s*)+)|([A-Za-z][\w-]*)'

@@ -13,10 +13,10 @@ import requests
 import urllib3.exceptions
 
 from ..errors import BadRequest, EngineError, Interrupted
+from ..names import DIGEST, Repository, is_loopback, joined
 from . import answers
 from .auth import Authorizer, credentials
 from .connection import Connection
-from .names import DIGEST, Repository, is_loopback, joined
 
 ATTEMPTS = 4  # requests, where a broken connection or an overloaded registry may be over soon
 MANIFEST_LIMIT = 4 << 20  # bytes; Docker's limit, too

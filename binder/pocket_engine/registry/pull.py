@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from urllib.parse import urlsplit
 
+from .. import names
 from ..errors import BadRequest, EngineError, Interrupted, NoSpace, NotFound
-from . import names, platforms
+from ..names import HUB, Repository, joined
+from . import platforms
 from .blob import CHUNK, BlobStream
 from .client import INDEXES, Client, Manifest
-from .names import HUB, Repository, joined
 from .progress import Say, Within, counter, step, streamed
 
 PARALLEL = 3  # layers at a time, as Docker

@@ -10,11 +10,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
+from .. import names
 from ..errors import BadRequest, Interrupted, NotFound
+from ..names import joined
 from ..store.blobs import no_space
-from . import names
 from .client import DOCKER_MANIFEST, BrokenUpload, Client, sha256
-from .names import joined
 from .progress import Say, counter, step, streamed
 
 ATTEMPTS = 3  # uploads of a layer whose connection breaks

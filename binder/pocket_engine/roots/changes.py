@@ -7,13 +7,13 @@ folder: every changed entry, the folders above it, whiteouts, and opaque markers
 
 from __future__ import annotations
 
-import ctypes
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from .. import births
 from ..store.entries import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry
 from .ledger import Ledger
 
@@ -30,12 +30,14 @@ Snapshot = dict[str, Seen]
 
 
 class Change(NamedTuple):
-    """One entry of the layer to be. `stat` is None for a marker; `link`: the earlier path of the same file, if any."""
+    """One entry of the layer to be. `stat`: of the file; for an opaque marker of its folder, for a whiteout None.
+    `link`: the earlier path of the same file, if any."""
 
     path: str
     stat: os.stat_result | None
     link: str = ""
     same: bool = False  # the file was there before, under this path
+    marker: bool = False
 
 
 def snapshot(root: Path) -> Snapshot:
@@ -92,18 +94,19 @@ def compare(root: Path, before: Snapshot) -> list[Change]:
                 wanted[folder] = Change(folder, now[folder], same=folder in before)
         wanted[path] = Change(path, status, link, same=bool(was and was.inode == status.st_ino and path not in opaque))
     gone = [path for path in before if path and path not in now]
-    markers = [f"{path}/{OPAQUE}" for path in opaque if os.path.dirname(path) not in opaque and path in before]
+    for path in opaque:
+        if os.path.dirname(path) not in opaque and path in before:
+            wanted[f"{path}/{OPAQUE}"] = Change(f"{path}/{OPAQUE}", now[path], marker=True)
     for path in gone:
         parent = os.path.dirname(path)
         if parent and not (parent in now and stat.S_ISDIR(now[parent].st_mode)):
             continue  # went with its folder
         if parent in opaque:
             continue
-        markers.append(os.path.join(parent, WHITEOUT + os.path.basename(path)))
+        marker = os.path.join(parent, WHITEOUT + os.path.basename(path))
+        wanted[marker] = Change(marker, None, marker=True)
         for folder in _above(path):
             wanted.setdefault(folder, Change(folder, now[folder], same=True))
-    for marker in markers:
-        wanted[marker] = Change(marker, None)
     return sorted(wanted.values(), key=lambda change: [os.fsencode(part) for part in _sorting(change.path)])
 
 
@@ -124,58 +127,39 @@ def _made_anew(root: Path, path: str, was: Seen, status: os.stat_result, began: 
     """True if a folder is not the one that was there: the old one was removed, and numbers of inodes are used again."""
     if was.inode != status.st_ino or not stat.S_ISDIR(was.mode):
         return True
-    born = _birth(os.path.join(root, path))
-    return born is not None and born > began
-
-
-class _Statx(ctypes.Structure):
-    """struct statx of statx(2), as far as the time of birth."""
-
-    _fields_ = [
-        ("mask", ctypes.c_uint32), ("skip1", ctypes.c_uint8 * 76), ("birth", ctypes.c_int64),
-        ("birth_ns", ctypes.c_uint32), ("skip2", ctypes.c_uint8 * 164),
-    ]  # fmt: skip
-
-
-def _birth(path: str) -> int | None:
-    """When a file was created, in nanoseconds; None where the filesystem does not say."""
-    statx = getattr(ctypes.CDLL(None, use_errno=True), "statx", None)
-    found = _Statx()
-    at_fdcwd, nofollow, btime = -100, 0x100, 0x800
-    if statx is None or statx(at_fdcwd, os.fsencode(path), nofollow, btime, ctypes.byref(found)):
-        return None
-    return found.birth * 10**9 + found.birth_ns if found.mask & btime else None
+    return births.birth(os.fsencode(os.path.join(root, path))) > began
 
 
 def write(writer, root: Path, change: Change, ledger: Ledger, owners: dict, user: tuple[int, int]) -> None:
     """Add one change to a layer being written."""
-    if change.stat is None:
-        writer.add(_marker(change.path, root, ledger, owners, user))
+    if change.marker:
+        writer.add(_marker(change, root, ledger, owners, user))
         return
     place = os.path.join(root, change.path)
-    status = os.lstat(place)
-    entry = _entry(change, status, place, ledger, owners, user)
+    entry = _entry(change, place, ledger, owners, user)
     if entry.kind != FILE:
         writer.add(entry)
         return
     if not os.access(place, os.R_OK, follow_symlinks=False):
-        os.chmod(place, stat.S_IMODE(status.st_mode) | 0o400)
+        os.chmod(place, stat.S_IMODE(change.stat.st_mode) | 0o400)
+        ledger.note(change.path, entry, os.lstat(place).st_mode)
     with open(os.open(place, os.O_RDONLY | os.O_NOFOLLOW), "rb") as content:
         writer.add(entry, content)
 
 
-def _marker(path: str, root: Path, ledger: Ledger, owners: dict, user: tuple[int, int]) -> Entry:
+def _marker(change: Change, root: Path, ledger: Ledger, owners: dict, user: tuple[int, int]) -> Entry:
     """A whiteout; the marker of a folder made anew has that folder's mode and owner, as Docker's export has it."""
-    if not path.endswith(OPAQUE):
-        return Entry(path, FILE, 0o600)
-    folder = os.path.dirname(path)
-    place = os.path.join(root, folder)
-    above = _entry(Change(folder, os.lstat(place)), os.lstat(place), place, ledger, owners, user)
-    return Entry(path, FILE, above.mode, above.uid, above.gid)
+    if change.stat is None:
+        return Entry(change.path, FILE, 0o600)
+    folder = os.path.dirname(change.path)
+    above = _entry(Change(folder, change.stat), os.path.join(root, folder), ledger, owners, user)
+    return Entry(change.path, FILE, above.mode, above.uid, above.gid)
 
 
-def _entry(change: Change, status: os.stat_result, place: str, ledger: Ledger, owners: dict, user) -> Entry:
-    path, kind = change.path, _kind(status.st_mode)
+def _entry(change: Change, place: str, ledger: Ledger, owners: dict, user: tuple[int, int]) -> Entry:
+    """Modes as the walk met them: a folder that was closed even to its owner has been opened since, to look into it."""
+    path, status = change.path, change.stat
+    kind = _kind(status.st_mode)
     known = ledger.entry(path) if change.same else None
     if not change.same:
         ledger.forget(path)
@@ -194,7 +178,7 @@ def _entry(change: Change, status: os.stat_result, place: str, ledger: Ledger, o
     size = status.st_size if kind == FILE else 0
     entry = Entry(path, kind, 0o777 if kind == SYMLINK else mode, uid, gid, size, status.st_mtime, link,
                   major=major, minor=minor, xattrs=xattrs)  # fmt: skip
-    ledger.note(path, entry, status.st_mode)
+    ledger.note(path, entry, os.lstat(place).st_mode)
     return entry
 
 

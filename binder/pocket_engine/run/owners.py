@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from . import births
+from .. import births
 
 UNCHANGED = 0xFFFFFFFF
 _AT_FDCWD = 0xFFFFFF9C

@@ -6,16 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from .. import names
 from ..errors import BadRequest
-
-_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
-_DOMAIN = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
-_REFERENCE = re.compile(
-    rf"(?P<name>(?:{_DOMAIN}/)?{_PART}(?:/{_PART})*)(?::(?P<tag>\w[\w.-]{{0,127}}))?(?:@(?P<digest>sha256:[0-9a-f]{{64}}))?",
-    re.ASCII,
-)
-_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
 
 
 class Reference(NamedTuple):
@@ -31,21 +23,13 @@ class Reference(NamedTuple):
 
 def parse(reference: str) -> Reference:
     """The grammar of github.com/distribution/reference. Raises BadRequest, worded as there."""
-    found = _REFERENCE.fullmatch(reference)
-    if not found or re.fullmatch("[0-9a-f]{64}", reference) or len(found["name"]) > 255:
-        if not found and _REFERENCE.fullmatch(reference.lower()):
-            raise BadRequest(f"invalid reference format: repository name ({reference[:200]}) must be lowercase")
-        raise BadRequest(f"invalid reference format: {reference[:200]!r} is no image name")
-    first, slash, rest = found["name"].partition("/")
-    has_domain = slash and ("." in first or ":" in first or first == "localhost" or first != first.lower())
-    if slash and not has_domain and not re.fullmatch(_PART, first):
-        raise BadRequest(f"invalid reference format: {reference[:200]!r} is no image name")
-    name = found["name"]
-    if first in _HUB and slash:
-        name = rest
-    if name.startswith("library/") and name.count("/") == 1:
-        name = name.removeprefix("library/")
-    return Reference(name, found["tag"] or "latest", found["digest"] or "")
+    if re.fullmatch("[0-9a-f]{64}", reference):
+        raise BadRequest(f"invalid reference format: {reference!r} is no image name")
+    base, _, digest = reference.partition("@")
+    repository, tag = names.split(base)
+    if digest:
+        names.split(base, digest)
+    return Reference(repository.familiar, tag or "latest", digest)
 
 
 def tagged(reference: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import BinaryIO, NamedTuple
 
 from ..errors import BadRequest, NotFound
@@ -49,14 +49,7 @@ class View:
     def children(self, path: str) -> list[str]:
         """Sorted names in a folder; "" is the root."""
         if self._children is None:
-            found: dict[str, list[str]] = {}
-            for one in self.entries:
-                if one:
-                    parent, _, name = one.rpartition("/")
-                    found.setdefault(parent, []).append(name)
-            for names in found.values():
-                names.sort(key=os.fsencode)
-            self._children = found
+            self._children = by_folder(self.entries)
         return list(self._children.get(path, ()))
 
     def resolve(self, path: str, follow_last: bool = True) -> str:
@@ -104,6 +97,18 @@ class Part(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
+
+
+def by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
+    """{folder: sorted names in it}; "" is the root."""
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        if path:
+            parent, _, name = path.rpartition("/")
+            found.setdefault(parent, []).append(name)
+    for names in found.values():
+        names.sort(key=os.fsencode)
+    return found
 
 
 def merge(layers: Sequence[Sequence[Entry]]) -> dict[str, Placed]:

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import NamedTuple
 
-from ..errors import BadRequest
+from .errors import BadRequest
 
 HUB = "docker.io"
 HUB_HOST = "registry-1.docker.io"
