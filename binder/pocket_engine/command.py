@@ -47,7 +47,9 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--idle", type=float, default=60, metavar="SECONDS", help="end after so long without use (60); 0: stay"
     )
-    parser.add_argument("--limit", type=float, metavar="GB", help="most that the store may hold, in 10^9 bytes")
+    parser.add_argument(
+        "--limit", type=float, default=20, metavar="GB", help="most that the store may hold, in 10^9 bytes (20)"
+    )
     parser.add_argument(
         "--runner", choices=("bubblewrap", "proot"), help="what runs containers; left out: what works here"
     )
@@ -62,7 +64,7 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error(f"--port needs --token (or {TOKEN}): every user of this machine can reach a port")
     if found.port is not None and not 0 < found.port < 65536:
         parser.error("--port is a number from 1 to 65535")
-    if found.idle < 0 or (found.limit is not None and found.limit <= 0):
+    if found.idle < 0 or found.limit <= 0:
         parser.error("--idle is at least 0, and --limit more than 0")
     return found
 
@@ -91,7 +93,7 @@ def _serve(chosen: argparse.Namespace, claimed: Claimed, store: Path) -> int:
     try:
         from .server import run
 
-        limit = None if chosen.limit is None else int(chosen.limit * 10**9)
+        limit = int(chosen.limit * 10**9)
         return run(claimed, store, limit=limit, runner=chosen.runner, token=chosen.token, idle=chosen.idle)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("pocket_engine"):

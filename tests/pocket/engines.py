@@ -17,6 +17,15 @@ for folder in (ROOT / "binder", Path(__file__).parent):
         sys.path.insert(0, str(folder))
 
 
+def until(condition, seconds: float = 20):
+    """Wait until the condition gives something; returns that."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return found
+
+
 class Pocket:
     """A pocket engine of a test's own: `start` it, ask its `client`, `stop` or `kill` it."""
 

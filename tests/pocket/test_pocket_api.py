@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import docker
 import pytest
+from conftest import tar_of
 
 SMALL = b'FROM scratch\nLABEL made=here\nCOPY word /word\nCMD ["/word"]\n'
 
@@ -56,18 +57,8 @@ def name() -> str:
     return f"api-test/{uuid.uuid4().hex[:12]}"
 
 
-def archive(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path, content in files.items():
-            member = tarfile.TarInfo(path)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return buffer.getvalue()
-
-
 def build(client: docker.DockerClient, name: str, dockerfile: bytes = SMALL, word: bytes = b"hello", **options):
-    context = io.BytesIO(archive({"Dockerfile": dockerfile, "word": word}))
+    context = io.BytesIO(tar_of({"Dockerfile": dockerfile, "word": word}))
     return client.images.build(fileobj=context, custom_context=True, tag=name, rm=True, **options)
 
 
@@ -165,7 +156,7 @@ def test_a_build_gives_an_image_with_labels_history_and_size(pocket, name):
 
 
 def test_a_quiet_build_says_its_id_alone(pocket, name):
-    context = io.BytesIO(archive({"Dockerfile": SMALL, "word": b"x"}))
+    context = io.BytesIO(tar_of({"Dockerfile": SMALL, "word": b"x"}))
     lines = list(pocket.api.build(fileobj=context, custom_context=True, tag=name, quiet=True, decode=True))
     assert lines == [{"stream": f"{pocket.images.get(name).id}\n"}]
 
@@ -242,7 +233,7 @@ def test_several_images_are_saved_in_one_archive(ask, pocket, name):
 
 def test_an_import_is_one_layer_with_the_changes_asked_for(pocket, name):
     answer = pocket.api.import_image_from_data(
-        archive({"etc/hello": b"hello\n"}), repository=name, tag="t", changes=['CMD ["sh"]', "ENV A=1"]
+        tar_of({"etc/hello": b"hello\n"}), repository=name, tag="t", changes=['CMD ["sh"]', "ENV A=1"]
     )
     image = pocket.images.get(f"{name}:t")
     assert json.loads(answer.splitlines()[-1]) == {"status": image.id}
@@ -355,7 +346,7 @@ def command(pocket_engine_of_tests):
 
 
 def test_the_command_line_works(command, pocket, name):
-    context = archive({"Dockerfile": SMALL, "word": name.encode()})
+    context = tar_of({"Dockerfile": SMALL, "word": name.encode()})
     assert b"Successfully built" in command("build", "-t", name, "-", input=context)
     image = pocket.images.get(name)
     assert name.encode() in command("images")

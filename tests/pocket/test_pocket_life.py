@@ -21,20 +21,12 @@ from pathlib import Path
 
 import docker
 import pytest
+from engines import until
 from workshop import WorkshopError, engine, errors, pocket
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "binder" / "pocket_engine"
 CONNECT = "import workshop; print(workshop.connect({}).ping())"
-
-
-def until(true, seconds: float = 20):
-    """Wait for a condition; returns its value."""
-    deadline = time.monotonic() + seconds
-    while not (value := true()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-    return value
 
 
 def of_process(pid: int) -> list[str]:

@@ -13,7 +13,6 @@ import json
 import shutil
 import ssl
 import subprocess
-import tarfile
 import threading
 import time
 import urllib.parse
@@ -23,6 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import zstandard
+from conftest import tar_of
 from pocket_engine import names
 from pocket_engine.errors import BadRequest, EngineError, Interrupted, NotFound
 from pocket_engine.registry import auth, connection, platforms, pull, push
@@ -177,16 +177,6 @@ def front(registry):
     made.server_close()
 
 
-def layer_tar(files: dict[str, bytes]) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    return packed.getvalue()
-
-
 def sha256(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
@@ -202,7 +192,7 @@ TOP = {"etc/top": noise(300_000)}
 
 def make(store: Store, reference: str, *contents: dict[str, bytes]):
     """An image of these layers in a store, under a name."""
-    diff_ids = [store.layers.add(io.BytesIO(layer_tar(files))).diff_id for files in contents]
+    diff_ids = [store.layers.add(io.BytesIO(tar_of(files))).diff_id for files in contents]
     config = {
         "os": "linux",
         "architecture": platforms.here().architecture,
@@ -452,7 +442,7 @@ def test_an_image_without_layers_goes_and_comes(stores, repository):
 
 @pytest.mark.parametrize("kind", ["gzip", "zstd", "plain"])
 def test_layers_of_every_compression_unpack_to_their_diff_id(stores, registry, kind):
-    plain, name = layer_tar(HELLO), f"test/{uuid.uuid4().hex[:10]}"
+    plain, name = tar_of(HELLO), f"test/{uuid.uuid4().hex[:10]}"
     pack = {"gzip": gzip.compress, "zstd": zstandard.compress, "plain": bytes}[kind]
     put_oci(registry, name, "1", pack(plain), sha256(plain), platforms.here().architecture, kind)
     store = stores()
@@ -461,7 +451,7 @@ def test_layers_of_every_compression_unpack_to_their_diff_id(stores, registry, k
 
 
 def test_an_index_is_pulled_for_this_machine_under_its_own_digest(stores, registry):
-    plain, name = layer_tar(HELLO), f"test/{uuid.uuid4().hex[:10]}"
+    plain, name = tar_of(HELLO), f"test/{uuid.uuid4().hex[:10]}"
     mine = platforms.here().architecture
     manifests = {
         architecture: put_oci(registry, name, architecture, gzip.compress(plain), sha256(plain), architecture)
@@ -518,11 +508,11 @@ def test_bytes_changed_on_their_way_are_refused_and_nothing_is_tagged(stores, fr
 
 def test_a_layer_that_unpacks_to_something_else_than_the_config_says_is_refused(stores, registry):
     name, other = f"test/{uuid.uuid4().hex[:10]}", sha256(b"other")
-    put_oci(registry, name, "1", gzip.compress(layer_tar(HELLO)), other, platforms.here().architecture)
+    put_oci(registry, name, "1", gzip.compress(tar_of(HELLO)), other, platforms.here().architecture)
     store = stores()
     with pytest.raises(BadRequest, match=other):
         do_pull(store, f"{registry}/{name}")
-    assert store.images.all() == [] and not store.layers.has(sha256(layer_tar(HELLO)))
+    assert store.images.all() == [] and not store.layers.has(sha256(tar_of(HELLO)))
 
 
 # Logging in

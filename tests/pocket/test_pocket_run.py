@@ -10,10 +10,10 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from engines import until
 from pocket_engine.errors import BadRequest, EngineError
 from pocket_engine.run import addresses, lookup, owners, runner
 from pocket_engine.run import filter as seccomp
@@ -86,14 +86,6 @@ def begin(a_runner, root, tmp_path):
     for process in begun:
         process.kill()
         process.wait(10)
-
-
-def until(condition, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
-    return found
 
 
 def running(mark: str) -> list[int]:

@@ -85,7 +85,7 @@ def run(
             mounts=_volumes(tree, state, Path(scratch)),
         )  # fmt: skip
         settle()
-        code, owners = _follow(runner, job, say, stop)
+        code, owners = _follow(runner, job, tree, say, stop)
     if code:
         raise Failed(argv, code)
     return {"owners": owners, "user": (user.uid, user.gid)}
@@ -107,7 +107,7 @@ def _volumes(tree: Tree, state: State, folder: Path) -> tuple[Mount, ...]:
     return tuple(mounts)
 
 
-def _follow(runner: Runner, job: Job, say: Say, stop: threading.Event) -> tuple[int, dict]:
+def _follow(runner: Runner, job: Job, tree: Tree, say: Say, stop: threading.Event) -> tuple[int, dict]:
     out, out_end = os.pipe2(os.O_CLOEXEC)
     err, err_end = os.pipe2(os.O_CLOEXEC)
     try:
@@ -122,7 +122,7 @@ def _follow(runner: Runner, job: Job, say: Say, stop: threading.Event) -> tuple[
     try:
         _pass_on({out: say, err: lambda text: say(f"\x1b[91m{text}\x1b[0m")}, process, stop)  # red, as Docker has it
         code = process.wait()
-        return code, process.owners()
+        return code, process.owners(tree.owner((job.uid, job.gid)))
     finally:
         os.close(out)
         os.close(err)

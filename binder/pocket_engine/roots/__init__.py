@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..store.layers import Layer, Layers
@@ -80,6 +80,14 @@ class Tree:
         self.diff_ids += (layer.diff_id,)
         self.remember()
         return layer
+
+    def owner(self, user: tuple[int, int]) -> Callable[[tuple[int, int]], tuple[int, int]]:
+        """Tells the true owner of a file by (device, inode): as its layer has it, `user` for a file that is new."""
+        known = {}
+        for path, seen in self.before.items():
+            if entry := self.ledger.entry(path):
+                known[seen.inode] = (entry.uid, entry.gid)
+        return lambda key: known.get(key[1], user)
 
     def add(self, diff_id: str) -> None:
         """Lay a layer over it that was made without it."""

@@ -49,7 +49,7 @@ class Process:
         with contextlib.suppress(ProcessLookupError, OSError):
             signal.pidfd_send_signal(self._pidfd, sig)
 
-    def owners(self) -> dict[tuple[int, int], tuple[int, int]]:
+    def owners(self, before=None) -> dict[tuple[int, int], tuple[int, int]]:
         return {}
 
     def _tidy(self) -> None:

@@ -25,8 +25,13 @@ class Process(Protocol):
     def kill(self, sig: int = signal.SIGKILL) -> None:
         """Signal the job's first program, as Docker does; SIGKILL ends every process of the job, wherever it went."""
 
-    def owners(self) -> dict[tuple[int, int], tuple[int, int]]:
-        """{(st_dev, st_ino): (uid, gid)} of the files that it chowned without being able to; {} if chown was real."""
+    def owners(
+        self, before: Callable[[tuple[int, int]], tuple[int, int]] | None = None
+    ) -> dict[tuple[int, int], tuple[int, int]]:
+        """{(st_dev, st_ino): (uid, gid)} of the files that it chowned without being able to; {} if chown was real.
+
+        before: the owner that a file had, for the half that a chown or chgrp left alone; without it, the job's user.
+        """
 
 
 class Runner(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import Conflict
@@ -17,7 +16,6 @@ from .layers import Layers
 class Store:
     """One process has it at a time. limit: bytes that its blobs may have together; None: as the disk allows.
 
-    `spare_trees`: called with a number of bytes when images alone cannot make room; returns the bytes it freed.
     Raises Conflict if another process has the store.
     """
 
@@ -27,7 +25,6 @@ class Store:
         self._lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._take()
-            self.spare_trees: Callable[[int], int] | None = None
             self.blobs = Blobs(self.folder)
             self.layers = Layers(self.folder, self.blobs)
             self.images = Images(self.folder, self.blobs, self.layers)
@@ -57,7 +54,7 @@ class Store:
         return limits.usage(self.images, self.limit)
 
     def _make_room(self, needed: int) -> None:
-        limits.free(self.images, needed, self.spare_trees)
+        limits.free(self.images, needed)
 
     def close(self) -> None:
         """Give the store to other processes."""

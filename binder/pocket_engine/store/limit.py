@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from ..errors import EngineError, NoSpace
 from .images import Images
@@ -11,12 +10,11 @@ from .images import Images
 RECENT = 60.0  # seconds since its last use in which an image without a name is taken for part of a running build
 
 
-def free(images: Images, needed: int, trees: Callable[[int], int] | None = None) -> int:
+def free(images: Images, needed: int) -> int:
     """Make room for so many bytes and return how many became free.
 
     Images without any name and without children go, the least recently used first, then those that only a registry's
-    digest names, then what `trees` (called with the bytes still missing, returns those it freed) can spare. Images
-    with a tag, held ones and those of containers never go. Raises NoSpace when that was not enough.
+    digest names. Images with a tag, held ones and those of containers never go. Raises NoSpace when that was not enough.
     """
     freed = images.collect()
     while freed < needed and (image_id := _next(images)):
@@ -26,8 +24,6 @@ def free(images: Images, needed: int, trees: Callable[[int], int] | None = None)
         except EngineError:  # named or used since a moment
             break
         freed += before - images.blobs.used()
-    if freed < needed and trees:
-        freed += trees(needed - freed)
     if freed < needed:
         raise NoSpace(
             f"The store is {(needed - freed) / 1e6:,.1f} MB short of its limit, and every image in it has a name or is in use. "

@@ -1,0 +1,117 @@
+"""Trees: filled from layers, changed as a job changes them, read back as a layer. Without and with privileges."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from pocket_engine.roots import Roots, settle
+from pocket_engine.store import Store
+from pocket_engine.store.entries import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
+
+
+@pytest.fixture(params=[True, False], ids=["privileged", "ordinary"])
+def roots(request, tmp_path):
+    if request.param and os.getuid():
+        pytest.skip("only root can give files away")
+    store = Store(tmp_path / "store")
+    yield Roots(tmp_path / "trees", store.layers, request.param)
+    store.close()
+
+
+@pytest.fixture
+def tree(roots):
+    with roots.layers.writer() as writer:
+        writer.add(Entry("d", DIRECTORY, 0o750, 5, 6))
+        writer.add(Entry("d/a", FILE, 0o640, 7, 8, size=1), b"a")
+        writer.add(Entry("d/b", HARDLINK, link="d/a"))
+        writer.add(Entry("d/sub", DIRECTORY, 0o700, 5, 6))
+        writer.add(Entry("d/sub/c", FILE, 0o4755, 0, 0, size=2), b"cc")
+        writer.add(Entry("l", SYMLINK, 0o777, link="d/a"))
+        base = writer.commit()
+    with roots.make([base.diff_id]) as tree:
+        settle()
+        yield tree
+
+
+def changed(tree, owners=None) -> dict[str, Entry]:
+    return {entry.path: entry for entry in tree.layers.index(tree.commit(owners or {}).diff_id)}
+
+
+def test_nothing_done_is_an_empty_layer(tree):
+    assert changed(tree) == {}
+
+
+def test_what_is_written_comes_with_the_folders_above_it_as_their_layer_has_them(tree):
+    (tree.path / "d/new").write_text("new")
+    found = changed(tree)
+    assert list(found) == ["d", "d/new"]
+    assert (found["d"].mode, found["d"].uid, found["d"].gid) == (0o750, 5, 6)
+    assert (found["d/new"].size, found["d/new"].uid) == (3, 0)
+
+
+def test_a_deletion_is_one_whiteout(tree):
+    shutil.rmtree(tree.path / "d/sub")
+    assert list(changed(tree)) == ["d", "d/.wh.sub"]
+
+
+def test_a_folder_made_again_hides_what_was_in_it(tree):
+    shutil.rmtree(tree.path / "d/sub")
+    (tree.path / "d/sub").mkdir(mode=0o711)
+    found = changed(tree)
+    assert list(found) == ["d", "d/sub", "d/sub/.wh..wh..opq"] and found["d/sub/.wh..wh..opq"].mode == 0o711
+
+
+def test_names_of_one_file_stay_names_of_one_file(tree):
+    (tree.path / "d/a").write_text("other")
+    found = changed(tree)
+    assert found["d/a"].kind == FILE and (found["d/b"].kind, found["d/b"].link) == (HARDLINK, "d/a")
+
+
+def test_a_mode_that_nobody_changed_is_the_layers(tree):
+    os.utime(tree.path / "d/sub/c", (0, 0))
+    assert changed(tree)["d/sub/c"].mode == 0o4755
+
+
+def test_a_folder_that_was_closed_to_everybody_is_so_in_the_layer(tree):
+    (tree.path / "shut").mkdir()
+    (tree.path / "shut/in").write_text("x")
+    os.chmod(tree.path / "shut/in", 0)
+    os.chmod(tree.path / "shut", 0)
+    found = changed(tree)
+    assert (found["shut"].mode, found["shut/in"].mode, found["shut/in"].size) == (0, 0, 1)
+    assert changed(tree) == {}
+
+
+def test_a_second_layer_holds_what_came_since_the_first(tree):
+    (tree.path / "one").write_text("1")
+    assert list(changed(tree)) == ["one"]
+    settle()
+    (tree.path / "two").write_text("2")
+    assert list(changed(tree)) == ["two"] and len(tree.diff_ids) == 3
+
+
+def test_mount_points_are_no_part_of_a_layer(tree):
+    (tree.path / "etc/hosts").write_text("127.0.0.1 me\n")
+    (tree.path / "etc/kept").write_text("kept")
+    assert "etc/hosts" not in changed(tree) and (tree.path / "proc").is_dir()
+
+
+def test_a_chown_that_was_only_recorded_is_in_the_layer(tree):
+    place = tree.path / "d/a"
+    key = (os.stat(place).st_dev, os.stat(place).st_ino)
+    os.chmod(place, 0o640 if tree.ledger.privileged else 0o660)
+    found = changed(tree, {key: (33, 44)})["d/a"]
+    assert (found.uid, found.gid) == ((7, 8) if tree.ledger.privileged else (33, 44))
+    assert tree.owner((1, 2))((0, -1)) == (1, 2)
+
+
+def test_a_layer_laid_over_a_tree_is_not_changed_by_it(tree):
+    with tree.layers.writer() as writer:
+        writer.add(Entry("d", DIRECTORY, 0o755, 5, 6))
+        writer.add(Entry("d/.wh.sub", FILE, 0))
+        writer.add(Entry("d/z", FILE, 0o644, size=1), b"z")
+        over = writer.commit()
+    tree.add(over.diff_id)
+    assert sorted(os.listdir(tree.path / "d")) == ["a", "b", "z"] and changed(tree) == {}
