@@ -86,6 +86,11 @@ def test_a_mirror_follows_docker_hub_and_the_reason_is_told(client, registry, na
     assert f"because {outcome.steps_down[0]}" in capsys.readouterr().out
 
 
+def test_what_a_kit_brought_along_is_not_said_to_be_built():
+    assert ladder._told(ladder.Outcome("x:1", "stand-in")) == f"x:1: {ladder.WITH_ANOTHER}"
+    assert "built here in 2.0 s" in ladder._told(ladder.Outcome("x:1", "stand-in", (), 2.0))
+
+
 @needs_registry
 def test_progress_is_told_in_bytes(client, registry, name, fresh_ladder, monkeypatch):
     push(client, registry, name, os.urandom(60_000_000))

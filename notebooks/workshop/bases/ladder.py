@@ -22,6 +22,7 @@ KIT = "FACTORY_FLOOR_KIT"  # path of an archive that `save_kit` wrote
 KIT_FILE = Path(__file__).resolve().parents[3] / "class-kit.tar"  # used without being named
 REGISTRY = "FACTORY_FLOOR_REGISTRY"  # host:port[/prefix] of a registry in the classroom
 OTHER_MIRRORS = "FACTORY_FLOOR_MIRRORS"  # prefixes, separated by spaces, instead of the built-in ones
+WITH_ANOTHER = "came with the one before"  # a class kit holds several
 
 # Rungs that proved to be out of reach as a whole, with the reason: asking again for each image would only cost time.
 _out_of_reach: dict[str, str] = {}
@@ -115,7 +116,7 @@ def _climb_down(client: docker.DockerClient, name: str, asked_for: str, panel: P
     began, reasons = time.monotonic(), []
     panel.row(name, name)
     if (image := in_engine(client, name)) and not _outdated(client, name, image):
-        panel.row(name, state="done", detail="came with the one before")  # a class kit holds several
+        panel.row(name, state="done", detail=WITH_ANOTHER)
         return Outcome(name, source(image))
     for rung, fetch in _rungs(name):
         if rung in _out_of_reach:
@@ -204,6 +205,8 @@ def _stand_in(client: docker.DockerClient, name: str, panel: Panel) -> None:
 
 
 def _told(outcome: Outcome) -> str:
+    if not outcome.seconds:
+        return f"{outcome.name}: {WITH_ANOTHER}"
     how = "stand-in, built here" if outcome.source == "stand-in" else f"from {outcome.source}"
     why = f" (because {'; '.join(outcome.steps_down)})" if outcome.steps_down else ""
     extra = ", with your network's certificates" if outcome.certificates else ""
