@@ -328,6 +328,16 @@ def test_a_figure_names_its_engine_and_bases():
     assert own.layout.annotations[0].text == "Podman 5.8"
 
 
+def test_small_print_is_asked_anew_for_each_figure():
+    """Base images arrive while a lesson runs: the second figure says so."""
+    said = iter(["bases: to be fetched", "bases: 5 stand-ins"])
+    charts.set_footer(lambda: next(said))
+    assert [charts.sizes(weights(a=1)).layout.annotations[0].text for _ in range(2)] == [
+        "bases: to be fetched",
+        "bases: 5 stand-ins",
+    ]
+
+
 def test_a_stage_has_one_colour_in_every_figure():
     assert charts.stage_colour(0) == charts.stage_colour("builder") == charts.stage_colour("floor")
     flows = charts.gate(files(CROSSED, STAYED)).data[0].node

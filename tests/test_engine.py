@@ -134,6 +134,12 @@ def test_an_engine_too_old_is_told_to_be_updated(tmp_path):
     assert "too old" in text and "20.10 or newer" in text
 
 
+def test_a_figure_after_the_engine_has_gone_names_it_as_before(client, tmp_path):
+    assert engine._banner_now(client, "before") == engine.banner(client)
+    gone = docker.DockerClient(base_url=f"unix://{tmp_path}/gone.sock", version="1.41")
+    assert engine._banner_now(gone, "before") == "before"
+
+
 def test_when_nothing_answers_each_place_says_why():
     reasons = [workshop.WorkshopError(f"reason {number}", f"remedy {number}") for number in (1, 2)]
     assert all(f"reason {number} remedy {number}" in str(engine.no_engine(reasons)) for number in (1, 2))

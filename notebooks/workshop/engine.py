@@ -40,7 +40,7 @@ def connect(*, quiet: bool = False) -> docker.DockerClient:
     speak_plainly()
     client = _pocket_engine(quiet) if pocket.chosen() else _first_that_answers(quiet)
     line = banner(client)
-    charts.set_footer(line)
+    charts.set_footer(lambda: _banner_now(client, line))
     if not quiet:
         print(line, flush=True)
     return client
@@ -220,3 +220,11 @@ def banner(client: docker.DockerClient) -> str:
         f"{found['engine']} {found['version']} · {found['store']} image store · {found['platform']} · "
         f"base images: {bases.summary(client)}"
     )
+
+
+def _banner_now(client: docker.DockerClient, before: str) -> str:
+    """The banner, as it was before if the engine does not answer: a figure is drawn from a frame, and needs no engine."""
+    try:
+        return banner(client)
+    except (docker.errors.DockerException, requests.exceptions.RequestException, WorkshopError):
+        return before

@@ -26,10 +26,7 @@ LONGEST = 107  # bytes of a unix socket's path, unix(7)
 CANNOT = "Cannot start: "  # how the engine's log says why it cannot
 
 REMEDY = "Mend that, or start Docker or Podman, then run this cell again."
-NOTICE = (
-    "The pocket engine was started: it builds real images and runs them as your own user, without root. "
-    "It is no security boundary, so build only what you would run yourself."
-)
+NOTICE = "Started the pocket engine. What you build runs as you: it is no security boundary."
 WHEN_LOST = (
     "The pocket engine starts again by itself: run this cell again, and if that does not help, "
     "first the cell with `workshop.connect()`."

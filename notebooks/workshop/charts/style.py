@@ -6,6 +6,7 @@ import html
 import re
 import textwrap
 import zlib
+from collections.abc import Callable
 
 import plotly.graph_objects as go
 
@@ -29,11 +30,14 @@ _KNOWN = {
     "base": BASE, "from the base": BASE, "context": CONTEXT, "from the context": CONTEXT,
 }  # fmt: skip
 
-_footer = ""
+_footer: str | Callable[[], str] = ""
 
 
-def set_footer(text: str) -> None:
-    """The small print (engine, base images) of every figure made from now on that is given none of its own."""
+def set_footer(text: str | Callable[[], str]) -> None:
+    """The small print (engine, base images) of every figure made from now on that is given none of its own.
+
+    A function is asked anew for each figure: base images arrive while a lesson runs.
+    """
     global _footer
     _footer = text
 
@@ -119,7 +123,7 @@ def finish(
     """Put the figure on its card: title on top, small print below, `height` pixels for what is between them."""
     title = _glued(title)
     heading = wrap(title, _even_width(title, 56))
-    small_print = wrap(footer or _footer, 90)
+    small_print = wrap(footer or (_footer() if callable(_footer) else _footer), 90)
     top = 24 + 21 * (heading.count("<br>") + 1)
     foot = bottom + (15 * (small_print.count("<br>") + 1) + 4 if small_print else 0)
     whole = top + height + foot
