@@ -45,14 +45,42 @@ def resolve(user: str, read: Read) -> User:
     return User(_checked(uid), _checked(gid), groups, home)
 
 
+def owner(text: str, read: Read) -> tuple[int, int]:
+    """--chown's user and group; a user alone stands for the group as well (moby, builder/dockerfile). Raises BadRequest."""
+    name, *group = text.split(":")
+    if len(group) > 1:
+        raise BadRequest(f"invalid chown string format: {text}")
+    wrong = "unable to convert uid/gid chown string to host mapping: can't find"
+    return (
+        _id(name, "/etc/passwd", 7, read, f"{wrong} uid for user {name}: {{why}}", "user"),
+        _id(
+            (group or [name])[0],
+            "/etc/group",
+            4,
+            read,
+            f"{wrong} gid for group {(group or [name])[0]}: {{why}}",
+            "group",
+        ),
+    )
+
+
 def _group(group: str, read: Read) -> int:
-    number = _number(group)
+    return _id(
+        group, "/etc/group", 4, read, f"unable to find group {group}: no matching entries in group file", "group"
+    )
+
+
+def _id(name: str, file: str, columns: int, read: Read, wrong: str, kind: str) -> int:
+    """The number that a name has in /etc/passwd or /etc/group; a number is itself. Raises BadRequest(wrong)."""
+    number = _number(name)
     if number is not None:
         return _checked(number)
-    for fields in _lines(read("/etc/group"), 4):
-        if fields[0] == group:
+    content = read(file)
+    for fields in _lines(content, columns):
+        if fields[0] == name:
             return _checked(_number(fields[2]) or 0)
-    raise BadRequest(f"unable to find group {group}: no matching entries in group file")
+    why = f"open {file}: no such file or directory" if content is None else f"no such {kind}: {name}"
+    raise BadRequest(wrong.replace("{why}", why))
 
 
 def _members(user: str, read: Read) -> Iterator[int]:
