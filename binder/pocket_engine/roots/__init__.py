@@ -72,7 +72,8 @@ class Tree:
         owners: {(device, inode): (uid, gid)} of files that the job chowned without being able to; user: whose new
         files are. Raises NoSpace.
         """
-        found = [change for change in changes.compare(self.path, self.before) if change.path not in self.places]
+        changed = changes.compare(self.path, self.before, owners)
+        found = [change for change in changed if change.path not in self.places]
         with self.layers.writer() as writer:
             for change in found:
                 changes.write(writer, self.path, change, self.ledger, owners, user)

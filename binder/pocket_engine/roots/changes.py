@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,8 +68,11 @@ def _readable(folder: Path | str) -> Path | str:
     return folder
 
 
-def compare(root: Path, before: Snapshot) -> list[Change]:
-    """What is different now, in the order of a layer's tar: markers right after the folder that they are in."""
+def compare(root: Path, before: Snapshot, chowned: Container[tuple[int, int]] = ()) -> list[Change]:
+    """What is different now, in the order of a layer's tar: markers right after the folder that they are in.
+
+    chowned: (device, inode) of files that a job gave away without being able to, which no ctime tells.
+    """
     began = max((seen.changed for seen in before.values()), default=0)
     now = dict(walk(root))
     wanted: dict[str, Change] = {}
@@ -79,7 +82,7 @@ def compare(root: Path, before: Snapshot) -> list[Change]:
         was = before.get(path)
         parent = os.path.dirname(path)
         unchanged = was and was.inode == status.st_ino and was.changed == status.st_ctime_ns
-        if unchanged and parent not in opaque:
+        if unchanged and parent not in opaque and (status.st_dev, status.st_ino) not in chowned:
             continue
         if stat.S_ISSOCK(status.st_mode):  # archive/tar knows no sockets: Docker leaves them out
             continue
