@@ -176,7 +176,8 @@ class PRoot:
         plan = {
             "program": self.program,
             "argv": self._command(job, program, binds),
-            "env": dict(job.env),
+            # The program is not process 1 here: tini, told so, still takes in what is orphaned, and does not complain.
+            "env": {"TINI_SUBREAPER": "1", **job.env},
             "missing": [*seccomp.UNTRANSLATED, *seccomp.UNFILTERED, "seccomp"],
             "notified": notified if self.asks else [],
             "tracer": True,
