@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+from pathlib import Path
+
 
 class EngineError(Exception):
     """Carries `message`, a sentence for people, and `status`, the HTTP status of the answer."""
@@ -47,3 +51,16 @@ class Interrupted(EngineError):
     """The caller hung up, so the work was stopped."""
 
     status = 499
+
+
+@contextlib.contextmanager
+def no_space(folder: Path | str):
+    """A full disk becomes NoSpace, with a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise NoSpace(
+                f"No space left on the disk that holds {folder}. Remove images, or make room there."
+            ) from None
+        raise

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import docker
@@ -10,7 +12,7 @@ import kill_pocket
 import pytest
 import workshop
 from corpus.case import tar
-from engines import Pocket
+from engines import Pocket, until
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +55,31 @@ def test_a_full_store_is_a_sentence_and_loses_nothing(busybox_archive, tmp_path)
         assert client.containers.run(small.id, ["cat", "/s"], remove=True) == b"small\n"
     finally:
         engine.stop()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 160 MB."""
+    if os.getuid():
+        pytest.skip("only root can mount a small disk")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m,mode=700", "tmpfs", tmp_path], check=True)
+    yield tmp_path
+    subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+def test_a_full_disk_is_a_sentence_and_loses_nothing(busybox_archive, small_disk):
+    engine = Pocket(small_disk)
+    client = engine.start()
+    client.images.load(busybox_archive)
+    dockerfile = "FROM busybox:1.37\nRUN dd if=/dev/urandom of=/big bs=1M count=90\n"  # fits once, not twice
+    try:
+        with pytest.raises(docker.errors.BuildError, match="No space left on the disk"):
+            client.images.build(fileobj=io.BytesIO(dockerfile.encode()))
+        context = tar({"Dockerfile": "FROM busybox:1.37\nCOPY big /\n", "big": b"0" * 70_000_000})
+        with pytest.raises((docker.errors.BuildError, docker.errors.APIError), match="(?i)space|disk"):
+            client.images.build(fileobj=io.BytesIO(context), custom_context=True)
+        until(lambda: not kill_pocket.wrong(client, small_disk / "store", {}))  # what was sent goes after the answer
+        assert client.containers.run("busybox:1.37", ["echo", "still here"], remove=True) == b"still here\n"
+    finally:
+        engine.stop()
+    assert "Traceback" not in (small_disk / "engine.log").read_text()

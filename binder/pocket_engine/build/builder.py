@@ -12,7 +12,7 @@ from pathlib import Path
 from e2b_dockerfile_utils import PatternMatcher
 
 from .. import names
-from ..errors import BadRequest, EngineError, Interrupted, NotFound
+from ..errors import BadRequest, EngineError, Interrupted, NotFound, no_space
 from ..registry import pull
 from ..roots import Tree
 from ..store.entries import DIRECTORY
@@ -48,7 +48,8 @@ class Build:
         with temporary(self.engine.work) as folder, self.images.holding() as self.held:
             self.folder = Path(folder)
             try:
-                return self._build()
+                with no_space(self.engine.folder):
+                    return self._build()
             finally:
                 if self.tree:
                     self.tree.discard()

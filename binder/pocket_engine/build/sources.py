@@ -73,6 +73,10 @@ class Context:
             raise BadRequest(
                 f"The build context holds the name {member.name!r}, which leads out of it. Nothing was built."
             )
+        if member.issparse():
+            raise BadRequest(
+                f"The build context holds the sparse file {path}, which is not read here. Nothing was built."
+            )
         kind = _kind(member)
         if not path or kind is None:
             return None

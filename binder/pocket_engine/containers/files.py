@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import BadRequest, Interrupted, NoSpace, NotFound
+from ..errors import BadRequest, Interrupted, NotFound, no_space
 from ..run.jobs import Mount
 from . import inside
 
@@ -126,14 +126,12 @@ class Files:
                 raise BadRequest("extraction point is not a directory")
             where = spot.path
         try:
-            with tarfile.open(fileobj=stream, mode="r|*") as archive:
+            with no_space(self.root), tarfile.open(fileobj=stream, mode="r|*") as archive:
                 for member in archive:
                     self._unpack(archive, member, where, put, keep_kinds)
         except (tarfile.TarError, EOFError) as error:
             raise BadRequest(f"the archive cannot be read: {error}") from None
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise NoSpace("The disk is full: the files do not fit. Free some space and try again.") from None
             raise BadRequest(f"the archive cannot be unpacked there: {error.strerror}") from None
 
     def _unpack(self, archive: tarfile.TarFile, member: tarfile.TarInfo, where: str, put, keep_kinds: bool) -> None:

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from .. import names
-from ..errors import BadRequest, Interrupted, NotFound
+from ..errors import BadRequest, Interrupted, NotFound, no_space
 from ..names import joined
-from ..store.blobs import no_space
 from .client import DOCKER_MANIFEST, BrokenUpload, Client, sha256
 from .progress import Say, counter, step, streamed
 

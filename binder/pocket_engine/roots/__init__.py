@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..errors import no_space
 from ..store.layers import Layer, Layers
 from . import changes, filling
 from .ledger import Ledger
@@ -32,7 +33,8 @@ class Roots:
         place = Path(folder) if folder else Path(tempfile.mkdtemp(prefix="tree-", dir=self.folder))
         tree = Tree(place, tuple(diff_ids), self.layers, self.privileged)
         try:
-            tree.fill(stop)
+            with no_space(place):
+                tree.fill(stop)
         except BaseException:
             tree.discard()
             raise

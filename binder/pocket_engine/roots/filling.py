@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import Interrupted, NoSpace
+from ..errors import Interrupted
 from ..store.entries import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry
 from ..store.layers import Layers
 from .ledger import Ledger, usable
@@ -60,13 +60,6 @@ def fill(
         for place, entry in reversed(folders):
             _dress(place, entry, ledger)
             os.utime(place, (entry.mtime, entry.mtime))
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoSpace(
-                "The disk is full: the image's files do not fit. Free some space and try again; "
-                "what was unpacked is removed, and no image was changed."
-            ) from None
-        raise
     finally:
         for tar in tars.values():
             tar.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import re
@@ -14,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import BadRequest, NoSpace, NotFound
+from ..errors import BadRequest, NoSpace, NotFound, no_space
 
 RESERVE = 64 << 20  # bytes of the disk that are left to everybody else
 STEP = 16 << 20  # bytes written between two looks at the room that is left
@@ -53,19 +52,6 @@ def write_whole(path: Path, data: bytes, *, sync: bool = True) -> None:
         raise
     if sync:
         sync_folder(path.parent)
-
-
-@contextlib.contextmanager
-def no_space(folder: Path):
-    """A full disk becomes NoSpace, with a sentence."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise NoSpace(
-                f"No space left on the disk that holds {folder}. Remove images, or make room there."
-            ) from None
-        raise
 
 
 class Blobs:

@@ -9,9 +9,9 @@ import tempfile
 import threading
 from typing import Any, BinaryIO, NamedTuple
 
-from ..errors import BadRequest
+from ..errors import BadRequest, no_space
 from . import reading, references, rules
-from .blobs import STEP, Blobs, no_space
+from .blobs import STEP, Blobs
 from .catalogue import MOST_CONFIG, diff_ids_of
 from .entries import FILE, HARDLINK, Entry
 from .view import Part
