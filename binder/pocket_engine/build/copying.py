@@ -121,8 +121,8 @@ def copy(
         )
     try:
         place = upper.resolve(dest)
-    except BadRequest as error:
-        raise BadRequest(f"failed to copy files: evalSymlinksInScope: {error.message}") from None
+    except BadRequest:
+        raise BadRequest(f"failed to copy files: evalSymlinksInScope: too many links in {dest}") from None
     for item in items:
         try:
             if item.archive:

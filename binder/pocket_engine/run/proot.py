@@ -176,8 +176,7 @@ class PRoot:
         plan = {
             "program": self.program,
             "argv": self._command(job, program, binds),
-            # The program is not process 1 here: tini, told so, still takes in what is orphaned, and does not complain.
-            "env": {"TINI_SUBREAPER": "1", **job.env},
+            "env": {**_unlike_process_1(program), **job.env},
             "missing": [*seccomp.UNTRANSLATED, *seccomp.UNFILTERED, "seccomp"],
             "notified": notified if self.asks else [],
             "tracer": True,
@@ -201,6 +200,11 @@ class PRoot:
         for mount in binds:
             out += ["-b", f"{os.path.realpath(mount.source)}:{mount.target}"]
         return [*out, program, *job.argv[1:]]
+
+
+def _unlike_process_1(program: str) -> dict[str, str]:
+    """For tini, which complains where it is not process 1; told so, it still takes in what is orphaned."""
+    return {"TINI_SUBREAPER": "1"} if os.path.basename(program).startswith(("tini", "docker-init")) else {}
 
 
 def _binds(job: Job) -> list[Mount]:

@@ -189,7 +189,8 @@ def _make_root(client: docker.DockerClient, report: Report) -> None:
         archive = f"{folder}/root.tar"
         program = subprocess.Popen(
             ["sh", RECIPES / "debian-root.sh", archive, *_mirrors(), *_mmdebstrap(Path(folder))],
-            env={**os.environ, "TMPDIR": folder},
+            # The tools that come with mmdebstrap are beside it, where one had to be unpacked.
+            env={**os.environ, "TMPDIR": folder, "PATH": f"{os.environ.get('PATH', os.defpath)}:{folder}/usr/bin"},
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
