@@ -54,6 +54,10 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
         "--runner", choices=("bubblewrap", "proot"), help="what runs containers; left out: what works here"
     )
     parser.add_argument(
+        "--mirror", action="append", default=[], metavar="URL", help="mirror of Docker Hub to pull from first, may be "
+        "given several times; asked in this order, then Docker Hub (the Docker daemon's registry-mirrors)"
+    )  # fmt: skip
+    parser.add_argument(
         "--keep", action="store_true", help="start again when killed by a signal, at most 5 times a minute"
     )
     parser.add_argument("--verbose", action="store_true", help="log every request")
@@ -93,8 +97,8 @@ def _serve(chosen: argparse.Namespace, claimed: Claimed, store: Path) -> int:
     try:
         from .server import run
 
-        limit = int(chosen.limit * 10**9)
-        return run(claimed, store, limit=limit, runner=chosen.runner, token=chosen.token, idle=chosen.idle)
+        options = dict(runner=chosen.runner, mirrors=chosen.mirror, token=chosen.token, idle=chosen.idle)
+        return run(claimed, store, limit=int(chosen.limit * 10**9), **options)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("pocket_engine"):
             raise

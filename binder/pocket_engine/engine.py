@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from .containers import Containers
 from .events import Events
+from .registry.mirrors import checked
 from .roots import Roots
 from .roots.filling import remove
 from .run.runner import probe
@@ -15,9 +17,15 @@ from .store import Store
 
 
 class Engine:
-    """Everything that the API serves. One process has a store at a time; another one's attempt raises Conflict."""
+    """Everything that the API serves. One process has a store at a time; another one's attempt raises Conflict.
 
-    def __init__(self, folder: Path, *, limit: int | None = None, runner_name: str | None = None):
+    mirrors: addresses of Docker Hub's mirrors, in the order in which they are asked; BadRequest for what is none.
+    """
+
+    def __init__(
+        self, folder: Path, *, limit: int | None = None, runner_name: str | None = None, mirrors: Sequence[str] = ()
+    ):
+        self.mirrors = tuple(dict.fromkeys(checked(mirror) for mirror in mirrors))
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.runner = probe(runner_name)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -30,9 +31,12 @@ HTTP = {
 }
 
 
-def run(claimed: Claimed, store: Path, *, limit: int | None, runner: str | None, token: str | None, idle: float) -> int:
+def run(
+    claimed: Claimed, store: Path, *, limit: int | None, runner: str | None, mirrors: Sequence[str], token: str | None,
+    idle: float,
+) -> int:  # fmt: skip
     """Serve until the end; returns the exit status. Raises EngineError if the engine cannot start."""
-    engine = Engine(store, limit=limit, runner_name=runner)
+    engine = Engine(store, limit=limit, runner_name=runner, mirrors=mirrors)
     life = Life(claimed.place.folder, idle, lambda: bool(engine.containers.running()))
     asyncio.run(_serve(engine, claimed.place, life, token))
     return 0

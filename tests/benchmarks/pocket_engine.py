@@ -5,8 +5,9 @@ unchanged   the same again
 edited      the same after a change of app.py
 save        the image of Dockerfile.single, drained to nowhere
 
-Docker is what DOCKER_HOST names; the pocket engine is started here, on a store of its own in a temporary folder. The two
-take turns, and a ratio is the median of the rounds' own ratios. The package index has a part in `first`: the stages
+Docker is what DOCKER_HOST names; the pocket engine is started here, on a store of its own in a temporary folder, with the
+options that are given (`--runner proot`: as for somebody who is not root). The two take turns, and a ratio is the median
+of the rounds' own ratios. The package index has a part in `first`: the stages
 install from it.
 """
 
@@ -77,7 +78,7 @@ def main() -> None:
     docker = workshop.connect()
     workshop.bases.ensure(docker, BASES)
     with tempfile.TemporaryDirectory() as folder:
-        engine = Pocket(Path(folder))
+        engine = Pocket(Path(folder), *sys.argv[1:])
         pocket = engine.start()
         try:
             for base in BASES:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from pathlib import Path
@@ -12,9 +16,12 @@ import docker
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-for folder in (ROOT / "binder", Path(__file__).parent):
+for folder in (ROOT / "notebooks", ROOT / "binder", Path(__file__).parent):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
+
+import workshop  # noqa: E402
+from workshop.labels import labels  # noqa: E402
 
 
 def until(condition, seconds: float = 20):
@@ -23,6 +30,27 @@ def until(condition, seconds: float = 20):
     while not (found := condition()):
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+    return found
+
+
+@functools.cache
+def busybox_files() -> dict[str, bytes]:
+    """What to put into a root of one's own: /bin/busybox of the lessons' base image, and the libraries that it may need."""
+    client = workshop.connect(quiet=True)
+    workshop.bases.ensure(client, ["busybox:1.37"])
+    made = client.api.create_container("busybox:1.37", ["true"], labels=labels("test"))["Id"]
+    found = {}
+    try:
+        for path in ("/bin/busybox", "/lib", "/lib64"):
+            with contextlib.suppress(docker.errors.NotFound):
+                packed = io.BytesIO(b"".join(client.api.get_archive(made, path)[0]))
+                with tarfile.open(fileobj=packed) as tar:
+                    files = [member for member in tar if not member.isdir()]
+                    above = path.rpartition("/")[0].lstrip("/")
+                    found |= {f"{above}/{one.name}".lstrip("/"): tar.extractfile(one).read() for one in files}
+    finally:
+        client.api.remove_container(made, force=True, v=True)
+        client.close()
     return found
 
 

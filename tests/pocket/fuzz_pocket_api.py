@@ -207,6 +207,8 @@ def send(path: Path, random: random.Random) -> str:
             return "cut"
     if b"Traceback" in answer or b"failed unexpectedly" in answer:
         return f"500 for {method} {route}: {whole[:300]!r}"
+    if b'"message":"Get \\"http' in answer:
+        return "no registry"  # one that cannot be reached is a 500, as in Docker
     return answer[9:12].decode("latin-1") or "closed"
 
 

@@ -18,7 +18,9 @@ from urllib.parse import quote
 
 import docker
 import pytest
-from conftest import tar_of
+from conftest import needs_registry, tar_of
+from engines import ROOT, Pocket
+from test_pocket_registry import READER, locked  # noqa: F401
 
 SMALL = b'FROM scratch\nLABEL made=here\nCOPY word /word\nCMD ["/word"]\n'
 
@@ -130,6 +132,68 @@ def test_the_sdk_reads_version_info_and_disk_usage(pocket, name):
     assert info["Containers"] == info["ContainersRunning"] + info["ContainersPaused"] + info["ContainersStopped"]
     assert image.id in [one["Id"] for one in df["Images"]]
     assert df["LayersSize"] >= 5
+
+
+@needs_registry
+def test_mirrors_are_asked_for_docker_hubs_images_and_told(pocket, name, registry, tmp_path):
+    image, _ = build(pocket, name, word=name.encode())
+    image.tag(f"{registry}/{name}", "1")
+    pocket.images.push(f"{registry}/{name}", tag="1")
+    mirrors = ["http://127.0.0.1:1/", f"http://{registry}/"]
+    other = Pocket(tmp_path, "--mirror", mirrors[0], "--mirror", mirrors[1].rstrip("/"))
+    try:
+        client = other.start()
+        said = client.info()["RegistryConfig"]
+        assert said["Mirrors"] == said["IndexConfigs"]["docker.io"]["Mirrors"] == mirrors
+        told = list(client.api.pull(name, tag="1", stream=True, decode=True))
+        assert "The mirror 127.0.0.1:1 did not serve it" in told[0]["status"]
+        assert client.images.get(f"{name}:1").id == image.id
+        assert client.images.get_registry_data(f"{name}:1").id.startswith("sha256:")
+        client.images.remove(f"{name}:1")
+        build(client, f"{name}:2", f"FROM {name}:1\nLABEL a=b\n".encode())
+        assert client.images.get(f"{name}:1").id == image.id  # FROM asks them, too
+    finally:
+        other.stop()
+    assert pocket.info()["RegistryConfig"]["Mirrors"] == []
+
+
+def test_an_engine_with_a_mirror_that_is_none_does_not_start(tmp_path):
+    place, program = tmp_path / "own", [sys.executable, ROOT / "binder" / "pocket_engine"]
+    place.mkdir(0o700)
+    words = [*program, "--socket", place / "s", "--store", tmp_path / "store", "--mirror", "mirror.example"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "Cannot start: invalid mirror: 'mirror.example'" in done.stderr
+    assert "Traceback" not in done.stderr and not (tmp_path / "store" / "images.json").exists()
+
+
+@needs_registry
+def test_a_login_is_checked_and_then_used(pocket_engine_of_tests, pocket, ask, name, locked):  # noqa: F811
+    client = docker.DockerClient(base_url=f"unix://{pocket_engine_of_tests.socket}", version="1.41")
+    with pytest.raises(docker.errors.APIError, match="login attempt to .* failed with status: 401") as refused:
+        client.login(READER["username"], "guess", registry=locked)
+    assert refused.value.status_code == 401
+    said = client.login(READER["username"], READER["password"], registry=locked)
+    assert said == {"Status": "Login Succeeded", "IdentityToken": ""}
+    image, _ = build(pocket, name, word=name.encode())
+    image.tag(f"{locked}/{name}", "1")
+    client.images.push(f"{locked}/{name}", tag="1")
+    found = client.images.get_registry_data(f"{locked}/{name}:1")
+    assert found.has_platform(f"linux/{pocket.version()['Arch']}") and found.attrs["Descriptor"]["size"] > 0
+    with pytest.raises(docker.errors.APIError, match="access denied") as refused:
+        pocket.images.get_registry_data(f"{locked}/{name}:1")
+    assert refused.value.status_code == 401
+    assert client.images.pull(f"{locked}/{name}", tag="1").id == image.id
+    client.close()
+    status, _, body = ask("POST", "/v1.44/auth")
+    assert status == 400 and "username" in message(body)
+
+
+@needs_registry
+def test_what_a_registry_does_not_have_is_a_404(pocket, ask, name, registry):
+    with pytest.raises(docker.errors.NotFound, match=f"manifest for {registry}/{name}:latest not found"):
+        pocket.images.get_registry_data(f"{registry}/{name}")
+    assert ask("GET", "/v1.41/distribution/UPPER/json")[0] == 400
+    assert ask("GET", "/v1.41/distribution/127.0.0.1:1/x/json")[0] == 500
 
 
 def test_the_networks_that_are_always_there_can_be_looked_at(pocket):
@@ -298,8 +362,6 @@ def test_a_client_that_hangs_up_does_not_disturb_the_next(pocket_engine_of_tests
 
 
 def test_a_port_needs_the_token(tmp_path):
-    from engines import ROOT
-
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import socket
 import tarfile
 import threading
@@ -17,7 +16,7 @@ from pathlib import Path
 import docker
 import pytest
 from docker.errors import APIError, ContainerError, NotFound
-from engines import Pocket
+from engines import Pocket, busybox_files
 from pocket_engine import users
 from pocket_engine.containers.forms import duration
 from pocket_engine.containers.health import Health
@@ -26,7 +25,6 @@ from pocket_engine.containers.logs import Lines, Log, Record
 from pocket_engine.errors import BadRequest
 
 RUNNERS = ["bubblewrap", "proot"] if os.geteuid() == 0 else ["proot"]
-BUSYBOX = shutil.which("busybox") or "/bin/busybox"
 IMAGE = "tiny:1"
 PASSWD = b"root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001:App:/home/app:/bin/sh\n99:x:5:5::/odd:/bin/sh\n"
 GROUP = b"root:x:0:\napp:x:1001:\nstaff:x:50:app,other\nwheel:x:51:other\n"
@@ -40,7 +38,7 @@ def an_image() -> bytes:
             entry = tarfile.TarInfo(folder)
             entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
             tar.addfile(entry)
-        contents = {"bin/busybox": Path(BUSYBOX).read_bytes(), "etc/passwd": PASSWD, "etc/group": GROUP}
+        contents = {**busybox_files(), "etc/passwd": PASSWD, "etc/group": GROUP}
         for name, content in contents.items():
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(content), 0o755
@@ -293,6 +291,31 @@ def test_prune_removes_what_has_ended_and_leaves_what_runs(client):
     kept = client.containers.create(IMAGE)
     assert client.containers.prune(filters={"label": "kind=old"})["ContainersDeleted"] == [ended.id]
     assert {one.id for one in client.containers.list(all=True)} == {running.id, kept.id}
+
+
+def test_the_image_of_a_running_container_stays_whatever_the_force(client):
+    image, _ = client.images.build(fileobj=io.BytesIO(f"FROM {IMAGE}\nLABEL own=yes\n".encode()), tag="own:1")
+    image.tag("own", "2")
+    container = client.containers.run(image.id, ["sleep", "60"], detach=True)
+    short = container.id[:12]
+    kept = rf"unable to delete {image.id[7:19]} \(cannot be forced\) - image is being used by running container {short}"
+    for force in (False, True):
+        with pytest.raises(APIError, match=kept) as failure:
+            client.images.remove(image.id, force=force)
+        assert failure.value.status_code == 409
+    assert client.api.remove_image("own:2") == [{"Untagged": "own:2"}]
+    with pytest.raises(
+        APIError, match=rf'reference "own:1" \(must force\) - container {short} is using its referenced'
+    ):
+        client.images.remove("own:1")
+    # The last name may go by force, in Docker too; the image stays without one.
+    assert client.api.remove_image("own:1", force=True) == [{"Untagged": "own:1"}]
+    with pytest.raises(APIError, match=kept):
+        client.images.remove(image.id, force=True)
+    container.stop(timeout=0)
+    with pytest.raises(APIError, match=rf"\(must be forced\) - image is being used by stopped container {short}"):
+        client.images.remove(image.id)
+    assert client.api.remove_image(image.id, force=True) == [{"Deleted": image.id}]
 
 
 def test_a_running_container_is_removed_by_force_only_and_its_folder_goes_too(client, engine):

@@ -25,13 +25,14 @@ import zstandard
 from conftest import tar_of
 from pocket_engine import names
 from pocket_engine.errors import BadRequest, EngineError, Interrupted, NotFound
-from pocket_engine.registry import auth, connection, platforms, pull, push
+from pocket_engine.registry import auth, connection, inspect, login, mirrors, platforms, pull, push
 from pocket_engine.registry import client as client_module
-from pocket_engine.registry.answers import AccessDenied, TooManyRequests
+from pocket_engine.registry.answers import AccessDenied, TooManyRequests, Unauthorized
 from pocket_engine.store import Store
 
 push_module = importlib.import_module("pocket_engine.registry.push")  # the package's `push` is the function
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -551,9 +552,11 @@ class Tokens:
             or url.path.removeprefix("/v2/").partition("/blobs/")[0]
         )
         wanted = f"repository:{path}:{'pull' if handler.command in ('GET', 'HEAD') else 'pull,push'}"
-        if url.path == "/v2/" or (left and scope.startswith(wanted)):
+        if url.path == "/v2/" and token in self.valid:
+            return not handler.answer(200)
+        if left and scope.startswith(wanted):
             self.valid[token] = (scope, left - 1)
-            return url.path == "/v2/" and not handler.answer(401)
+            return False
         error = ',error="insufficient_scope"' if left else ""
         body = b'{"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]}'
         challenge = f'Bearer realm="http://{self.front.host}/token",service="front.example",scope="{wanted}"{error}'
@@ -567,9 +570,10 @@ class Tokens:
         if given and not known or asked["service"] != "front.example":
             handler.answer(401, {}, b'{"details": "incorrect username or password"}')
             return True
-        public = asked["scope"].startswith("repository:public/") and asked["scope"].endswith(":pull")
+        scope = asked.get("scope", "")
+        public = scope.startswith("repository:public/") and scope.endswith(":pull")
         token = f"token-{len(self.valid)}"
-        self.valid[token] = (asked["scope"] if known or public else "", self.life)
+        self.valid[token] = (scope if known or public else "", self.life)
         handler.answer(200, {}, json.dumps({"token": token, "expires_in": 60}).encode())
         return True
 
@@ -623,6 +627,123 @@ def test_credentials_stay_with_the_registry_when_it_redirects_to_a_storage(store
     assert there.images.find(f"{name}:1")
     blobs = [headers for _, path, headers in storage.seen if "/blobs/" in path]
     assert len(blobs) == 2 and not any("Authorization" in headers for headers in blobs)
+
+
+def do_login(server: str | None = None, **auth):
+    """As POST /auth has it from clients, which send null for what they do not know."""
+    login({"email": None, "serveraddress": server, **auth}, stop=threading.Event())
+
+
+def test_a_login_is_checked_by_the_registry(locked, registry):
+    for server in (locked, f"http://{locked}/v1/", f"https://someone@{locked}"):
+        do_login(server, **READER)
+    do_login(locked, auth=base64.b64encode(b"reader:open sesame").decode())
+    with pytest.raises(Unauthorized) as refused:
+        do_login(locked, **READER | {"password": "guess"})
+    assert refused.value.message == f"login attempt to http://{locked}/v2/ failed with status: 401 Unauthorized"
+    with pytest.raises(Unauthorized, match=f'Get "http://{locked}/v2/": no basic auth credentials'):
+        do_login(locked)
+    do_login(registry, **READER)  # it asks nobody who he is
+
+
+def test_a_login_to_a_token_service_asks_for_no_repository(front):
+    Tokens(front)
+    do_login(front.host, **READER)
+    do_login(front.host, identitytoken="kept")
+    with pytest.raises(Unauthorized) as refused:
+        do_login(front.host, **READER | {"password": "guess"})
+    assert refused.value.message == f'Get "http://{front.host}/v2/": incorrect username or password'
+    asked = front.asked("GET", "/token")
+    assert len(asked) == 2 and not any("scope" in path for path in asked)
+
+
+def test_a_login_without_an_address_is_docker_hubs(locked, monkeypatch):
+    monkeypatch.setattr(names, "HUB_HOST", locked)
+    for server in (None, "", "https://index.docker.io/v1/", "docker.io", "index.docker.io"):
+        do_login(server, **READER)
+        with pytest.raises(Unauthorized):
+            do_login(server, **READER | {"password": "guess"})
+
+
+def test_a_login_where_no_registry_is_says_so(front):
+    for server in ("not a host", "ftp://127.0.0.1", "http://[::1", "-"):
+        with pytest.raises(BadRequest, match="unable to parse server address"):
+            do_login(server, **READER)
+    with pytest.raises(BadRequest, match="base64"):
+        do_login(front.host, auth="é")
+    with pytest.raises(EngineError, match="/v2/.*connection refused"):
+        do_login("127.0.0.1:1", **READER)
+    front.before = lambda handler: not handler.answer(404)
+    with pytest.raises(EngineError, match=f"login attempt to http://{front.host}/v2/ failed with status: 404") as error:
+        do_login(front.host, **READER)
+    assert error.value.status == 500
+
+
+# Looking without pulling
+
+
+def look(name: str, **options) -> dict:
+    return inspect(name, stop=threading.Event(), **options)
+
+
+def test_a_name_is_looked_up_in_the_registry(stores, repository):
+    here = stores()
+    make(here, f"{repository}:latest", HELLO)
+    sent = next(message["aux"] for message in do_push(here, repository, "latest") if "aux" in message)
+    platform = {"architecture": platforms.here().architecture, "os": "linux"}
+    found = {
+        "Descriptor": {"mediaType": DOCKER_MANIFEST, "digest": sent["Digest"], "size": sent["Size"]},
+        "Platforms": [platform],
+    }
+    assert look(repository) == look(f"{repository}:latest") == look(f"{repository}@{sent['Digest']}") == found
+    with pytest.raises(NotFound, match=f"manifest for {repository}:2 not found: manifest unknown"):
+        look(f"{repository}:2")
+    with pytest.raises(BadRequest, match="invalid reference format"):
+        look("UPPER")
+
+
+@pytest.mark.parametrize("kind", [OCI_INDEX, DOCKER_LIST])
+def test_an_index_is_looked_up_with_the_platforms_of_its_entries(registry, kind):
+    plain, name = tar_of(HELLO), f"test/{uuid.uuid4().hex[:10]}"
+    manifest = put_oci(registry, name, "arm", gzip.compress(plain), sha256(plain), "arm")
+    offered = [
+        {"architecture": "arm", "os": "linux", "variant": "v7"},
+        {"architecture": "amd64", "os": "windows", "os.version": "10.0.1"},
+        {"architecture": "unknown", "os": "unknown"},  # an attestation; Docker lists it, too
+    ]
+    listed = [descriptor(manifest, OCI_MANIFEST, platform={**platform, "features": []}) for platform in offered]
+    index = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": listed}).encode()
+    put(registry, f"{name}:1", index, kind)
+    assert look(f"{registry}/{name}:1") == {"Descriptor": descriptor(index, kind), "Platforms": offered}
+    assert look(f"{registry}/{name}:arm")["Platforms"] == [{"architecture": "arm", "os": "linux"}]
+
+
+def test_an_artifact_is_looked_up_without_a_platform(registry):
+    name, config = f"test/{uuid.uuid4().hex[:10]}", b'{"os": "linux", "architecture": "amd64"}'
+    put(registry, name, config)
+    kind = "application/vnd.cncf.helm.config.v1+json"
+    manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": descriptor(config, kind), "layers": []}
+    put(registry, f"{name}:1", json.dumps(manifest).encode(), OCI_MANIFEST)
+    assert look(f"{registry}/{name}:1")["Platforms"] == []
+
+
+def test_looking_takes_a_login_where_pulling_does(stores, locked, front):
+    here, private = stores(), f"{locked}/mine"
+    make(here, f"{private}:latest", HELLO)
+    do_push(here, private, "latest", auth=READER)
+    assert look(private, auth=READER)["Descriptor"]["mediaType"] == DOCKER_MANIFEST
+    for given, words in ((None, "no basic auth credentials"), (READER | {"password": "x"}, "authentication required")):
+        with pytest.raises(Unauthorized, match=f"access denied for {private}, .*'docker login': .*{words}"):
+            look(private, auth=given)
+    Tokens(front)
+    name = f"{front.host}/private/{uuid.uuid4().hex[:10]}"
+    make(here, f"{name}:latest", HELLO)
+    do_push(here, name, "latest", auth=READER)
+    assert look(name, auth=READER)["Platforms"]
+    asked = urllib.parse.parse_qs(urllib.parse.urlsplit(front.asked("GET", "/token")[-1]).query)
+    assert asked["scope"] == [f"repository:{name.partition('/')[2]}:pull"]  # no more than it needs
+    with pytest.raises(Unauthorized, match="access denied for .*: denied: requested access to the resource is denied"):
+        look(name)
 
 
 # What goes wrong
@@ -787,6 +908,37 @@ def test_mirrors_of_docker_hub_are_asked_first_and_then_docker_hub(stores, regis
     assert another.images.find(f"busybox:{tag}").id == image.id
     with pytest.raises(BadRequest, match="invalid mirror"):
         do_pull(another, "busybox", tag, mirrors=["mirror.example"])
+
+
+def test_looking_asks_the_mirrors_too_but_gives_them_no_login(stores, registry, front, monkeypatch):
+    tag = uuid.uuid4().hex[:10]
+    here = stores()
+    make(here, f"{registry}/library/busybox:{tag}", HELLO)
+    digest = pushed_digest(do_push(here, f"{registry}/library/busybox", tag))
+    asked = ["http://127.0.0.1:1/", f"http://{front.host}/"]
+    assert look(f"busybox:{tag}", mirrors=asked, auth=READER)["Descriptor"]["digest"] == digest
+    assert not any("Authorization" in headers for _, _, headers in front.seen)
+    front.seen.clear()
+    with pytest.raises(NotFound):
+        look(f"{registry}/library/busybox:nosuch", mirrors=asked)
+    assert front.seen == []  # mirrors are Docker Hub's alone
+    monkeypatch.setattr(names, "HUB_HOST", registry)
+    front.before = lambda handler: not handler.answer(404)
+    assert look(f"busybox:{tag}", mirrors=asked)["Descriptor"]["digest"] == digest
+    assert front.seen
+
+
+def test_a_mirror_is_an_address_and_kept_as_docker_keeps_it():
+    assert mirrors.checked("https://mirror.example") == mirrors.checked("https://mirror.example/")
+    assert mirrors.checked("http://127.0.0.1:5000") == "http://127.0.0.1:5000/"
+    assert mirrors.checked("https://mirror.example/hub/") == "https://mirror.example/hub/"
+    for wrong in ("", "mirror.example", "mirror.example:5000", "ftp://mirror.example", "https://", "https://m:port",
+                  "https://m/?a=b", "https://m/#a", "http://[::1"):  # fmt: skip
+        with pytest.raises(BadRequest, match="invalid mirror.*https://mirror.example"):
+            mirrors.checked(wrong)
+    with pytest.raises(BadRequest) as refused:
+        mirrors.checked("https://someone:secret@mirror.example")
+    assert "secret" not in refused.value.message
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from engines import until
+from engines import busybox_files, until
 from pocket_engine.errors import BadRequest, EngineError
 from pocket_engine.run import addresses, lookup, owners, runner
 from pocket_engine.run import filter as seccomp
@@ -22,7 +22,6 @@ from pocket_engine.run.jobs import Job, Mount
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 RUNNERS = ["bubblewrap", "proot"] if os.geteuid() == 0 else ["proot"]
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}  # 127.0.0.1 and ::ffff:127.0.0.1, as in /proc/net/tcp
-BUSYBOX = shutil.which("busybox") or "/bin/busybox"
 
 
 @pytest.fixture(params=RUNNERS)
@@ -32,11 +31,14 @@ def a_runner(request):
 
 @pytest.fixture
 def root(tmp_path):
-    """A root filesystem of one static program under many names."""
+    """A root filesystem of one program under many names."""
     place = tmp_path / "root"
     for folder in ("bin", "etc", "tmp", "home"):
         (place / folder).mkdir(parents=True)
-    shutil.copy(BUSYBOX, place / "bin/busybox")
+    for name, content in busybox_files().items():
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_bytes(content)
+        (place / name).chmod(0o755)
     names = "sh ls cat id touch chown stat sleep env echo nc mkdir rm setsid kill pwd hostname wget httpd true ln mv ps"
     for name in names.split():
         (place / "bin" / name).symlink_to("busybox")

@@ -433,9 +433,9 @@ def test_an_image_of_a_container_needs_force(store):
     made = image(store, b"one", tags=["a"])
     for reference in ("a", made):
         with pytest.raises(Conflict, match="container c0ffee"):
-            store.images.remove(reference, used_by=lambda image_id: ["c0ffee"])
+            store.images.remove(reference, used_by=lambda image_id: {"c0ffee": False})
     assert store.images.tags(made) == ["a:latest"]
-    assert store.images.remove("a", force=True, used_by=lambda image_id: ["c0ffee"])[-1] == {"Deleted": made}
+    assert store.images.remove("a", force=True, used_by=lambda image_id: {"c0ffee": False})[-1] == {"Deleted": made}
 
 
 def test_pruning_removes_what_has_no_name_or_everything_unused(store):
@@ -444,7 +444,7 @@ def test_pruning_removes_what_has_no_name_or_everything_unused(store):
         image(store, b"two", Labels={"keep": "no"}),
         image(store, b"three"),
     )
-    store.images.used_by = lambda image_id: ["c"] if image_id == used else []
+    store.images.used_by = lambda image_id: {"c": False} if image_id == used else {}
     assert store.images.prune(labels=["!keep"])[0] == store.images.prune(labels=["keep=yes"])[0] == []
     assert store.images.prune(until=1.0)[0] == []
     gone, freed = store.images.prune()

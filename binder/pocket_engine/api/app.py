@@ -12,13 +12,13 @@ from aiohttp.http_exceptions import HttpProcessingError
 from .. import API_VERSION, MIN_API_VERSION, VERSION
 from ..errors import BadRequest, EngineError, Interrupted
 from ..logbook import LOG
-from . import build, event_stream, images, networks, not_done, system, transport
+from . import build, event_stream, images, networks, not_done, registries, system, transport
 from .answers import error_answer, unexpected_answer
 from .streams import cut
 
 BODY_LIMIT = 16 << 20  # bytes of a body that is read into memory; contexts and archives go to disk (spool.py)
 # In this order: of two routes that fit, the first is taken.
-OWN = (system, event_stream, transport, images, build, networks)
+OWN = (system, event_stream, registries, transport, images, build, networks)
 OF_CONTAINERS = ("containers", "exec")
 HEADERS = {
     "Api-Version": API_VERSION,

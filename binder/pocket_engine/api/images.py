@@ -187,8 +187,8 @@ def tell_removed(engine, image_id: str, gone: list[dict]) -> None:
         engine.events.publish("image", action, actor, {"name": one.get("Untagged") or actor})
 
 
-def used_by(engine, image_id: str) -> list[str]:
-    """The ids of the containers made from an image."""
+def used_by(engine, image_id: str) -> dict[str, bool]:
+    """{id: whether it runs} of the containers made from an image."""
     return engine.containers.using(image_id)
 
 

@@ -16,7 +16,6 @@ PARTS = {  # first part of the path: what it is for
     "plugins": "plugins",
     "session": "BuildKit's sessions: build with DOCKER_BUILDKIT=0",
     "grpc": "BuildKit's gRPC: build with DOCKER_BUILDKIT=0",
-    "distribution": "looking into a registry: pull the image and inspect it",
 }
 CONTAINER_PARTS = {
     "checkpoints": "checkpoints of containers",

@@ -8,16 +8,17 @@ import functools
 import os
 import platform
 import socket
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from aiohttp import web
 
 from .. import API_VERSION, MIN_API_VERSION, VERSION
-from ..errors import BadRequest, NotDone
+from ..errors import BadRequest
 from ..registry.platforms import here
 from . import image_forms
-from .answers import api_version, json_answer, json_body
+from .answers import api_version, json_answer
 from .filters import Filters
 from .images import summaries
 
@@ -39,7 +40,6 @@ def routes(engine) -> list[web.RouteDef]:
         web.get("/version", bound(_version, engine), allow_head=False),
         web.get("/info", bound(_info, engine), allow_head=False),
         web.get("/system/df", bound(_df, engine), allow_head=False),
-        web.post("/auth", _auth),
     ]
 
 
@@ -127,6 +127,7 @@ def about(engine) -> dict:
         "NCPU": len(os.sched_getaffinity(0)),
         "MemTotal": _memory(),
         **_NOT_THERE,
+        "RegistryConfig": _registries(engine.mirrors),
         "DefaultRuntime": runner.name,
         "Runtimes": {runner.name: {"path": runner.name}},
         "SecurityOptions": [],
@@ -150,13 +151,6 @@ _NOT_THERE = {  # clients read these fields; none of it is done here
     "NFd": -1,
     "NGoroutines": -1,
     "IndexServerAddress": "https://index.docker.io/v1/",
-    "RegistryConfig": {
-        "AllowNondistributableArtifactsCIDRs": [],
-        "AllowNondistributableArtifactsHostnames": [],
-        "InsecureRegistryCIDRs": ["127.0.0.0/8"],
-        "IndexConfigs": {"docker.io": {"Name": "docker.io", "Mirrors": [], "Secure": True, "Official": True}},
-        "Mirrors": [],
-    },
     "GenericResources": None,
     "HttpProxy": "",
     "HttpsProxy": "",
@@ -178,6 +172,18 @@ _NOT_THERE = {  # clients read these fields; none of it is done here
     "RuncCommit": {"ID": "", "Expected": ""},
     "InitCommit": {"ID": "", "Expected": ""},
 }
+
+
+def _registries(mirrors: Sequence[str]) -> dict:
+    """Which registries are treated in which way; Docker names the mirrors twice."""
+    hub = {"Name": "docker.io", "Mirrors": list(mirrors), "Secure": True, "Official": True}
+    return {
+        "AllowNondistributableArtifactsCIDRs": [],
+        "AllowNondistributableArtifactsHostnames": [],
+        "InsecureRegistryCIDRs": ["127.0.0.0/8"],
+        "IndexConfigs": {"docker.io": hub},
+        "Mirrors": list(mirrors),
+    }
 
 
 def _os_release() -> dict[str, str]:
@@ -218,10 +224,3 @@ async def _df(engine, request: web.Request) -> web.Response:
         return {"LayersSize": size, **listed, "BuilderSize": 0}
 
     return json_answer(await asyncio.to_thread(usage))
-
-
-async def _auth(request: web.Request) -> web.Response:
-    await json_body(request)
-    raise NotDone(
-        "The pocket engine does not check logins: what the client keeps in its configuration is used when it pulls or pushes."
-    )

@@ -108,7 +108,8 @@ async def _import(engine, request: web.Request) -> web.StreamResponse:
 
 
 async def _pull(engine, request: web.Request, name: str, tag: str) -> web.StreamResponse:
-    options = dict(auth=credentials(request), platform=request.query.get("platform") or None)
+    platform = request.query.get("platform") or None
+    options = dict(auth=credentials(request), platform=platform, mirrors=engine.mirrors)
 
     def produce(say: Say, stop: threading.Event) -> None:
         messages = registry.pull(engine.images, engine.layers, engine.blobs, name, tag, stop=stop, **options)

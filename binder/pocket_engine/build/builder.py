@@ -177,7 +177,7 @@ class Build:
         repository, tag = names.split(name)
         told = pull(
             self.images, self.layers, self.engine.blobs, repository.familiar, tag or "latest",
-            platform=self.options.platform or None, stop=self.stop,
+            platform=self.options.platform or None, mirrors=self.engine.mirrors, stop=self.stop,
         )  # fmt: skip
         for message in told:
             self.say(message)
@@ -221,7 +221,7 @@ class Build:
         cmd = running.recorded(argv, state, [name for name in self._predefined() if name not in state.args])
         if self._cached(state, cmd):
             return
-        with _Container(self):
+        with _Container(self, state):
             tree = self._tree(state)
             extra = {name: value for name, value in self._predefined().items() if name not in state.env()}
             changed = running.run(
@@ -261,7 +261,7 @@ class Build:
             upper.make_folders(place, (0, 0), self._age(state))
         except NotADirectoryError:
             raise BadRequest(f"lstat /{place}: not a directory") from None
-        with _Container(self):
+        with _Container(self, state):
             diff_id = upper.write(self.layers).diff_id if upper.puts else None
             image = commit.commit(self.images, state, cmd, diff_id)
         self._made(image.id)
@@ -274,7 +274,7 @@ class Build:
     def _commit(self, state: State, cmd: list[str]) -> None:
         if self._cached(state, cmd):
             return
-        with _Container(self):
+        with _Container(self, state):
             image = commit.commit(self.images, state, cmd, None)
         self._made(image.id)
 
@@ -334,10 +334,12 @@ class Build:
 class _Container:
     """A step that Docker does in a container says so, and its end, too."""
 
-    def __init__(self, build: Build):
-        self._build, self._name = build, secrets.token_hex(6)
+    def __init__(self, build: Build, state: State):
+        self._build, self._state, self._name = build, state, ""
 
     def __enter__(self) -> None:
+        self._state.container = secrets.token_hex(32)  # the image names it
+        self._name = self._state.container[:12]
         self._build._stream(f" ---> Running in {self._name}\n")
 
     def __exit__(self, kind, error, trace) -> None:

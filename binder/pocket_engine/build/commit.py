@@ -74,7 +74,7 @@ def commit(images: Images, state: State, cmd: list[str], diff_id: str | None, co
         "os": "linux",
         "created": created,
         "docker_version": VERSION,
-        "container": secrets.token_hex(32),
+        "container": state.container or secrets.token_hex(32),
         "container_config": key(state, cmd),
         "config": config,
         "history": [*history, entry],
@@ -85,7 +85,7 @@ def commit(images: Images, state: State, cmd: list[str], diff_id: str | None, co
     if state.config.get("author"):
         image["author"] = state.config["author"]
     made = images.create(image, state.image)
-    state.image, state.diff_ids = made.id, layers
+    state.image, state.diff_ids, state.container = made.id, layers, ""
     return made
 
 

@@ -43,6 +43,7 @@ class State:
     diff_ids: list[str] = field(default_factory=list)
     base_config: dict = field(default_factory=dict)  # of the image that this stage began from
     args: dict[str, str] = field(default_factory=dict)  # declared by ARG in this stage, with their values
+    container: str = ""  # id of what this step runs in
     cache_busted: bool = False  # one step missed: those after it are not looked up
     cmd_set: bool = False  # CMD came in this stage: ENTRYPOINT does not reset it
 

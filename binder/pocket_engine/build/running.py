@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import os
-import secrets
 import select
 import subprocess
 import threading
@@ -75,7 +74,7 @@ def run(
     extra: variables that are there for this step only. Raises Failed, BadRequest where it cannot start, Interrupted.
     """  # fmt: skip
     user = users.of(state.config.get("User") or "", tree)
-    env = {"PATH": PATH, "HOSTNAME": secrets.token_hex(6), **extra, **state.args, **state.env()}
+    env = {"PATH": PATH, "HOSTNAME": state.container[:12], **extra, **state.args, **state.env()}
     env.setdefault("HOME", user.home)
     env = {name: value for name, value in env.items() if value is not None}
     with temporary(folder) as scratch:

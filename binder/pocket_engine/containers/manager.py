@@ -95,9 +95,9 @@ class Containers:
         """The ids of those that run."""
         return [one.id for one in self.all() if one.running]
 
-    def using(self, image_id: str) -> list[str]:
-        """The ids of those made from an image."""
-        return [one.id for one in self.all() if one.record.image_id == image_id]
+    def using(self, image_id: str) -> dict[str, bool]:
+        """{id: whether it runs} of those made from an image, newest first."""
+        return {one.id: one.running for one in self.all() if one.record.image_id == image_id}
 
     def rename(self, reference: str, name: str) -> None:
         """Raises Conflict where the name is taken, BadRequest where it is none."""

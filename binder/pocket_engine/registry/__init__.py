@@ -1,6 +1,8 @@
-"""Pulling from and pushing to a registry, by the OCI distribution spec and Docker's own conventions."""
+"""What a registry is asked for, by the OCI distribution spec and Docker's own conventions."""
 
+from .inspection import inspect
+from .login import login
 from .pull import pull
 from .push import push
 
-__all__ = ["pull", "push"]
+__all__ = ["inspect", "login", "pull", "push"]

@@ -19,6 +19,12 @@ from ..errors import EngineError, NotFound
 from ..names import HUB, Repository, joined
 
 
+class Unauthorized(EngineError):
+    """The registry does not take these credentials, or wants some."""
+
+    status = 401
+
+
 class AccessDenied(EngineError):
     """The registry wants a login, or does not let this one do that."""
 
@@ -55,7 +61,7 @@ def reason(response: requests.Response) -> tuple[str, str]:
 
 
 def refusal(response: requests.Response, name: Repository, reference: str, doing: str, anonymous: bool) -> EngineError:
-    """The error for an answer that is none of those hoped for. doing: "pull" or "push"."""
+    """The error for an answer that is none of those hoped for. doing: as in Client."""
     if response.status_code == 429:
         return too_many(response, name, anonymous)
     code, text = reason(response)
@@ -68,7 +74,7 @@ def refusal(response: requests.Response, name: Repository, reference: str, doing
         return denied(name, doing, text or "denied: requested access to the resource is denied")
     if response.status_code == 404 and code == "NAME_UNKNOWN":
         return NotFound(f"repository {name.familiar} not found: {text}")
-    if response.status_code == 404 and doing == "pull" and "/manifests/" in response.url:
+    if response.status_code == 404 and doing != "push" and "/manifests/" in response.url:
         wanted = joined(name.familiar, reference)
         return NotFound(f"manifest for {wanted} not found: {text or 'manifest unknown: manifest unknown'}")
     status = f"{response.status_code} {response.reason}".strip()
@@ -81,12 +87,11 @@ def refusal(response: requests.Response, name: Repository, reference: str, doing
 
 def denied(name: Repository, doing: str, text: str) -> EngineError:
     """Docker's words for a repository that is not there or not for everybody: registries tell nobody which."""
-    if doing == "pull":
-        what = f"pull access denied for {name.familiar}, repository does not exist or may require 'docker login'"
-        return NotFound(f"{what}: {text}")
-    return AccessDenied(
-        f"push access denied for {name.familiar}, repository does not exist or may require 'docker login': {text}"
-    )
+    if doing == "login":
+        return Unauthorized(text)
+    kind = {"pull": NotFound, "push": AccessDenied, "inspect": Unauthorized}[doing]
+    what = "access" if doing == "inspect" else f"{doing} access"
+    return kind(f"{what} denied for {name.familiar}, repository does not exist or may require 'docker login': {text}")
 
 
 def too_many(response: requests.Response, name: Repository, anonymous: bool) -> TooManyRequests:

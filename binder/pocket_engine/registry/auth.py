@@ -6,7 +6,6 @@ The token protocol is distribution's (docs: registry/spec/auth/token, oauth2).
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 import threading
@@ -47,7 +46,7 @@ def credentials(auth: dict | None) -> Credentials | None:
     if not username and auth.get("auth"):
         try:
             username, _, password = base64.b64decode(auth["auth"]).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError, TypeError):
+        except (ValueError, TypeError):
             raise BadRequest("the credentials' `auth` is not the base64 of username:password") from None
     known = Credentials(username, password, str(auth.get("identitytoken") or ""), str(auth.get("registrytoken") or ""))
     return known if known.username or known.identity or known.bearer else None
@@ -90,8 +89,9 @@ class Authorizer:
         if not realm:
             raise BadRequest(f"{self.name.domain} asks for a token but does not say where to get one")
         self.connection.check(realm)  # a password must not travel less protected than to the registry itself
-        scope = f"repository:{self.name.path}:{'pull' if self.doing == 'pull' else 'pull,push'}"
-        fields = {"service": asked.get("service", ""), "scope": scope}
+        fields = {"service": asked.get("service", "")}
+        if self.doing != "login":  # for that, a token that allows nothing tells whether the credentials are right
+            fields["scope"] = f"repository:{self.name.path}:{'pull,push' if self.doing == 'push' else 'pull'}"
         known, headers, body = self.known, {}, None
         if known and known.identity:
             fields |= {"grant_type": "refresh_token", "refresh_token": known.identity, "client_id": "docker"}

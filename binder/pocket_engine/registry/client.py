@@ -33,11 +33,12 @@ ACCEPTED = (OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST)
 
 
 class Manifest(NamedTuple):
-    """A manifest or an index as the registry has it, and the digest of its bytes."""
+    """A manifest or an index as the registry has it, and the digest and number of its bytes."""
 
     content: dict
     media_type: str
     digest: str
+    size: int
 
 
 def sha256(data: bytes) -> str:
@@ -45,7 +46,10 @@ def sha256(data: bytes) -> str:
 
 
 class Client:
-    """doing: "pull" or "push". base: a mirror's address instead of the registry's own. Interrupted once `stop` is set."""
+    """doing: "pull", "push", "inspect" or "login", which decides what is asked for and how a refusal is worded.
+
+    base: a mirror's address instead of the registry's own. Raises Interrupted once `stop` is set.
+    """
 
     def __init__(
         self, name: Repository, *, auth: dict | None = None, doing: str, stop: threading.Event, base: str | None = None
@@ -163,7 +167,7 @@ class Client:
             )
         if stated not in ACCEPTED:
             stated = OCI_INDEX if "manifests" in content else OCI_MANIFEST
-        return Manifest(content, stated, sha256(raw))
+        return Manifest(content, stated, sha256(raw), len(raw))
 
     def small_blob(self, digest: str) -> bytes:
         """A config: checked against its digest, at most CONFIG_LIMIT bytes."""

@@ -11,11 +11,12 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from urllib.parse import urlsplit
 
 from .. import names
-from ..errors import BadRequest, EngineError, Interrupted, NoSpace, NotFound
-from ..names import HUB, Repository, joined
+from ..errors import BadRequest, EngineError, NotFound
+from ..names import Repository, joined
 from . import platforms
 from .blob import CHUNK, BlobStream
 from .client import INDEXES, Client, Manifest
+from .mirrors import checked, served
 from .progress import Say, Within, counter, step, streamed
 
 PARALLEL = 3  # layers at a time, as Docker
@@ -47,35 +48,21 @@ def pull(
     """
     repository, reference = names.split(name, tag_or_digest)
     wanted = platforms.parse(platform) if platform else None
-    sources: list[tuple[str | None, dict | None]] = [(None, auth)]
-    if repository.domain == HUB:
-        sources[:0] = [(_mirror(mirror), None) for mirror in mirrors]
+    mirrors = [checked(mirror) for mirror in mirrors]
 
     def work(say: Say, halt: threading.Event) -> None:
-        for number, (base, known) in enumerate(sources, 1):
-            try:
-                with Client(repository, auth=known, doing="pull", stop=Within(halt), base=base) as client:
-                    for one in [reference] if reference else client.tags():
-                        _Pull(images, layers, client, one, wanted, say).run()
-                return
-            except (Interrupted, NoSpace):
-                raise
-            except EngineError as error:
-                if number == len(sources):
-                    raise
-                say(
-                    {"status": f"The mirror {urlsplit(base).netloc} did not serve it, asking the next: {error.message}"}
-                )
+        def fetch(base: str | None, known: dict | None) -> None:
+            with Client(repository, auth=known, doing="pull", stop=Within(halt), base=base) as client:
+                for one in [reference] if reference else client.tags():
+                    _Pull(images, layers, client, one, wanted, say).run()
+
+        def tell(mirror: str, error: EngineError) -> None:
+            host = urlsplit(mirror).netloc
+            say({"status": f"The mirror {host} did not serve it, asking the next: {error.message}"})
+
+        served(repository, auth, mirrors, fetch, tell)
 
     return streamed(work, stop)
-
-
-def _mirror(address: str) -> str:
-    """A mirror as in Docker's registry-mirrors: an address with scheme, HTTP only if it says so."""
-    there = urlsplit(address)
-    if there.scheme not in ("http", "https") or not there.netloc or there.query or there.fragment:
-        raise BadRequest(f"invalid mirror: {address!r} has to be an address like https://mirror.example")
-    return address.rstrip("/")
 
 
 class _Pull:

@@ -7,7 +7,7 @@ import copy
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ class Images:
     def __init__(self, folder: Path, blobs: Blobs, layers: Layers):
         self.blobs, self.layers = blobs, layers
         self.lock = threading.RLock()
-        self.used_by: Callable[[str], list[str]] = lambda image_id: []
+        self.used_by: Callable[[str], Mapping[str, bool]] = lambda image_id: {}
         self._path = Path(folder) / "images.json"
         self._raw: dict[str, bytes] = {}
         self._holders: dict[object, tuple[float, set[str]]] = {}
@@ -138,7 +138,7 @@ class Images:
 
     def remove(
         self, reference: str, *, force: bool = False, noprune: bool = False,
-        used_by: Callable[[str], list[str]] | None = None,
+        used_by: Callable[[str], Mapping[str, bool]] | None = None,
     ) -> list[dict]:  # fmt: skip
         """As `docker rmi`: [{"Untagged": name}, {"Deleted": id}] in the order in which it happened. Raises NotFound,
         Conflict."""
@@ -153,7 +153,7 @@ class Images:
 
     def prune(
         self, dangling: bool = True, labels: Sequence[str] = (), until: float | None = None,
-        used_by: Callable[[str], list[str]] | None = None,
+        used_by: Callable[[str], Mapping[str, bool]] | None = None,
     ) -> tuple[list[dict], int]:  # fmt: skip
         """Remove images that no container uses: those without a tag, or (not dangling) all of them.
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import Conflict
 from .references import Reference
 
 
 class Removal:
-    """Changes `images` {id: {parent, digests}} and `names` {name:tag: id} in place; `records` says what was done."""
+    """Changes `images` {id: {parent, digests}} and `names` {name:tag: id} in place; `records` says what was done.
 
-    def __init__(self, images: dict[str, dict], names: dict[str, str], used_by: Callable[[str], list[str]]):
+    used_by: the containers of an image, as {id: whether it runs}.
+    """
+
+    def __init__(self, images: dict[str, dict], names: dict[str, str], used_by: Callable[[str], Mapping[str, bool]]):
         self.images, self.names, self.used_by = images, names, used_by
         self.records: list[dict] = []
 
@@ -23,8 +26,8 @@ class Removal:
             users = self.used_by(image_id)
             if users and not force and self._is_single(image_id):
                 raise Conflict(
-                    f"conflict: unable to remove repository reference {str(reference)!r} (must force) - container "
-                    f"{users[0][:12]} is using its referenced image {_short(image_id)}"
+                    f'conflict: unable to remove repository reference "{reference}" (must force) - container '
+                    f"{next(iter(users))[:12]} is using its referenced image {_short(image_id)}"
                 )
             self._untag(image_id, str(reference))
             if not any(name.rpartition(":")[0] == reference.name for name in self._tags(image_id)):
@@ -50,7 +53,10 @@ class Removal:
             self._delete(image_id, force=False, prune=True, quiet=True)
 
     def _delete(self, image_id: str, force: bool, prune: bool, quiet: bool) -> None:
-        """The image, and then the images it was made from as long as nothing else needs them."""
+        """The image, and then the images it was made from as long as nothing else needs them.
+
+        quiet: its last name is gone already; where a conflict keeps it, it stays without one, which is no error.
+        """
         try:
             self._check(image_id, force, names=True)
         except Conflict:
@@ -72,12 +78,16 @@ class Removal:
         what = f"conflict: unable to delete {_short(image_id)}"
         if self._children(image_id):
             raise Conflict(f"{what} (cannot be forced) - image has dependent child images")
+        users = self.used_by(image_id)
+        if running := [one for one, runs in users.items() if runs]:
+            raise Conflict(f"{what} (cannot be forced) - image is being used by running container {running[0][:12]}")
         if force:
             return
         if names and self._all_names(image_id):
             raise Conflict(f"{what} (must be forced) - image is referenced in multiple repositories")
-        if users := self.used_by(image_id):
-            raise Conflict(f"{what} (must be forced) - image is being used by container {users[0][:12]}")
+        if users:
+            first = next(iter(users))
+            raise Conflict(f"{what} (must be forced) - image is being used by stopped container {first[:12]}")
 
     def _untag(self, image_id: str, name: str) -> None:
         if "@" in name:

@@ -54,15 +54,18 @@ def load_kit(client: docker.DockerClient, path: Path, panel: Panel, row: str) ->
     """Load an archive into the engine, showing bytes. Raises WorkshopError if it is not there or not an archive."""
     if not path.is_file():
         raise WorkshopError(f"there is no class kit at {path}")
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise WorkshopError(f"the class kit {path} cannot be read: {error.strerror}") from None
     total = path.stat().st_size
 
     def chunks():
         sent = 0
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                sent += len(chunk)
-                panel.row(row, detail=f"class kit: {size(sent)} of {size(total)}", fraction=sent / total)
-                yield chunk
+        while chunk := file.read(CHUNK):
+            sent += len(chunk)
+            panel.row(row, detail=f"class kit: {size(sent)} of {size(total)}", fraction=sent / total)
+            yield chunk
 
     try:
         for message in client.api.load_image(chunks(), quiet=True):
@@ -70,3 +73,5 @@ def load_kit(client: docker.DockerClient, path: Path, panel: Panel, row: str) ->
                 raise WorkshopError(f"the class kit {path.name} could not be loaded: {message['error']}")
     except docker.errors.APIError as error:
         raise WorkshopError(f"the class kit {path.name} could not be loaded: {error.explanation or error}") from None
+    finally:
+        file.close()
