@@ -47,6 +47,19 @@ def busybox(client):
     return "busybox:1.37"
 
 
+def address(client) -> str:
+    """What DOCKER_HOST has to be for another process to find the same engine."""
+    path = getattr(client.api._custom_adapter, "socket_path", None)
+    return f"unix://{path}" if path else client.api.base_url
+
+
+def need_buildkit(client) -> None:
+    """Skips the test, and says so, where the engine has the classic builder alone."""
+    name = workshop.engine.describe(client)["engine"]
+    if name in ("Podman", "Pocket engine"):
+        pytest.skip(f"{name} has no BuildKit")
+
+
 @pytest.fixture
 def app(client, tmp_path):
     """An empty app folder under a name that nobody else uses; what was built from it is removed afterwards."""

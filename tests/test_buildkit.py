@@ -12,14 +12,13 @@ from pathlib import Path
 
 import pytest
 import workshop
-from conftest import everything, traces_of
+from conftest import everything, need_buildkit, traces_of
 from test_building import TWO_STAGES
 from workshop import (
     buildkit,
     buildkit_text,
     buildkit_trace,
     dockerfiles,
-    engine,
     history,
     order,
     origins,
@@ -45,11 +44,8 @@ CMD ["cat", "/product"]
 
 @pytest.fixture(autouse=True)
 def has_buildkit(request):
-    if "client" not in request.fixturenames:
-        return
-    name = engine.describe(request.getfixturevalue("client"))["engine"]
-    if name in ("Podman", "Pocket engine"):
-        pytest.skip(f"{name} has no BuildKit")
+    if "client" in request.fixturenames:
+        need_buildkit(request.getfixturevalue("client"))
 
 
 @pytest.fixture

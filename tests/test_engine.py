@@ -36,7 +36,7 @@ def test_connect_gives_a_plain_docker_client_that_answers(client):
 def test_the_banner_names_engine_version_store_platform_and_bases(client):
     line = engine.banner(client)
     version = client.version()["Version"].split("+")[0]
-    assert re.fullmatch(r"(Docker Engine|Podman) \S+ · \S+ image store · \w+/\w+ · base images: .+", line)
+    assert re.fullmatch(r"(Docker Engine|Podman|Pocket engine) \S+ · \S+ image store · \w+/\w+ · base images: .+", line)
     assert version in line or "Podman" in line
     assert "\n" not in line
 

@@ -2,15 +2,15 @@
 
 import pytest
 import workshop
-from workshop import engine
+from conftest import need_buildkit
 from workshop.copied import copy_from, is_below
 from workshop.dockerfiles import parse
 
 
 @pytest.fixture(params=["classic", "buildkit"])
 def builder(request, client):
-    if request.param == "buildkit" and engine.describe(client)["engine"] == "Podman":
-        pytest.skip("this engine has no BuildKit")
+    if request.param == "buildkit":
+        need_buildkit(client)
     return request.param
 
 

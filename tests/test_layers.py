@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import workshop
 import zstandard
-from conftest import tar_of
+from conftest import address, tar_of
 from hand import archive_of, frame_of, link
 from workshop import archive, layer_tar, shelf
 from workshop.history import instruction
@@ -330,7 +330,7 @@ def test_a_stale_or_foreign_cache_file_is_read_anew(client, busybox, tmp_path, m
 
 def test_two_kernels_at_once_do_not_clash(client, busybox, tmp_path):
     code = "import workshop as w; c = w.connect(quiet=True); print(len(w.files(c, 'busybox:1.37')))"
-    environment = os.environ | {shelf.HERE: str(tmp_path), "PYTHONPATH": str(Path(workshop.__file__).parents[1])}
+    environment = os.environ | {"DOCKER_HOST": address(client), shelf.HERE: str(tmp_path), "PYTHONPATH": str(Path(workshop.__file__).parents[1])}
     kernels = [
         subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
         for _ in range(4)

@@ -14,7 +14,7 @@ from pathlib import Path
 import docker
 import pytest
 import workshop
-from conftest import NOTEBOOKS, tar_of
+from conftest import NOTEBOOKS, address, tar_of
 from workshop.bases import standins
 from workshop.bases.standins import LABEL, StandInError
 
@@ -23,8 +23,7 @@ PYTHONS = tuple(name for name in standins.NAMES if name.startswith("python"))
 
 @pytest.fixture(scope="module")
 def client():
-    host = os.environ.get("DOCKER_HOST")
-    client = docker.DockerClient(base_url=host) if host else docker.from_env()
+    client = workshop.connect(quiet=True)
     yield client
     client.close()
 
@@ -331,13 +330,13 @@ def test_progress_comes_every_two_seconds_even_from_a_silent_step(client, trial)
     assert max(after - before for before, after in zip(times, times[1:], strict=False)) < 2
 
 
-def interrupted(call: str, until: str, **environment: str) -> subprocess.Popen:
+def interrupted(client, call: str, until: str, **environment: str) -> subprocess.Popen:
     """Runs the call in a Python of its own and sends it SIGINT, as Jupyter does, once its report contains `until`."""
-    setup = f"import docker; from workshop.bases import standins; client = docker.from_env(); {call}"
+    setup = f"import docker; from workshop.bases import standins; client = docker.from_env(timeout=600); {call}"
     paths = os.pathsep.join([str(NOTEBOOKS), os.environ.get("PYTHONPATH", "")])
     program = subprocess.Popen(
         [sys.executable, "-c", setup],
-        env={**os.environ, "PYTHONPATH": paths, **environment},
+        env={**os.environ, "DOCKER_HOST": address(client), "PYTHONPATH": paths, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -356,7 +355,7 @@ def test_an_interrupted_build_leaves_nothing_half_made(client, trial):
     changed = f"standins.RECIPES = __import__('pathlib').Path({str(standins.RECIPES)!r}); "
     changed += f"standins._RECIPES = {{{name!r}: standins.Recipe('trial.Dockerfile', 1, 'It is a trial.')}}; "
     report = "lambda text: print(text, flush=True)"
-    interrupted(f"{changed} standins.build(client, {name!r}, {report})", until=": begun")
+    interrupted(client, f"{changed} standins.build(client, {name!r}, {report})", until=": begun")
     assert left_of(client, name) == []
     with pytest.raises(docker.errors.ImageNotFound):
         client.images.get(name)
@@ -367,7 +366,7 @@ def test_an_interrupted_debian_root_leaves_no_file_and_no_process(client, have, 
     have("busybox:1.37")
     before = client.images.get(standins.ROOT).id
     report = "lambda text: print(text, flush=True)"
-    interrupted(f"standins._make_root(client, {report})", until="extracting archives", TMPDIR=str(tmp_path))
+    interrupted(client, f"standins._make_root(client, {report})", until="extracting archives", TMPDIR=str(tmp_path))
     assert list(tmp_path.iterdir()) == []
     still_running = []
     for process in Path("/proc").glob("[0-9]*/cmdline"):

@@ -217,7 +217,7 @@ RUN mkdir -p /d/e /o && head -c 9000 /dev/zero > /d/e/a && head -c 400 /dev/zero
 RUN rm -rf /d && rm -rf /o && mkdir /o && echo new > /o/y
 RUN echo three > /f && chmod 600 /s && ln /f /g
 RUN rm /s && mkdir /d && echo again > /d/z
-RUN rm -rf /d && echo last > /f
+RUN rm -rf /d /f && echo last > /f
 """
 
 

@@ -53,6 +53,7 @@ class Engine:
     def close(self) -> None:
         """End every container and give the store free."""
         self.containers.close()
+        self.roots.spare()
         self.store.close()
 
 

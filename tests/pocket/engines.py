@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -22,6 +24,14 @@ for folder in (ROOT / "notebooks", ROOT / "binder", Path(__file__).parent):
 
 import workshop  # noqa: E402
 from workshop.labels import labels  # noqa: E402
+
+RUNNERS = [
+    *(["bubblewrap"] if os.geteuid() == 0 else []),
+    pytest.param(
+        "proot",
+        marks=pytest.mark.skipif(not shutil.which("proot"), reason="needs PRoot: `apt-get install proot`, as on Binder"),
+    ),
+]  # what runs programs here
 
 
 def until(condition, seconds: float = 20):

@@ -16,7 +16,7 @@ from pathlib import Path
 import docker
 import pytest
 from docker.errors import APIError, ContainerError, NotFound
-from engines import Pocket, busybox_files
+from engines import RUNNERS, Pocket, busybox_files
 from pocket_engine import users
 from pocket_engine.containers.forms import duration
 from pocket_engine.containers.health import Health
@@ -24,7 +24,6 @@ from pocket_engine.containers.inside import find
 from pocket_engine.containers.logs import Lines, Log, Record
 from pocket_engine.errors import BadRequest
 
-RUNNERS = ["bubblewrap", "proot"] if os.geteuid() == 0 else ["proot"]
 IMAGE = "tiny:1"
 PASSWD = b"root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001:App:/home/app:/bin/sh\n99:x:5:5::/odd:/bin/sh\n"
 GROUP = b"root:x:0:\napp:x:1001:\nstaff:x:50:app,other\nwheel:x:51:other\n"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 
 import pytest
-from pocket_engine.roots import Roots, settle
+from pocket_engine.roots import Roots, changes, kept, settle
 from pocket_engine.store import Store
 from pocket_engine.store.entries import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
 
@@ -118,3 +119,123 @@ def test_a_layer_laid_over_a_tree_is_not_changed_by_it(tree):
         over = writer.commit()
     tree.add(over.diff_id)
     assert sorted(os.listdir(tree.path / "d")) == ["a", "b", "z"] and changed(tree) == {}
+
+
+# Trees that are kept for the next job
+
+
+def listing(tree) -> dict[str, tuple]:
+    """All that a job sees of each path, and what the next layer would say of its owner and mode."""
+    found = {}
+    for path, status in changes.walk(tree.path):
+        place, known = tree.path / path, tree.ledger.entry(path)
+        content = place.read_bytes() if place.is_file() and not place.is_symlink() else b""
+        link = os.readlink(place) if place.is_symlink() else ""
+        owner = (known.uid, known.gid) if known else (status.st_uid, status.st_gid)
+        mtime = status.st_mtime if path not in tree.places else 0
+        found[path] = (status.st_mode, tree.ledger.mode(path, status.st_mode), owner, content, link, mtime, status.st_nlink)
+    return found
+
+
+def write(place, text="changed"):
+    place.write_text(text)
+
+
+DEEDS = {
+    "nothing": lambda root: None,
+    "a new file": lambda root: write(root / "d/new"),
+    "a file written to": lambda root: write(root / "d/sub/c"),
+    "a file of another mode": lambda root: (root / "d/sub/c").chmod(0o600),
+    "a file removed": lambda root: (root / "d/sub/c").unlink(),
+    "a file renamed": lambda root: (root / "d/sub/c").rename(root / "c"),
+    "a folder of another mode": lambda root: (root / "d/sub").chmod(0o777),
+    "a folder removed": lambda root: shutil.rmtree(root / "d/sub"),
+    "a folder made again": lambda root: (shutil.rmtree(root / "d/sub"), (root / "d/sub").mkdir(), write(root / "d/sub/x")),
+    "a folder renamed": lambda root: (root / "d/sub").rename(root / "else"),
+    "a folder where a file was": lambda root: ((root / "d/sub/c").unlink(), (root / "d/sub/c").mkdir()),
+    "a file where a folder was": lambda root: (shutil.rmtree(root / "d/sub"), write(root / "d/sub")),
+    "a link where a folder was": lambda root: (shutil.rmtree(root / "d/sub"), (root / "d/sub").symlink_to("/etc")),
+    "a link that leads elsewhere": lambda root: ((root / "l").unlink(), (root / "l").symlink_to("/")),
+    "a tree of its own": lambda root: ((root / "a/b/c").mkdir(parents=True), write(root / "a/b/c/d")),
+    "a place of the runner removed": lambda root: shutil.rmtree(root / "proc"),
+    "a place of the runner filled": lambda root: write(root / "dev/x"),
+}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_a_tree_that_is_given_back_is_again_what_its_layers_say(roots, tree, deed):
+    fresh = listing(tree)
+    used = roots.make(tree.diff_ids)
+    settle()
+    DEEDS[deed](used.path)
+    assert (listing(used) == fresh) == (deed == "nothing")
+    roots.give_back(used)
+    again = roots.make(tree.diff_ids)
+    assert again is used, "it was kept"
+    assert listing(again) == fresh
+    assert changed(again) == {}
+    roots.give_back(again)
+    assert roots.spare() == 1 and not again.folder.exists()
+
+
+def test_all_that_was_done_at_once_is_undone(roots, tree):
+    fresh, used = listing(tree), roots.make(tree.diff_ids)
+    settle()
+    for deed in ("a new file", "a file written to", "a link that leads elsewhere", "a tree of its own", "a folder renamed"):
+        DEEDS[deed](used.path)
+    roots.give_back(used)
+    assert listing(roots.make(tree.diff_ids)) == fresh
+
+
+def test_a_tree_whose_files_of_several_names_have_changed_is_not_kept(roots, tree):
+    used = roots.make(tree.diff_ids)
+    settle()
+    write(used.path / "d/a")
+    roots.give_back(used)
+    assert not used.folder.exists() and roots.spare() == 0
+
+
+def test_a_kept_tree_has_the_layers_that_its_jobs_made(roots, tree):
+    used = roots.make(tree.diff_ids)
+    settle()
+    write(used.path / "d/more")
+    used.commit({})
+    settle()
+    write(used.path / "d/not-committed")
+    roots.give_back(used)
+    assert roots.make(tree.diff_ids) is not used
+    assert (again := roots.make(used.diff_ids)) is used
+    assert (again.path / "d/more").exists() and not (again.path / "d/not-committed").exists()
+
+
+def test_what_no_layer_takes_is_not_kept_either(roots, tree):
+    """A socket: the layer has none, so the next job must not see it."""
+    used = roots.make(tree.diff_ids)
+    settle()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.path.relpath(used.path / "d/s"))
+    used.commit({})
+    roots.give_back(used)
+    again = roots.make(used.diff_ids)
+    assert again is used and not (again.path / "d/s").exists()
+
+
+def test_no_more_is_kept_than_there_is_room_for(roots, tree, monkeypatch):
+    monkeypatch.setattr(kept, "MOST", 2)
+    several = [roots.make(tree.diff_ids) for _ in range(3)]
+    for one in several:
+        roots.give_back(one)
+    assert [one.folder.exists() for one in several] == [False, True, True]
+    monkeypatch.setattr(kept, "ROOM", 1)
+    roots.give_back(roots.make(tree.diff_ids))
+    assert roots.spare() == 0
+
+
+def test_a_tree_goes_where_it_is_wanted(roots, tree, tmp_path):
+    used = roots.make(tree.diff_ids, tmp_path / "one/root")
+    roots.give_back(used)
+    assert not (tmp_path / "one/root").exists()
+    again = roots.make(tree.diff_ids, tmp_path / "two/root")
+    assert again is used and (tmp_path / "two/root/root/d/a").read_text() == "a"
+    roots.sweep()
+    assert (tmp_path / "two/root").exists()

@@ -13,14 +13,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from engines import busybox_files, until
+from engines import RUNNERS, busybox_files, until
 from pocket_engine.errors import BadRequest, EngineError
 from pocket_engine.run import addresses, lookup, owners, runner
 from pocket_engine.run import filter as seccomp
 from pocket_engine.run.jobs import Job, Mount
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-RUNNERS = ["bubblewrap", "proot"] if os.geteuid() == 0 else ["proot"]
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}  # 127.0.0.1 and ::ffff:127.0.0.1, as in /proc/net/tcp
 
 

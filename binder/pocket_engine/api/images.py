@@ -167,6 +167,7 @@ def pruned(engine, filters: Filters, dangling: bool) -> dict:
     """Remove what no container uses: what has no name, or (not dangling) everything. The answer of POST /images/prune."""
     labels = [*filters["label"], *(f"!{one}" for one in filters["label!"])]
     until = moment(filters.one("until")) if filters.one("until") else None
+    engine.roots.spare()
     gone, reclaimed = engine.images.prune(dangling, labels, until, functools.partial(used_by, engine))
     for one in gone:
         if "Deleted" in one:

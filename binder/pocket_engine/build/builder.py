@@ -12,7 +12,7 @@ from pathlib import Path
 from e2b_dockerfile_utils import PatternMatcher
 
 from .. import names
-from ..errors import BadRequest, EngineError, Interrupted, NotFound, no_space
+from ..errors import BadRequest, EngineError, Interrupted, NoSpace, NotFound, no_space
 from ..registry import pull
 from ..roots import Tree
 from ..store.entries import DIRECTORY
@@ -50,9 +50,12 @@ class Build:
             try:
                 with no_space(self.engine.folder):
                     return self._build()
+            except NoSpace:  # what is only kept makes room for the next attempt
+                self.engine.roots.spare()
+                raise
             finally:
                 if self.tree:
-                    self.tree.discard()
+                    self.engine.roots.give_back(self.tree)
 
     def _build(self) -> str:
         if self._archive is not None:
@@ -300,7 +303,7 @@ class Build:
                 self.tree.add(diff_id)
             return self.tree
         if self.tree:
-            self.tree.discard()
+            self.engine.roots.give_back(self.tree)
             self.tree = None
         self.tree = self.engine.roots.make(wanted, stop=self.stop)
         return self.tree

@@ -98,7 +98,9 @@ class Root:
     def discard(self) -> None:
         """Remove it."""
         with self._lock:
-            if self._place.exists():
+            if self._tree is not None:
+                self._engine.roots.give_back(self._tree)
+            elif self._place.exists():
                 remove(self._place)
             self._tree = None
 

@@ -15,10 +15,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..errors import no_space
+from ..errors import EngineError, NoSpace, no_space
 from ..store.layers import Layer, Layers
 from . import changes, filling
+from .kept import Kept
 from .ledger import Ledger
+from .undo import undo
 
 
 class Roots:
@@ -27,10 +29,24 @@ class Roots:
     def __init__(self, folder: Path, layers: Layers, privileged: bool):
         self.folder, self.layers, self.privileged = Path(folder), layers, privileged
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._kept = Kept()
 
     def make(self, diff_ids: Sequence[str], folder: Path | None = None, *, stop: threading.Event | None = None) -> Tree:
-        """A tree with the files that these layers give. Raises NoSpace, Interrupted; then nothing is left of it."""
-        place = Path(folder) if folder else Path(tempfile.mkdtemp(prefix="tree-", dir=self.folder))
+        """A tree with the files that these layers give: a kept one, or a new one. Raises NoSpace, Interrupted; then
+        nothing is left of it."""
+        if tree := self._kept.take(diff_ids):
+            if folder:
+                tree.move(Path(folder))
+            return tree
+        try:
+            return self._new(diff_ids, folder, stop)
+        except NoSpace:
+            if not self.spare():
+                raise
+        return self._new(diff_ids, folder, stop)
+
+    def _new(self, diff_ids: Sequence[str], folder: Path | None, stop: threading.Event | None) -> Tree:
+        place = Path(folder) if folder else self._place()
         tree = Tree(place, tuple(diff_ids), self.layers, self.privileged)
         try:
             with no_space(place):
@@ -39,6 +55,26 @@ class Roots:
             tree.discard()
             raise
         return tree
+
+    def give_back(self, tree: Tree) -> None:
+        """The tree is needed no more: keep it for the next job on its layers, as they say, or remove it."""
+        try:
+            usable = tree.undo()
+            if usable and tree.folder.parent != self.folder:
+                tree.move(self._place())
+        except (OSError, EngineError):  # the disk is full, or a layer has gone meanwhile
+            usable = False
+        for one in self._kept.give(tree) if usable else [tree]:
+            one.discard()
+
+    def spare(self) -> int:
+        """Remove the trees that are only kept. Returns how many."""
+        for tree in (trees := self._kept.clear()):
+            tree.discard()
+        return len(trees)
+
+    def _place(self) -> Path:
+        return Path(tempfile.mkdtemp(prefix="tree-", dir=self.folder))
 
     def sweep(self) -> None:
         """Remove the trees that an engine left which was killed."""
@@ -55,6 +91,8 @@ class Tree:
         self.ledger = Ledger(privileged)
         self.before: changes.Snapshot = {}
         self.places: set[str] = set()  # made for what a runner mounts: no part of any layer
+        self.size = 0  # bytes of its files, once it is kept
+        self._known = self.ledger
 
     def fill(self, stop: threading.Event | None = None) -> None:
         """Create every file of the layers."""
@@ -65,8 +103,31 @@ class Tree:
         self.remember()
 
     def remember(self) -> None:
-        """What is there now is what the next commit compares with."""
+        """What is there now is what the next commit compares with, and what undo goes back to."""
         self.before = changes.snapshot(self.path)
+        self._known = self.ledger.copy()
+
+    def undo(self) -> bool:
+        """Make it what it was at the last commit. False: that is not worth it, and it is of no more use.
+
+        Raises what reading and writing files does, and NotFound where a layer is gone.
+        """
+        if not self.before:
+            return False
+        ledger = self._known.copy()
+        if not undo(self.layers, self.diff_ids, self.path, self.before, ledger, self.places):
+            return False
+        self.places |= filling.mount_points(self.path)
+        self.ledger = ledger
+        self.size = sum(entry.size for entry in self.layers.view(self.diff_ids).entries.values())
+        self.remember()
+        return True
+
+    def move(self, folder: Path) -> None:
+        """Put it into another folder of the same filesystem, one that is empty or not there."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        self.folder.rename(folder)
+        self.folder, self.path = folder, folder / "root"
 
     def commit(self, owners: dict[tuple[int, int], tuple[int, int]], user: tuple[int, int] = (0, 0)) -> Layer:
         """What changed since the last time, as a layer on top of the others.

@@ -86,7 +86,7 @@ def compare(root: Path, before: Snapshot, chowned: Container[tuple[int, int]] = 
             continue
         if stat.S_ISSOCK(status.st_mode):  # archive/tar knows no sockets: Docker leaves them out
             continue
-        if stat.S_ISDIR(status.st_mode) and (parent in opaque or (was and _made_anew(root, path, was, status, began))):
+        if stat.S_ISDIR(status.st_mode) and (parent in opaque or (was and made_anew(root, path, was, status, began))):
             opaque.add(path)
         link = ""
         if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
@@ -126,7 +126,7 @@ def _above(path: str) -> list[str]:
     return ["/".join(parts[: count + 1]) for count in range(len(parts))]
 
 
-def _made_anew(root: Path, path: str, was: Seen, status: os.stat_result, began: int) -> bool:
+def made_anew(root: Path, path: str, was: Seen, status: os.stat_result, began: int) -> bool:
     """True if a folder is not the one that was there: the old one was removed, and numbers of inodes are used again."""
     if was.inode != status.st_ino or not stat.S_ISDIR(was.mode):
         return True

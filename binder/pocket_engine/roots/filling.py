@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,15 +21,20 @@ _DEVICES = {CHARACTER: stat.S_IFCHR, BLOCK: stat.S_IFBLK}
 
 
 def fill(
-    layers: Layers, diff_ids: Sequence[str], root: Path, ledger: Ledger, stop: threading.Event | None = None
+    layers: Layers,
+    diff_ids: Sequence[str],
+    root: Path,
+    ledger: Ledger,
+    stop: threading.Event | None = None,
+    only: Collection[str] | None = None,
 ) -> None:
     """Create every visible entry of these layers below `root`, an empty folder.
 
-    Nothing is followed: parents are folders made a moment ago, so no name of a layer leads out. Raises NoSpace,
+    only: these paths alone, where the others are there; of such a folder, owner, mode and times are set. Nothing is followed: parents are folders made a moment ago, so no name of a layer leads out. Raises NoSpace,
     Interrupted.
     """
     view = layers.view(diff_ids)
-    entries = view.entries
+    entries = view.entries if only is None else {path: view.entries[path] for path in only if path in view.entries}
     tars: dict[str, BinaryIO] = {}
     # `git` alone has a hundred names for one file: links come when all files are there.
     links = [path for path, entry in entries.items() if entry.kind == HARDLINK]
@@ -46,7 +51,7 @@ def fill(
                     tars[diff_id] = layers.open(diff_id)
                 _file(place, entry, tars[diff_id].fileno(), ledger)
             elif entry.kind == DIRECTORY:
-                if path:
+                if path and (only is None or not os.path.isdir(place) or os.path.islink(place)):
                     os.mkdir(place, 0o700)
                 folders.append((place, entry))
             elif entry.kind == SYMLINK:
@@ -99,13 +104,13 @@ def add(layers: Layers, diff_id: str, root: Path, ledger: Ledger) -> None:
             if name == OPAQUE:
                 continue  # its folder was made anew below
             if name.startswith(WHITEOUT):
-                _clear(os.path.join(os.path.dirname(place), name.removeprefix(WHITEOUT)))
+                clear(os.path.join(os.path.dirname(place), name.removeprefix(WHITEOUT)))
                 continue
             merges = entry.kind == DIRECTORY and os.path.isdir(place) and not os.path.islink(place)
             if merges and f"{path}/{OPAQUE}" not in entries:
                 folders.append((place, entry))
                 continue
-            _clear(place)
+            clear(place)
             if entry.kind == FILE:
                 _file(place, entry, tar.fileno(), ledger)
             elif entry.kind == DIRECTORY:
@@ -123,7 +128,8 @@ def add(layers: Layers, diff_id: str, root: Path, ledger: Ledger) -> None:
         os.utime(place, (entry.mtime, entry.mtime))
 
 
-def _clear(place: str) -> None:
+def clear(place: str) -> None:
+    """Remove whatever is there, if anything is."""
     if os.path.isdir(place) and not os.path.islink(place):
         remove(Path(place))
     elif os.path.lexists(place):

@@ -27,6 +27,12 @@ class Ledger:
         if not self.privileged:
             self._known[path] = Truth(entry, given)
 
+    def copy(self) -> Ledger:
+        """One of its own, that knows the same."""
+        other = Ledger(self.privileged)
+        other._known = dict(self._known)
+        return other
+
     def forget(self, path: str) -> None:
         self._known.pop(path, None)
 
