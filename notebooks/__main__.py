@@ -120,12 +120,15 @@ def tell_address(app):
         address = urllib.parse.urlsplit(server.connection_url)
         if server.ip in ("", "*", "0.0.0.0", "::"):
             address = address._replace(netloc="127.0.0.1:%d" % server.port)
+        token = server.identity_provider.token
+        # Only this server knows the token: while it looks for a free port, another one may answer at the first.
+        question = urllib.request.Request(urllib.parse.urljoin(address.geturl(), "api/status" if token else "api"),
+                                          headers={"Authorization": "token " + token} if token else {})
         try:
-            browser.open(urllib.parse.urljoin(address.geturl(), "api"), timeout=5).close()
+            browser.open(question, timeout=5).close()
             break
         except OSError:
             continue
-    token = server.identity_provider.token
     page = address._replace(path=server.default_url, query=urllib.parse.urlencode({"token": token} if token else {}))
     print("\nFactory Floor is open. Ctrl-C here stops it. The address, should no browser show it:\n\n    %s"
           % page.geturl(), flush=True)

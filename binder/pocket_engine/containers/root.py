@@ -75,14 +75,11 @@ class Root:
         tree = self.tree()
         if not tree.before:
             return None
-        now = {
-            path: changes.Seen(found.st_ino, found.st_ctime_ns, found.st_mode)
-            for path, found in changes.walk(tree.path)
-        }
+        now = dict(changes.walk(tree.path))
         kinds = {path: "deleted" for path in tree.before if path and path not in now}
-        for path, seen in now.items():
+        for path, found in now.items():
             was = tree.before.get(path)
-            if was != seen:
+            if not (was and was.is_still(found)):
                 kinds[path] = "added" if was is None else "changed"
         for path in list(kinds):
             for above in _above(path):

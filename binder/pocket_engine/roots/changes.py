@@ -24,6 +24,23 @@ class Seen(NamedTuple):
     inode: int
     changed: int  # st_ctime_ns
     mode: int  # st_mode
+    links: int  # st_nlink
+    content: tuple[int, int]  # st_size, st_mtime_ns
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Seen:
+        content = (status.st_size, status.st_mtime_ns)
+        return cls(status.st_ino, status.st_ctime_ns, status.st_mode, status.st_nlink, content)
+
+    def is_still(self, status: os.stat_result) -> bool:
+        """True if nothing has been done to it.
+
+        A file that lost another of its names has a new ctime, too; overlay2 does not count that as a change of this one.
+        """
+        now = Seen.of(status)
+        if now.links < self.links and not stat.S_ISDIR(self.mode):
+            return now._replace(changed=self.changed, links=self.links) == self
+        return (now.inode, now.changed) == (self.inode, self.changed)
 
 
 Snapshot = dict[str, Seen]
@@ -42,10 +59,7 @@ class Change(NamedTuple):
 
 def snapshot(root: Path) -> Snapshot:
     """Every path below the root, and the root itself as ""."""
-    seen = {path: Seen(found.st_ino, found.st_ctime_ns, found.st_mode) for path, found in walk(root)}
-    found = os.lstat(root)
-    seen[""] = Seen(found.st_ino, found.st_ctime_ns, found.st_mode)
-    return seen
+    return {path: Seen.of(found) for path, found in walk(root)} | {"": Seen.of(os.lstat(root))}
 
 
 def walk(root: Path | str, below: str = "") -> Iterator[tuple[str, os.stat_result]]:
@@ -81,8 +95,7 @@ def compare(root: Path, before: Snapshot, chowned: Container[tuple[int, int]] = 
     for path, status in now.items():
         was = before.get(path)
         parent = os.path.dirname(path)
-        unchanged = was and was.inode == status.st_ino and was.changed == status.st_ctime_ns
-        if unchanged and parent not in opaque and (status.st_dev, status.st_ino) not in chowned:
+        if was and was.is_still(status) and parent not in opaque and (status.st_dev, status.st_ino) not in chowned:
             continue
         if stat.S_ISSOCK(status.st_mode):  # archive/tar knows no sockets: Docker leaves them out
             continue

@@ -30,7 +30,8 @@ def fill(
 ) -> None:
     """Create every visible entry of these layers below `root`, an empty folder.
 
-    only: these paths alone, where the others are there; of such a folder, owner, mode and times are set. Nothing is followed: parents are folders made a moment ago, so no name of a layer leads out. Raises NoSpace,
+    only: these paths alone, where the others are there; of a folder that is there, owner, mode and times are set.
+    Nothing is followed: parents are folders made a moment ago, so no name of a layer leads out. Raises NoSpace,
     Interrupted.
     """
     view = layers.view(diff_ids)

@@ -33,7 +33,7 @@ def undo(
     stale, changed = set(), set()  # to be removed; folders whose time or mode is not the layer's
     for path, status in now.items():
         was, known = before.get(path), path in entries or path in places
-        if known and was and (was.inode, was.changed) == (status.st_ino, status.st_ctime_ns):
+        if known and was and was.is_still(status):
             continue
         if known and was and stat.S_ISDIR(status.st_mode) and not made_anew(root, path, was, status, began):
             changed.add(path)
