@@ -314,7 +314,7 @@ def test_no_pattern_takes_long():
     assert not reference_matches("*a" * 60 + "b", "a" * 250)
     with pytest.raises(BadRequest):
         reference_matches("[", "a")
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 10  # backtracking would take years
 
 
 def test_times_are_read_in_every_form_of_dockers():

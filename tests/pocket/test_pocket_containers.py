@@ -206,7 +206,7 @@ def test_what_does_not_heed_the_stop_signal_is_killed_after_the_time_given(clien
     eventually(lambda: container.logs() == b"ready\n")
     began = time.monotonic()
     container.stop(timeout=1)
-    assert 0.9 < time.monotonic() - began < 8
+    assert 0.9 < time.monotonic() - began < 30
     assert container.wait()["StatusCode"] == 137
 
 

@@ -883,7 +883,7 @@ def test_a_stopped_pull_ends_soon_though_the_registry_says_nothing(stores, front
     started = time.monotonic()
     with pytest.raises(Interrupted):
         do_pull(there, name, stop=stop)
-    assert time.monotonic() - started < 3 and there.images.all() == []
+    assert time.monotonic() - started < 15 and there.images.all() == []
     silent.set()
 
 
