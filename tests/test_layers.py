@@ -330,7 +330,8 @@ def test_a_stale_or_foreign_cache_file_is_read_anew(client, busybox, tmp_path, m
 
 def test_two_kernels_at_once_do_not_clash(client, busybox, tmp_path):
     code = "import workshop as w; c = w.connect(quiet=True); print(len(w.files(c, 'busybox:1.37')))"
-    environment = os.environ | {"DOCKER_HOST": address(client), shelf.HERE: str(tmp_path), "PYTHONPATH": str(Path(workshop.__file__).parents[1])}
+    paths = str(Path(workshop.__file__).parents[1])
+    environment = os.environ | {"DOCKER_HOST": address(client), shelf.HERE: str(tmp_path), "PYTHONPATH": paths}
     kernels = [
         subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
         for _ in range(4)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 import uuid
 from pathlib import Path
@@ -327,7 +329,8 @@ def test_a_failed_build_says_why_and_leaves_nothing(client, trial):
 def test_progress_comes_every_two_seconds_even_from_a_silent_step(client, trial):
     name, times = trial("RUN sleep 5"), [time.monotonic()]
     standins.build(client, name, lambda text: times.append(time.monotonic()))
-    assert max(after - before for before, after in zip(times, times[1:], strict=False)) < 4  # every second, where nothing else is going on
+    # Every second, where nothing else is going on.
+    assert max(after - before for before, after in zip(times, times[1:], strict=False)) < 4
 
 
 def interrupted(client, call: str, until: str, **environment: str) -> subprocess.Popen:
@@ -376,6 +379,22 @@ def test_an_interrupted_debian_root_leaves_no_file_and_no_process(client, have, 
             continue
     assert still_running == []
     assert client.images.get(standins.ROOT).id == before
+
+
+@pytest.mark.skipif(standins.can_build("busybox:1.37") is not None, reason="no stand-in can be made on this host")
+def test_where_mmdebstrap_is_not_installed_one_is_unpacked_with_its_tools(monkeypatch, tmp_path):
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for folder in os.environ["PATH"].split(os.pathsep):
+        for program in Path(folder).glob("*"):
+            if not program.name.startswith("mm"):
+                with contextlib.suppress(FileExistsError):
+                    (programs / program.name).symlink_to(program)
+    monkeypatch.setenv("PATH", str(programs))
+    (tmp_path / "made").mkdir()
+    archive = standins._bootstrapped(str(tmp_path / "made"), lambda text: None)
+    with tarfile.open(archive) as tar:
+        assert {"./usr/bin/dpkg", "./etc/debian_version"} <= set(tar.getnames())
 
 
 def test_a_host_without_debians_tools_is_told_what_to_do(monkeypatch):

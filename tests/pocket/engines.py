@@ -55,9 +55,13 @@ def busybox_files() -> dict[str, bytes]:
             with contextlib.suppress(docker.errors.NotFound):
                 packed = io.BytesIO(b"".join(client.api.get_archive(made, path)[0]))
                 with tarfile.open(fileobj=packed) as tar:
-                    files = [member for member in tar if not member.isdir()]
-                    above = path.rpartition("/")[0].lstrip("/")
-                    found |= {f"{above}/{one.name}".lstrip("/"): tar.extractfile(one).read() for one in files}
+                    first, above = tar.getmembers()[0], path.rpartition("/")[0]
+                    if first.issym():  # /lib64 is /lib
+                        other = os.path.join("/", first.linkname).strip("/") + "/"
+                        found |= {name.replace(other, path[1:] + "/", 1): found[name] for name in found if name.startswith(other)}
+                    else:
+                        files = [one for one in tar if one.isreg() or one.islnk()]
+                        found |= {f"{above}/{one.name}".lstrip("/"): tar.extractfile(one).read() for one in files}
     finally:
         client.api.remove_container(made, force=True, v=True)
         client.close()

@@ -185,29 +185,7 @@ def _ensure_root(client: docker.DockerClient, report: Report) -> str | None:
 def _make_root(client: docker.DockerClient, report: Report) -> None:
     """The Debian root filesystem that the recipes start from: made on the host, imported through the API."""
     with tempfile.TemporaryDirectory(prefix="factory-floor-", ignore_cleanup_errors=True) as folder:
-        os.chmod(folder, 0o755)  # without root, mmdebstrap works as a user of its own, who must get in here
-        archive = f"{folder}/root.tar"
-        program = subprocess.Popen(
-            ["sh", RECIPES / "debian-root.sh", archive, *_mirrors(), *_mmdebstrap(Path(folder))],
-            # The tools that come with mmdebstrap are beside it, where one had to be unpacked.
-            env={**os.environ, "TMPDIR": folder, "PATH": f"{os.environ.get('PATH', os.defpath)}:{folder}/usr/bin"},
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-        try:
-            tail = _follow(program.stderr, "Debian root", report)
-        except BaseException:
-            os.killpg(program.pid, signal.SIGTERM)  # mmdebstrap removes what it unpacked
-            raise
-        finally:
-            program.wait()
-        if program.returncode:
-            raise StandInError(
-                "mmdebstrap could not make the Debian root: " + " / ".join(tail),
-                f"It needs {' and '.join(_mirrors())}, and the right to mount.",
-            )
+        archive = _bootstrapped(folder, report)
         report("Debian root: importing it into the engine")
         made = labels(STAND_IN_ROOT, recipe=_root_recipe())
         changes = [*_ROOT_CONFIG, "LABEL " + " ".join(f"{key}={value}" for key, value in made.items())]
@@ -215,6 +193,34 @@ def _make_root(client: docker.DockerClient, report: Report) -> None:
         answer = client.api.import_image_from_file(archive, repository=repository, tag=tag, changes=changes)
     if '"error"' in answer:
         raise StandInError(f"The engine did not import the Debian root: {answer.strip().splitlines()[-1]}")
+
+
+def _bootstrapped(folder: str, report: Report) -> str:
+    """The path of the Debian root's tar archive, made in the folder. Raises StandInError."""
+    os.chmod(folder, 0o755)  # without root, mmdebstrap works as a user of its own, who must get in here
+    archive = f"{folder}/root.tar"
+    program = subprocess.Popen(
+        ["sh", RECIPES / "debian-root.sh", archive, *_mirrors(), *_mmdebstrap(Path(folder))],
+        # The tools that come with mmdebstrap are beside it, where one had to be unpacked.
+        env={**os.environ, "TMPDIR": folder, "PATH": f"{os.environ.get('PATH', os.defpath)}:{folder}/usr/bin"},
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        tail = _follow(program.stderr, "Debian root", report)
+    except BaseException:
+        os.killpg(program.pid, signal.SIGTERM)  # mmdebstrap removes what it unpacked
+        raise
+    finally:
+        program.wait()
+    if program.returncode:
+        raise StandInError(
+            "mmdebstrap could not make the Debian root: " + " / ".join(tail),
+            f"It needs {' and '.join(_mirrors())}, and the right to mount.",
+        )
+    return archive
 
 
 def _mmdebstrap(folder: Path) -> list[str]:
