@@ -8,6 +8,7 @@ import shutil
 import time
 import uuid
 
+import docker
 import pytest
 import workshop
 import yaml
@@ -50,7 +51,7 @@ def image(docker_itself, tmp_path_factory):
             assert "error" not in line, "".join(said)[-3000:] + line["error"]
         yield name
     finally:
-        with contextlib.suppress(workshop.docker.errors.APIError):
+        with contextlib.suppress(docker.errors.APIError):
             client.images.remove(name, force=True)
 
 
