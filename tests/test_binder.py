@@ -41,18 +41,20 @@ def image(docker_itself, tmp_path_factory):
     shutil.copytree(ROOT, context, ignore=ignored)
     workshop.bases.save_kit(client, context / "class-kit.tar")
     name = f"factory-floor-binder:{uuid.uuid4().hex[:8]}"
-    said = []
+    said, made = [], [name]
     try:
         for line in client.api.build(
             path=str(context), dockerfile="binder/Dockerfile", tag=name, rm=True, forcerm=True, decode=True,
             buildargs={"NB_USER": "somebody", "NB_UID": "1000"}, labels=labels("test"),
         ):  # fmt: skip
             said.append(line.get("stream", ""))
+            made += [line["aux"]["ID"]] if "aux" in line else []  # of each stage
             assert "error" not in line, "".join(said)[-3000:] + line["error"]
         yield name
     finally:
-        with contextlib.suppress(docker.errors.APIError):
-            client.images.remove(name, force=True)
+        for one in made:
+            with contextlib.suppress(docker.errors.APIError):
+                client.images.remove(one, force=True)
 
 
 @pytest.fixture
