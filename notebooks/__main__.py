@@ -6,7 +6,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 VENV = os.path.join(ROOT, ".venv")
-FIRST_PAGE = "/lab/tree/notebooks/00_start_here.ipynb"
+SETTINGS = os.path.join(ROOT, "binder")  # JupyterLab's: the Binder image has the same
 
 
 def main(arguments):
@@ -47,18 +47,19 @@ def serve(arguments):
 def ask_nothing():
     """Defaults, kept in .venv, that spare the learner JupyterLab's question about news; a person's own settings win."""
     import contextlib
-    import json
+    import shutil
     folder = os.path.join(VENV, "share", "jupyter", "lab", "settings")
     with contextlib.suppress(OSError):  # a read-only folder: then it asks
         os.makedirs(folder, exist_ok=True)
-        with open(os.path.join(folder, "overrides.json"), "w", encoding="utf-8") as file:
-            quiet = {"fetchNews": "false", "checkForUpdates": False}
-            json.dump({"@jupyterlab/apputils-extension:notification": quiet}, file)
+        shutil.copyfile(os.path.join(SETTINGS, "overrides.json"), os.path.join(folder, "overrides.json"))
 
 
 def options(arguments):
     """What JupyterLab is told, except for what `arguments` say themselves."""
+    import json
     import secrets
+    with open(os.path.join(SETTINGS, "jupyter_server_config.json"), encoding="utf-8") as file:
+        lab = json.load(file)["LabApp"]  # the first page; no request to the internet: news, updates, extensions
     chosen = {
         "ServerApp.root_dir": ROOT,
         "ServerApp.ip": "127.0.0.1",
@@ -66,10 +67,7 @@ def options(arguments):
         "ServerApp.open_browser": str(has_browser()),
         "ServerApp.use_redirect_file": str(not browser_is_confined()),
         "ServerApp.allow_root": str(hasattr(os, "geteuid") and os.geteuid() == 0),
-        "LabApp.default_url": FIRST_PAGE,
-        "LabApp.news_url": "None",  # no request to the internet: news, updates, extensions
-        "LabApp.check_for_updates_class": "jupyterlab.handlers.announcements.NeverCheckForUpdate",
-        "LabApp.extension_manager": "readonly",
+        **{"LabApp." + name: str(value) for name, value in lab.items()},
         "Application.log_level": "WARN",
     }
     if os.access(VENV, os.W_OK):  # the tabs of other projects stay where they are

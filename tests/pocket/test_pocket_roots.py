@@ -220,6 +220,20 @@ def test_what_no_layer_takes_is_not_kept_either(roots, tree):
     assert again is used and not (again.path / "d/s").exists()
 
 
+def test_a_file_that_lost_a_name_and_was_given_away_has_changed(roots, tree):
+    if not roots.privileged:
+        pytest.skip("only root can give files away")
+    (tree.path / "d/b").unlink()
+    os.chown(tree.path / "d/a", 70, 80)
+    found = changed(tree)
+    assert (found["d/a"].uid, found["d/a"].gid) == (70, 80) and "d/.wh.b" in found
+
+
+def test_a_file_that_only_lost_a_name_has_not(roots, tree):
+    (tree.path / "d/b").unlink()
+    assert list(changed(tree)) == ["d", "d/.wh.b"]
+
+
 def test_no_more_is_kept_than_there_is_room_for(roots, tree, monkeypatch):
     monkeypatch.setattr(kept, "MOST", 2)
     several = [roots.make(tree.diff_ids) for _ in range(3)]

@@ -63,7 +63,7 @@ def summaries(
             continue
         counts = {"SharedSize": sizes[image.id]} if shared else {}
         if users:
-            counts["Containers"] = len(used_by(engine, image.id))
+            counts["Containers"] = len(engine.containers.using(image.id))
         listed.append(image_forms.summary(image, tags, digests, version, **counts))
     return sorted(listed, key=lambda entry: entry["Created"], reverse=True)
 
@@ -150,7 +150,7 @@ async def _delete(engine, request: web.Request) -> web.Response:
 
     def remove() -> list[dict]:
         found = engine.images.find(name).id
-        gone = engine.images.remove(name, used_by=functools.partial(used_by, engine), **options)
+        gone = engine.images.remove(name, **options)
         tell_removed(engine, found, gone)
         return gone
 
@@ -168,7 +168,7 @@ def pruned(engine, filters: Filters, dangling: bool) -> dict:
     labels = [*filters["label"], *(f"!{one}" for one in filters["label!"])]
     until = moment(filters.one("until")) if filters.one("until") else None
     engine.roots.spare()
-    gone, reclaimed = engine.images.prune(dangling, labels, until, functools.partial(used_by, engine))
+    gone, reclaimed = engine.images.prune(dangling, labels, until)
     for one in gone:
         if "Deleted" in one:
             tell_removed(engine, one["Deleted"], [one])
@@ -186,11 +186,6 @@ def tell_removed(engine, image_id: str, gone: list[dict]) -> None:
     for one in gone:
         action, actor = ("untag", image_id) if "Untagged" in one else ("delete", one["Deleted"])
         engine.events.publish("image", action, actor, {"name": one.get("Untagged") or actor})
-
-
-def used_by(engine, image_id: str) -> dict[str, bool]:
-    """{id: whether it runs} of the containers made from an image."""
-    return engine.containers.using(image_id)
 
 
 async def _search(request: web.Request) -> web.Response:

@@ -16,7 +16,7 @@ from ..names import Repository, joined
 from . import platforms
 from .blob import CHUNK, BlobStream
 from .client import INDEXES, Client, Manifest
-from .mirrors import checked, served
+from .mirrors import served
 from .progress import Say, Within, counter, step, streamed
 
 PARALLEL = 3  # layers at a time, as Docker
@@ -48,7 +48,6 @@ def pull(
     """
     repository, reference = names.split(name, tag_or_digest)
     wanted = platforms.parse(platform) if platform else None
-    mirrors = [checked(mirror) for mirror in mirrors]
 
     def work(say: Say, halt: threading.Event) -> None:
         def fetch(base: str | None, known: dict | None) -> None:

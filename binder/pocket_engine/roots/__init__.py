@@ -115,12 +115,15 @@ class Tree:
         if not self.before:
             return False
         ledger = self._known.copy()
-        if not undo(self.layers, self.diff_ids, self.path, self.before, ledger, self.places):
+        undone = undo(self.layers, self.diff_ids, self.path, self.before, ledger, self.places)
+        if undone is False:
             return False
-        self.places |= filling.mount_points(self.path)
         self.ledger = ledger
         self.size = sum(entry.size for entry in self.layers.view(self.diff_ids).entries.values())
-        self.remember()
+        missing = filling.mount_points(self.path)
+        if undone or missing:
+            self.places |= missing
+            self.remember()
         return True
 
     def move(self, folder: Path) -> None:

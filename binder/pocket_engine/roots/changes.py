@@ -25,12 +25,12 @@ class Seen(NamedTuple):
     changed: int  # st_ctime_ns
     mode: int  # st_mode
     links: int  # st_nlink
-    content: tuple[int, int]  # st_size, st_mtime_ns
+    rest: tuple[int, ...]  # st_size, st_mtime_ns, st_uid, st_gid
 
     @classmethod
     def of(cls, status: os.stat_result) -> Seen:
-        content = (status.st_size, status.st_mtime_ns)
-        return cls(status.st_ino, status.st_ctime_ns, status.st_mode, status.st_nlink, content)
+        rest = (status.st_size, status.st_mtime_ns, status.st_uid, status.st_gid)
+        return cls(status.st_ino, status.st_ctime_ns, status.st_mode, status.st_nlink, rest)
 
     def is_still(self, status: os.stat_result) -> bool:
         """True if nothing has been done to it.

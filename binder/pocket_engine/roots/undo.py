@@ -22,9 +22,9 @@ MOST = 5000  # paths; beyond that a new tree is as quick
 
 def undo(
     layers: Layers, diff_ids: Sequence[str], root: Path, before: Snapshot, ledger: Ledger, places: Container[str]
-) -> bool:
+) -> bool | None:
     """Put back what differs from `before`, the snapshot of a tree with these layers. False: it is not worth it, or files
-    with several names are among it; then the tree is of no more use.
+    with several names are among it; then the tree is of no more use. None: nothing differs.
 
     ledger: as it was at that time. places: what was made for a runner, which no layer has.
     """
@@ -40,6 +40,8 @@ def undo(
         else:
             stale.add(path)
     again = {path for path in before if path in entries and (path not in now or path in stale or _below(path, stale))}
+    if not (stale or changed or again):
+        return None
     links = {name for path, entry in entries.items() if entry.kind == HARDLINK for name in (path, entry.link)}
     if len(stale) + len(again) > MOST or links & (again | stale):
         return False

@@ -31,7 +31,7 @@ class Image(NamedTuple):
 class Images:
     """Thread-safe; a change is on disk when the call returns, or it did not happen.
 
-    `used_by`: asked for the containers of an image where a call is not given its own.
+    `used_by`: gives the containers of an image, as {id: whether it runs}.
     """
 
     def __init__(self, folder: Path, blobs: Blobs, layers: Layers):
@@ -136,25 +136,21 @@ class Images:
 
     # Removing
 
-    def remove(
-        self, reference: str, *, force: bool = False, noprune: bool = False,
-        used_by: Callable[[str], Mapping[str, bool]] | None = None,
-    ) -> list[dict]:  # fmt: skip
+    def remove(self, reference: str, *, force: bool = False, noprune: bool = False) -> list[dict]:
         """As `docker rmi`: [{"Untagged": name}, {"Deleted": id}] in the order in which it happened. Raises NotFound,
         Conflict."""
         with self.lock:
             image_id = self._id(reference)
             by_id = references.is_id_prefix(reference, image_id)
             with self._change() as (images, names):
-                job = removal.Removal(images, names, used_by or self.used_by)
+                job = removal.Removal(images, names, self.used_by)
                 job.remove(image_id, None if by_id else references.parse(reference), force, not noprune)
             self._dispose(job.records)
             return job.records
 
     def prune(
-        self, dangling: bool = True, labels: Sequence[str] = (), until: float | None = None,
-        used_by: Callable[[str], Mapping[str, bool]] | None = None,
-    ) -> tuple[list[dict], int]:  # fmt: skip
+        self, dangling: bool = True, labels: Sequence[str] = (), until: float | None = None
+    ) -> tuple[list[dict], int]:
         """Remove images that no container uses: those without a tag, or (not dangling) all of them.
 
         labels: "key", "key=value", and with "!" before it what an image must not have; until: only images created
@@ -163,7 +159,7 @@ class Images:
         with self.lock:
             wanted = [image.id for image in self.all() if removal.selected(image.config, labels, until)]
             with self._change() as (images, names):
-                job = removal.Removal(images, names, used_by or self.used_by)
+                job = removal.Removal(images, names, self.used_by)
                 job.prune(wanted, dangling)
             return job.records, self._dispose(job.records)
 
