@@ -13,7 +13,7 @@ import pytest
 import workshop
 import yaml
 from conftest import ROOT, free_port
-from test_pages import ERROR, WAIT, browser, expect, page  # noqa: F401
+from test_pages import ERROR, WAIT, browser, expect, page, run  # noqa: F401
 from workshop.labels import labels
 
 WORST = {"user": "1000", "cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}  # and Docker's seccomp profile
@@ -26,9 +26,9 @@ ARGUMENTS = ["--ip=0.0.0.0", "--port=8888", "--NotebookApp.base_url=/user/somebo
 
 @pytest.fixture(scope="module")
 def docker_itself(client):
-    names = {component["Name"] for component in client.version().get("Components", [])}
-    if "containerd" not in names:
-        pytest.skip(f"the Binder image is built and run by Docker; this engine is {', '.join(sorted(names)) or 'another'}")
+    name = workshop.engine.describe(client)["engine"]
+    if name != "Docker Engine":
+        pytest.skip(f"the Binder image is built and run by Docker; this engine is {name}")
     return client
 
 
@@ -121,8 +121,7 @@ def test_binderhubs_launch_opens_the_first_lesson(start, page):  # noqa: F811
     page.wait_for_url(re.compile(r"/lab/tree/notebooks/00_start_here\.ipynb"), timeout=WAIT)
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
     first = page.locator(".jp-NotebookPanel .jp-CodeCell").first
-    first.locator(".cm-content").click()
-    page.keyboard.press("Shift+Enter")
+    run(first)
     expect(first.locator(".jp-OutputArea-output").filter(has_text="Pocket engine").first).to_be_visible()
     expect(first.locator(ERROR)).to_have_count(0)
 
