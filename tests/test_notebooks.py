@@ -45,6 +45,13 @@ def test_it_opens_with_number_minutes_needs_and_objective(path):
     assert re.match(rf"# {number} · .+\n\n\*\*\d+ minutes\*\* · needs .+\n\nAfterwards you .+", first)
 
 
+def test_it_closes_with_a_way_to_the_next_lesson(path):
+    last = cells(path, "markdown")[-1].source
+    after = NOTEBOOKS[NOTEBOOKS.index(path) + 1 :]
+    assert "**Next:** " in last
+    assert not after or f"({after[0].name})" in last
+
+
 def test_predictions_come_before_they_are_scored(path):
     sources = [cell.source for cell in cells(path)]
     guesses = {name: at for at, source in enumerate(sources) for name in re.findall(r"^(\w*guess) = \.\.\.", source, re.M)}
