@@ -14,7 +14,7 @@ from . import bases, build_errors, buildkit, classic, dockerfiles, stages
 from .errors import CONNECTION_ERRORS, WorkshopError, engine_lost
 from .labels import PREFIX
 from .order import Order, steps_frame
-from .panel import Panel
+from .progress import Panel
 from .units import seconds
 
 SAMPLE_APPS = Path(__file__).resolve().parents[2] / "sample_apps"

@@ -18,7 +18,7 @@ from .engine import describe
 from .errors import CONNECTION_ERRORS, WorkshopError
 from .labels import IMAGE, STAGE
 from .order import IN_CONTEXT, SHOWN_FROM, Made, Order, first_line
-from .panel import Panel
+from .progress import Panel
 from .removal import remove_untagged
 from .units import size
 

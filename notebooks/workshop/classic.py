@@ -13,7 +13,7 @@ from .errors import CONNECTION_ERRORS, WorkshopError
 from .history import instruction as as_written
 from .labels import IMAGE, STAGE, UNFINISHED, labels, tags_of
 from .order import IN_CONTEXT, SHOWN_FROM, Made, Order, first_line, pack_context
-from .panel import Panel
+from .progress import Panel
 from .transcript import Step, Transcript
 from .units import size
 

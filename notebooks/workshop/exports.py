@@ -11,7 +11,7 @@ from .archive import Archive, read_archive, read_folder, unreadable
 from .errors import WorkshopError, watching
 from .gzipped import Gzip
 from .layer_tar import LARGEST_KEPT, rooted
-from .panel import Panel
+from .progress import Panel
 from .streams import PIECE, Ahead
 from .tars import Damaged
 from .units import seconds, size

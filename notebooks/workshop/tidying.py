@@ -9,7 +9,7 @@ from .bases import known
 from .bases.known import in_engine
 from .errors import watching
 from .labels import BASES, CONTAINER, LABEL, PREFIX, STAND_IN_ROOT, STAND_IN_STAGE, tags_of
-from .panel import Panel
+from .progress import Panel
 from .removal import remove_untagged
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import docker
 
 from ..errors import WorkshopError, watching
-from ..panel import Panel
+from ..progress import Panel
 from ..units import size
 from .known import BASES, in_engine
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import docker
 
 from ..errors import WorkshopError, watching
-from ..panel import Panel
+from ..progress import Panel
 from ..units import seconds
 from . import ca, kit, standins
 from .known import BASES, MIRRORS, has_certificates, in_engine, is_ours, source

@@ -7,7 +7,7 @@ import re
 import docker
 
 from ..errors import WorkshopError
-from ..panel import Panel
+from ..progress import Panel
 from ..units import size
 
 RATE_LIMIT = (
