@@ -27,7 +27,8 @@ import workshop
 import zstandard
 from conftest import NOTEBOOKS, tar_of
 from hand import archive_of, link
-from workshop import WorkshopError, layer_tar
+from workshop import WorkshopError
+from workshop.layer import layer as layer_tar
 
 LAYOUTS = ["docker", "legacy", "oci"]
 PACKS = {"plain": bytes, "gzip": lambda tar: gzip.compress(tar, 6, mtime=0), "zstd": zstandard.ZstdCompressor().compress}

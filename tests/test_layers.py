@@ -19,8 +19,9 @@ import workshop
 import zstandard
 from conftest import address, tar_of
 from hand import archive_of, frame_of, link
-from workshop import archive, layer_tar, shelf
 from workshop.history import instruction
+from workshop.layer import archive, cache
+from workshop.layer import layer as layer_tar
 
 LOWER = tar_of({"etc": None, "etc/a": b"one", "etc/b": b"two", "old": None, "old/deep": None, "old/deep/c": b"3"})
 UPPER = tar_of({"etc/a": b"changed", ".wh.old": b"", "etc/.wh.b": b"", "new": b"n"})
@@ -300,14 +301,14 @@ def test_shared_and_compressed_sizes(client, busybox, app):
 
 
 def test_a_layer_that_was_read_is_not_exported_again(client, busybox, tmp_path, monkeypatch):
-    monkeypatch.setenv(shelf.HERE, str(tmp_path))
+    monkeypatch.setenv(cache.HERE, str(tmp_path))
     first = workshop.files(client, busybox)
-    monkeypatch.setattr("workshop.exports._export", lambda *_: pytest.fail("it was exported again"))
+    monkeypatch.setattr("workshop.layer.source._export", lambda *_: pytest.fail("it was exported again"))
     assert workshop.files(client, busybox).equals(first)
 
 
 def test_a_damaged_cache_file_is_read_anew(client, busybox, tmp_path, monkeypatch):
-    monkeypatch.setenv(shelf.HERE, str(tmp_path))
+    monkeypatch.setenv(cache.HERE, str(tmp_path))
     first = workshop.files(client, busybox)
     for path in tmp_path.rglob("*.json.gz"):
         path.write_bytes(path.read_bytes()[:50])
@@ -315,7 +316,7 @@ def test_a_damaged_cache_file_is_read_anew(client, busybox, tmp_path, monkeypatc
 
 
 def test_a_stale_or_foreign_cache_file_is_read_anew(client, busybox, tmp_path, monkeypatch):
-    monkeypatch.setenv(shelf.HERE, str(tmp_path))
+    monkeypatch.setenv(cache.HERE, str(tmp_path))
     first = workshop.files(client, busybox)
     for path in tmp_path.rglob("layer/*.json.gz"):
         held = json.loads(gzip.decompress(path.read_bytes()))
@@ -331,7 +332,7 @@ def test_a_stale_or_foreign_cache_file_is_read_anew(client, busybox, tmp_path, m
 def test_two_kernels_at_once_do_not_clash(client, busybox, tmp_path):
     code = "import workshop as w; c = w.connect(quiet=True); print(len(w.files(c, 'busybox:1.37')))"
     paths = str(Path(workshop.__file__).parents[1])
-    environment = os.environ | {"DOCKER_HOST": address(client), shelf.HERE: str(tmp_path), "PYTHONPATH": paths}
+    environment = os.environ | {"DOCKER_HOST": address(client), cache.HERE: str(tmp_path), "PYTHONPATH": paths}
     kernels = [
         subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
         for _ in range(4)
@@ -343,7 +344,7 @@ def test_two_kernels_at_once_do_not_clash(client, busybox, tmp_path):
 
 def test_a_cache_that_cannot_be_written_does_no_harm(client, busybox, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
-    monkeypatch.setenv(shelf.HERE, str(tmp_path / "file"))
+    monkeypatch.setenv(cache.HERE, str(tmp_path / "file"))
     assert len(workshop.files(client, busybox)) > 0
 
 

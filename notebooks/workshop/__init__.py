@@ -6,9 +6,9 @@ from .differences import diff
 from .dive import efficiency
 from .engine import connect
 from .errors import EngineLost, WorkshopError
-from .exports import read
 from .gates import gate
-from .inventory import directories, files, layers, sizes
+from .layer.files import directories, files, layers, sizes
+from .layer.source import read
 from .packaged import packages
 from .running import answer, loaded, run
 from .teaching import conclude, in_words, recap, score, table

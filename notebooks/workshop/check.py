@@ -17,8 +17,8 @@ import docker
 
 from . import building, running
 from .errors import WorkshopError, watching
-from .inventory import files, sizes
 from .labels import tags_of
+from .layer.files import files, sizes
 from .units import shorten, size
 from .wasted import waste
 

@@ -7,9 +7,9 @@ import hashlib
 import numpy as np
 import pandas as pd
 
-from . import merge
 from .errors import WorkshopError
-from .layer_tar import KINDS
+from .layer import merge
+from .layer.layer import KINDS
 
 COLUMNS = ["path", "change", "kind", "bytes_a", "bytes_b", "moved_from", "what"]
 

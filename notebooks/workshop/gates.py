@@ -10,7 +10,7 @@ from .building import Build
 from .copied import copy_from, pairs
 from .dockerfiles import Dockerfile, Instruction
 from .errors import WorkshopError, watching
-from .inventory import files
+from .layer.files import files
 from .stages import lineage, parent
 
 COLUMNS = ["stage", "path", "bytes", "fate", "landed", "digest", "layer", "inherited"]

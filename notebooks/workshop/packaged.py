@@ -5,9 +5,9 @@ from __future__ import annotations
 import docker
 import pandas as pd
 
-from . import databases
-from .inventory import files
-from .shelf import Shelf
+from .layer import package_databases
+from .layer.cache import Shelf
+from .layer.files import files
 
 COLUMNS = ["image", "manager", "name", "version", "bytes", "layer", "created_by"]
 
@@ -22,7 +22,7 @@ def packages(client: docker.DockerClient | None, images) -> pd.DataFrame:
     read, shelf = files(client, images), Shelf()
     rows = []
     for image, own in read.groupby("image", observed=True, sort=False):
-        visible = own[own["visible"] & own["path"].map(databases.is_database)]
+        visible = own[own["visible"] & own["path"].map(package_databases.is_database)]
         visible = set(zip(visible["layer"], visible["path"]))
         lines = own.drop_duplicates("layer").set_index("layer")["created_by"]
         first: dict[tuple, int] = {}

@@ -14,8 +14,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import shelf
 from .errors import WorkshopError
+from .layer import cache
 
 PROGRAM = Path(__file__).resolve().parents[2] / "binder" / "pocket_engine"
 CHOICE = "FACTORY_FLOOR_ENGINE"  # "pocket": this engine, whatever else there is
@@ -72,7 +72,7 @@ def start(*, quiet: bool = False) -> str:
 def store() -> Path:
     """Where the engine keeps its images: beside the layers that the workshop has read, unless named."""
     named = os.environ.get(STORE)
-    return Path(named).expanduser().resolve() if named else shelf.folder().absolute() / "pocket"
+    return Path(named).expanduser().resolve() if named else cache.folder().absolute() / "pocket"
 
 
 def run_folder() -> Path:
@@ -82,7 +82,7 @@ def run_folder() -> Path:
     """
     runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or "/nowhere")
     ours = _owner(runtime) == os.getuid()
-    folder = runtime / "factory-floor" if ours else shelf.folder().absolute() / "run"
+    folder = runtime / "factory-floor" if ours else cache.folder().absolute() / "run"
     usual = Path.home() / ".cache/factory-floor/pocket"
     part = "" if store() == usual else hashlib.sha256(os.fsencode(store())).hexdigest()[:12]
     if len(os.fsencode(folder / part / "pocket.sock")) > LONGEST:

@@ -9,10 +9,11 @@ import docker
 import numpy as np
 import pandas as pd
 
-from . import exports, merge, shelf, wasted
-from .errors import watching
-from .history import instruction
-from .layer_tar import ENTRY, KINDS, OPAQUE_DIRECTORY, REMOVED
+from .. import wasted
+from ..errors import watching
+from ..history import instruction
+from . import cache, merge, source
+from .layer import ENTRY, KINDS, OPAQUE_DIRECTORY, REMOVED
 
 TEXT = pd.Series([""]).dtype  # what pandas holds texts in; from an empty list it could not tell
 
@@ -33,13 +34,13 @@ def files(client: docker.DockerClient | None, images: str | Path | list) -> pd.D
 
     Raises WorkshopError if an image is not there or an archive is damaged, EngineLost if the engine goes away.
     """
-    known = shelf.Shelf()
+    known = cache.Shelf()
     stacks: list[tuple[str, list[str]]] = []
     wanted = [images] if isinstance(images, (str, Path)) else list(dict.fromkeys(images))
-    named = [one for one in wanted if not exports.is_path(one)]
-    held = exports.from_engine(client, named, known) if named else {}
+    named = [one for one in wanted if not source.is_path(one)]
+    held = source.from_engine(client, named, known) if named else {}
     for one in wanted:
-        stacks += exports.from_disk(Path(one), known) if exports.is_path(one) else [(one, held[one])]
+        stacks += source.from_disk(Path(one), known) if source.is_path(one) else [(one, held[one])]
     return _frame(stacks, known)
 
 
@@ -71,10 +72,10 @@ def sizes(client: docker.DockerClient, images: str | list[str], compressed: bool
     half a minute for each GB.
     """
     images = [images] if isinstance(images, str) else list(dict.fromkeys(images))
-    about, known = {image: exports.inspect(client, image) for image in images}, shelf.Shelf()
+    about, known = {image: source.inspect(client, image) for image in images}, cache.Shelf()
     stacks = {image: about[image]["RootFS"].get("Layers") or [] for image in images}
     if compressed:
-        exports.squeeze(client, stacks, known)
+        source.squeeze(client, stacks, known)
     read = files(client, images)
     rows = []
     for image, diff_ids in stacks.items():
@@ -103,7 +104,7 @@ def directories(files: pd.DataFrame, depth: int = 2) -> pd.DataFrame:
     return grouped.sort_values("bytes", ascending=False).reset_index()
 
 
-def _frame(stacks: list[tuple[str, list[str]]], known: shelf.Shelf) -> pd.DataFrame:
+def _frame(stacks: list[tuple[str, list[str]]], known: cache.Shelf) -> pd.DataFrame:
     """The frame of images given as (name, diff ids). Columns are made whole, not layer by layer: that is much faster."""
     columns: dict[str, list] = {name: [] for name in ENTRY}
     lengths, image, number, diff_id, line, cause, by = [], [], [], [], [], [], []

@@ -7,7 +7,7 @@ replaces it.
 
 from __future__ import annotations
 
-from .layer_tar import DIRECTORY, OPAQUE_DIRECTORY, REMOVED
+from .layer import DIRECTORY, OPAQUE_DIRECTORY, REMOVED
 
 CAUSES = ["", "deleted", "overwritten", "opaque"]
 VISIBLE, DELETED, OVERWRITTEN, OPAQUE = range(len(CAUSES))

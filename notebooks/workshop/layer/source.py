@@ -6,15 +6,15 @@ from pathlib import Path
 
 import docker
 
-from . import shelf
+from ..errors import WorkshopError, watching
+from ..progress import Panel
+from ..units import seconds, size
+from . import cache
 from .archive import Archive, read_archive, read_folder, unreadable
-from .errors import WorkshopError, watching
 from .gzipped import Gzip
-from .layer_tar import LARGEST_KEPT, rooted
-from .progress import Panel
+from .layer import LARGEST_KEPT, rooted
 from .streams import PIECE, Ahead
-from .tars import Damaged
-from .units import seconds, size
+from .tar import Damaged
 
 
 def is_path(image: str | Path) -> bool:
@@ -34,7 +34,7 @@ def inspect(client: docker.DockerClient, name: str) -> dict:
         raise WorkshopError(f"The engine has no image {name}.", "Run the cell that builds it first.") from None
 
 
-def from_engine(client: docker.DockerClient, names: list[str], known: shelf.Shelf) -> dict[str, list[str]]:
+def from_engine(client: docker.DockerClient, names: list[str], known: cache.Shelf) -> dict[str, list[str]]:
     """{name: diff ids}; what the shelf does not have is exported first, all images at once."""
     stacks = {name: inspect(client, name)["RootFS"].get("Layers") or [] for name in names}
     new = [name for name, diff_ids in stacks.items() if diff_ids and not known.has(diff_ids)]
@@ -43,14 +43,14 @@ def from_engine(client: docker.DockerClient, names: list[str], known: shelf.Shel
     return stacks
 
 
-def from_disk(path: Path, known: shelf.Shelf) -> list[tuple[str, list[str]]]:
+def from_disk(path: Path, known: cache.Shelf) -> list[tuple[str, list[str]]]:
     """(image, diff ids) of each image in an archive or an OCI layout on disk."""
     read = _load(path.expanduser())
     known.put(read)
     return [(image.names[0] if image.names else path.name, image.diff_ids) for image in read.images]
 
 
-def squeeze(client: docker.DockerClient, stacks: dict[str, list[str]], known: shelf.Shelf) -> None:
+def squeeze(client: docker.DockerClient, stacks: dict[str, list[str]], known: cache.Shelf) -> None:
     """See to it that the shelf knows the compressed size of every layer of these images."""
     new = [name for name, diff_ids in stacks.items() if diff_ids and not known.has(diff_ids, compressed=True)]
     if not new:

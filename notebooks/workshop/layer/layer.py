@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 
 import zstandard
 
-from . import databases, tars
+from ..units import shorten
+from . import package_databases
+from . import tar as tars
 from .streams import PIECE, Counted, uncompressed
-from .tars import Damaged, Entry, Tar
-from .units import shorten
+from .tar import Damaged, Entry, Tar
 
 KINDS = ["file", "directory", "symlink", "hard link", "device", "fifo", "whiteout", "opaque", "other"]
 FILE, DIRECTORY, SYMLINK, HARD_LINK, DEVICE, FIFO, REMOVED, OPAQUE_DIRECTORY, OTHER = range(len(KINDS))
@@ -90,7 +91,7 @@ def read_layer(stream, wanted: str | None = None, squeeze=None) -> Layer:
         tar.drain()
     _resolve_hard_links(columns)
     return Layer(
-        diff_id.text, columns, tar.count, stored.count if compressed else None, databases.parse(keep), keep.get(wanted),
+        diff_id.text, columns, tar.count, stored.count if compressed else None, package_databases.parse(keep), keep.get(wanted),
     )  # fmt: skip
 
 
@@ -105,7 +106,7 @@ def _row(tar: Tar, entry: Entry, wanted: str | None, keep: dict[str, bytes]) -> 
     if kind == FILE:
         size = entry.size
         digest, content = _read(
-            tar.content(entry), size <= LARGEST_KEPT and (path == wanted or databases.is_database(path))
+            tar.content(entry), size <= LARGEST_KEPT and (path == wanted or package_databases.is_database(path))
         )
         if content is not None:
             keep[path] = content

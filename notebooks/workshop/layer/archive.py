@@ -14,12 +14,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import layer_tar, tars
-from .errors import WorkshopError
-from .history import made_layers
-from .layer_tar import BROKEN, LARGEST_HEADER, Layer, is_layer, read_layer
+from ..errors import WorkshopError
+from ..history import made_layers
+from . import layer as layer_tar
+from . import tar
+from .layer import BROKEN, LARGEST_HEADER, Layer, is_layer, read_layer
 from .streams import PIECE, Chunks, Joined, uncompressed, up_to
-from .tars import Damaged, Tar
+from .tar import Damaged, Tar
 
 LARGEST_JSON = 4 << 20  # bytes; configs and manifests are kilobytes
 MOST_MEMBERS = 100_000  # of an archive: layers, configs, manifests
@@ -80,11 +81,11 @@ def _members_of_tar(chunks: Iterable[bytes]) -> Iterator[tuple[str, object]]:
         name = posixpath.normpath(member.name)
         if member.size > layer_tar.LARGEST_LAYER:
             raise Damaged(f"{name[:80]} claims {member.size:,} bytes")
-        if member.type == tars.FILE and member.sparse is None:
+        if member.type == tar.FILE and member.sparse is None:
             yield name, outer
-        elif member.type == tars.SYMLINK:
+        elif member.type == tar.SYMLINK:
             yield name, posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
-        elif member.type == tars.LINK:
+        elif member.type == tar.LINK:
             yield name, posixpath.normpath(member.linkname)
 
 

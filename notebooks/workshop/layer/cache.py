@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 
 from .archive import Archive
-from .layer_tar import ENTRY
+from .layer import ENTRY
 
 VERSION = 2  # of the format; another version's files are read anew
 HERE = "FACTORY_FLOOR_CACHE"  # a folder to use instead of the user's cache folder
