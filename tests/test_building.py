@@ -12,8 +12,9 @@ import time
 import pytest
 import workshop
 from conftest import traces_of
-from workshop import building, classic, dockerfiles, engine
+from workshop import building, classic, engine
 from workshop.build_errors import BuildError
+from workshop.dockerfiles import syntax
 from workshop.transcript import Transcript
 
 TWO_STAGES = """FROM busybox:1.37 AS maker
@@ -89,7 +90,7 @@ def test_the_dockerfile_of_the_series_is_verbatim():
     """The text that the series grew from has it so; a change of one character is a change of what is taught."""
     text = (building.SAMPLE_APPS / "flask_hello" / "Dockerfile.multi").read_bytes()
     assert hashlib.sha256(text).hexdigest() == "47e0e2c2bb476ce8d980d949e6467617c17e0b91c30b80c6e7a386cffec75673"
-    assert [stage.name for stage in dockerfiles.parse(text.decode()).stages] == ["builder", "stage-1"]
+    assert [stage.name for stage in syntax.parse(text.decode()).stages] == ["builder", "stage-1"]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,7 @@ def test_interrupting_a_build_leaves_nothing_half_made(client, busybox, app, aft
 def test_a_step_that_the_engine_finishes_after_the_interruption_is_removed_too(client, busybox, app):
     """The last that was heard is the step's container; the engine has made its image meanwhile."""
     recipe = f"FROM busybox:1.37\nRUN echo {app.name} > /a\n"
-    told = Transcript(dockerfiles.parse(recipe))
+    told = Transcript(syntax.parse(recipe))
     for message in client.api.build(fileobj=io.BytesIO(recipe.encode()), rm=True, decode=True):
         told.feed(message)
     unheard = told.made.pop()

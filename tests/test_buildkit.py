@@ -14,19 +14,10 @@ import pytest
 import workshop
 from conftest import everything, need_buildkit, traces_of
 from test_building import TWO_STAGES
-from workshop import (
-    buildkit,
-    buildkit_text,
-    buildkit_trace,
-    dockerfiles,
-    history,
-    order,
-    origins,
-    stages,
-    tidying,
-    wire,
-)
+from workshop import buildkit, buildkit_text, buildkit_trace, order, tidying, wire
 from workshop.build_errors import BuildError
+from workshop.dockerfiles import created_by, stages, syntax
+from workshop.dockerfiles import history as origins
 
 RECIPE = """ARG TAG=1.37
 FROM busybox:$TAG AS maker
@@ -345,7 +336,7 @@ def test_protocol_buffers_are_read_to_the_letter():
 
 def test_a_trace_places_vertices_by_words_and_by_number():
     recipe = "FROM a AS x\nENV D=/d\nRUN true\nCOPY f $D/\nRUN <<EOF\nls\nEOF\nFROM a\nRUN true\nCOPY --link --from=x /f /f\n"
-    told = buildkit_trace.Trace(dockerfiles.parse(recipe), 1)
+    told = buildkit_trace.Trace(syntax.parse(recipe), 1)
     begun = lambda second: (5, field(1, second))  # noqa: E731
     done = lambda second: (6, field(1, second) + field(2, 0))  # noqa: E731
     told.feed(message([(1, b"v1"), (3, b"[x 1/4] FROM docker.io/library/a@sha256:00"), (4, 1), begun(1), done(1)]))
@@ -385,7 +376,7 @@ copy --from=0 --chown=2 /x /y
 ADD ["a b", "/c"]
 RUN --mount=from=0,target=/v true \\
 """
-    parsed = dockerfiles.parse(recipe)
+    parsed = syntax.parse(recipe)
     assert buildkit_text.written(parsed, 0, "stage") == """# a comment
 ARG V=1
 FROM scratch AS factory-floor-context
@@ -443,8 +434,8 @@ def test_the_context_arrives_as_it_is(client, busybox, app):
     made = build(client, app, recipe)
     said = workshop.run(client, made.tag, ["sh", "-c", "stat -c %a run; readlink short; cat deep/* /added/*; cat /seen"])
     assert said.split() == ["750", "deep", "11deep", "run", "short"]
-    history = [one["CreatedBy"] for one in client.api.history(made.tag)]
-    assert "COPY . . # buildkit" in history
+    created_by = [one["CreatedBy"] for one in client.api.history(made.tag)]
+    assert "COPY . . # buildkit" in created_by
 
 
 def test_needed_stages_follow_from_copy_and_mount():
@@ -458,17 +449,17 @@ def test_needed_stages_follow_from_copy_and_mount():
         "COPY --from=3 /x /x\n"
         "FROM i\n"
     )
-    parsed = dockerfiles.parse(recipe)
+    parsed = syntax.parse(recipe)
     assert stages.needed(parsed, 4) == [0, 1, 3, 4] and stages.needed(parsed, 5) == [5]
     assert stages.lineage(parsed, 1) == [1, 0]
 
 
 def test_history_and_dockerfile_are_aligned_by_their_words():
-    parsed = dockerfiles.parse('FROM a\nONBUILD RUN x\nRUN one\nCOPY f /\nSHELL ["bash"]\nRUN two\nLABEL mine=1\n')
+    parsed = syntax.parse('FROM a\nONBUILD RUN x\nRUN one\nCOPY f /\nSHELL ["bash"]\nRUN two\nLABEL mine=1\n')
     texts = [
         "RUN of the base's ONBUILD", "RUN one", "COPY to /", "bash #(nop) SHELL [bash]", "|1 A=b bash two",
         "bash #(nop) LABEL mine=1",
     ]  # fmt: skip
-    entries = [origins.Entry(history.instruction(text)) for text in texts]
+    entries = [origins.Entry(created_by.instruction(text)) for text in texts]
     found = origins.align(entries, list(parsed.instructions[1:]))
     assert [one and one.line for one in found] == [None, 3, 4, 5, 6, 7]

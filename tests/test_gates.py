@@ -3,8 +3,8 @@
 import pytest
 import workshop
 from conftest import need_buildkit
-from workshop.copied import copy_from, is_below
-from workshop.dockerfiles import parse
+from workshop.dockerfiles.copy_from import copy_from, is_below
+from workshop.dockerfiles.syntax import parse
 
 
 @pytest.fixture(params=["classic", "buildkit"])

@@ -6,7 +6,7 @@ import re
 
 import docker
 
-from .dockerfiles import Dockerfile, Instruction
+from .dockerfiles.syntax import Dockerfile, Instruction
 from .errors import WorkshopError
 
 LAST_LINES = 15

@@ -10,7 +10,8 @@ from pathlib import Path
 import docker
 import pandas as pd
 
-from . import bases, build_errors, buildkit, classic, dockerfiles, stages
+from . import bases, build_errors, buildkit, classic
+from .dockerfiles import stages, syntax
 from .errors import CONNECTION_ERRORS, WorkshopError, engine_lost
 from .labels import PREFIX
 from .order import Order, steps_frame
@@ -110,7 +111,7 @@ def build(
 
 def _order(app, dockerfile: str, target, tag: str | None, buildargs: dict | None, nocache: bool) -> Order:
     """What is to be built, checked as far as that goes without the engine."""
-    folder = dockerfiles.locate(app, SAMPLE_APPS)
+    folder = syntax.locate(app, SAMPLE_APPS)
     tag = tag or default_tag(folder.name, dockerfile, target)
     if not NAME.fullmatch(tag):
         raise WorkshopError(
@@ -118,7 +119,7 @@ def _order(app, dockerfile: str, target, tag: str | None, buildargs: dict | None
             state="Nothing was built.",
         )
     outdated.add(tag)
-    parsed = dockerfiles.parse(dockerfiles.read(folder, dockerfile))
+    parsed = syntax.parse(syntax.read(folder, dockerfile))
     parsed.target(target)
     return Order(folder, parsed, parsed.stage_index(target), tag, buildargs, nocache)
 
@@ -127,7 +128,7 @@ def dockerfile(app: str | Path, name: str = "Dockerfile"):
     """An app's Dockerfile, to be looked at in a notebook."""
     from IPython.display import Markdown
 
-    text = dockerfiles.read(dockerfiles.locate(app, SAMPLE_APPS), name)
+    text = syntax.read(syntax.locate(app, SAMPLE_APPS), name)
     return Markdown(f"```dockerfile\n{text.rstrip()}\n```")
 
 
@@ -138,7 +139,7 @@ def default_tag(app: str, dockerfile: str, target: str | int | None = None) -> s
     return f"{PREFIX}{name}:{version}" + ("" if target is None else f".{stages.tag_word(str(target))}")
 
 
-def _fetch_images(client: docker.DockerClient, parsed: dockerfiles.Dockerfile) -> None:
+def _fetch_images(client: docker.DockerClient, parsed: syntax.Dockerfile) -> None:
     try:
         bases.ensure(client, stages.images(parsed))
     except bases.NotToBeHad as error:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 
 import docker
 
-from . import build_errors, buildkit_text, origins, stages
+from . import build_errors, buildkit_text
 from .buildkit_trace import CANCELED, Trace, Vertex
+from .dockerfiles import history, stages
 from .engine import describe
 from .errors import CONNECTION_ERRORS, WorkshopError
 from .labels import IMAGE, STAGE
@@ -146,7 +147,7 @@ def _show_skipped(told: Trace, panel: Panel) -> None:
 def _read_sizes(client: docker.DockerClient, ids: dict[str, str], told: Trace, panel: Panel) -> None:
     """Read from each stage's history what its steps added."""
     numbers = {id(one): number for number, one in enumerate(told.parsed.instructions)}
-    for entry, instruction in origins.paired(client, told.parsed, ids):
+    for entry, instruction in history.paired(client, told.parsed, ids):
         number = numbers[id(instruction)]
         told.bytes[number] = entry.bytes
         if entry.bytes >= SHOWN_FROM and number in told.work:

@@ -20,8 +20,8 @@ import re
 from dataclasses import dataclass
 
 from .buildkit_text import CONTEXT, as_read
-from .dockerfiles import Dockerfile, Instruction
-from .stages import needed
+from .dockerfiles.stages import needed
+from .dockerfiles.syntax import Dockerfile, Instruction
 from .transcript import ANSI, Step
 from .wire import fields
 

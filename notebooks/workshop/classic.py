@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import docker
 
-from . import build_errors, stages
+from . import build_errors
+from .dockerfiles import stages
+from .dockerfiles.created_by import instruction as as_written
 from .errors import CONNECTION_ERRORS, WorkshopError
-from .history import instruction as as_written
 from .labels import IMAGE, STAGE, UNFINISHED, labels, tags_of
 from .order import IN_CONTEXT, SHOWN_FROM, Made, Order, first_line, pack_context
 from .progress import Panel

@@ -5,13 +5,13 @@ from __future__ import annotations
 import docker
 import pandas as pd
 
-from . import dockerfiles, origins
 from .building import Build
-from .copied import copy_from, pairs
-from .dockerfiles import Dockerfile, Instruction
+from .dockerfiles import history, syntax
+from .dockerfiles.copy_from import copy_from, pairs
+from .dockerfiles.stages import lineage, parent
+from .dockerfiles.syntax import Dockerfile, Instruction
 from .errors import WorkshopError, watching
 from .layer.files import files
-from .stages import lineage, parent
 
 COLUMNS = ["stage", "path", "bytes", "fate", "landed", "digest", "layer", "inherited"]
 SHIPPED, LEFT, ELSEWHERE = "shipped", "left behind", "from another image"
@@ -33,7 +33,7 @@ def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
     """
     if not isinstance(build, Build):
         raise WorkshopError(f"gate() wants what workshop.build() returned, not {build!r}.", "Build it again, and pass that.")
-    parsed = dockerfiles.parse(build.dockerfile)
+    parsed = syntax.parse(build.dockerfile)
     held = _held(client, build, parsed)
     final = list(build.stages)[-1]
     line = [parsed.stages[index].name for index in lineage(parsed, _index(parsed, final))]
@@ -76,7 +76,7 @@ def _held(client: docker.DockerClient, build: Build, parsed: Dockerfile) -> dict
     for name, image in build.stages.items():
         rows = read[read["image"] == image].rename(columns={"size": "bytes"})
         above = parent(parsed, _index(parsed, name))
-        first = origins.first_own_layer(client, parsed, build.stages, name)
+        first = history.first_own_layer(client, parsed, build.stages, name)
         own = rows["layer"] >= first
         if above and above.name in held:
             below = held[above.name].drop_duplicates("layer").set_index("layer")
@@ -92,7 +92,7 @@ def _held(client: docker.DockerClient, build: Build, parsed: Dockerfile) -> dict
 def _instructions(client, build: Build, parsed: Dockerfile, name: str, seen: pd.DataFrame) -> dict[int, Instruction | str]:
     """{layer: the instruction of a stage that made it, or the history's words where the Dockerfile has none}."""
     own = seen[(seen["stage"] == name) & ~seen["inherited"]][["layer", "created_by"]]
-    lines = origins.layer_lines(origins.own(client, parsed, build.stages, name), own)
+    lines = history.layer_lines(history.own(client, parsed, build.stages, name), own)
     words = dict(own.drop_duplicates("layer").itertuples(index=False))
     return {layer: line or str(words[layer]) for layer, line in lines.items()}
 
@@ -114,7 +114,7 @@ def _final_fate(layer: int, made: dict[int, Instruction | str]) -> str:
     if layer not in made:
         return "from the base"
     line = made[layer]
-    word, flags = (line.word, line.flags) if isinstance(line, Instruction) else (origins.word_of(line), ())
+    word, flags = (line.word, line.flags) if isinstance(line, Instruction) else (history.word_of(line), ())
     if word not in ("COPY", "ADD"):
         return "made here"
     return ELSEWHERE if any(flag.startswith("--from=") for flag in flags) else "from the context"

@@ -11,7 +11,7 @@ import pandas as pd
 from docker.utils.build import Pattern
 from docker.utils.build import tar as context_tar
 
-from .dockerfiles import Dockerfile
+from .dockerfiles.syntax import Dockerfile
 from .transcript import Step
 from .units import shorten
 

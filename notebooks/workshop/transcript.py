@@ -11,7 +11,7 @@ import re
 import time
 from dataclasses import dataclass
 
-from .dockerfiles import Dockerfile, Instruction
+from .dockerfiles.syntax import Dockerfile, Instruction
 from .labels import LABEL
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # colours that the builder or a step's program put into its output

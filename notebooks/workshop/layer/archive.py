@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..dockerfiles.created_by import made_layers
 from ..errors import WorkshopError
-from ..history import made_layers
 from . import layer as layer_tar
 from . import tar
 from .layer import BROKEN, LARGEST_HEADER, Layer, is_layer, read_layer

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from .. import wasted
+from ..dockerfiles.created_by import instruction
 from ..errors import watching
-from ..history import instruction
 from . import cache, merge, source
 from .layer import ENTRY, KINDS, OPAQUE_DIRECTORY, REMOVED
 

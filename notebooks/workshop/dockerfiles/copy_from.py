@@ -9,8 +9,8 @@ import shlex
 
 import pandas as pd
 
-from .dockerfiles import Dockerfile, Instruction
 from .stages import earlier
+from .syntax import Dockerfile, Instruction
 
 
 def pairs(landed: pd.DataFrame, there: pd.DataFrame, paths: list[str]) -> pd.DataFrame:

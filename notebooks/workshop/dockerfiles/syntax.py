@@ -8,7 +8,7 @@ from pathlib import Path
 
 from e2b_dockerfile_utils import DockerfileSyntaxError, ShellLex, parse_dockerfile_ast
 
-from .errors import WorkshopError
+from ..errors import WorkshopError
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import docker
 
-from .dockerfiles import Dockerfile, Instruction, Stage
-from .labels import LABEL, STAGE, tags_of
+from ..labels import LABEL, STAGE, tags_of
+from .syntax import Dockerfile, Instruction, Stage
 
 
 def earlier(parsed: Dockerfile, name: str, before: int, number: bool = True) -> Stage | None:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import docker
 import pandas as pd
 
-from .dockerfiles import Dockerfile, Instruction
-from .errors import WorkshopError
-from .history import instruction as as_written
-from .labels import LABEL
+from ..errors import WorkshopError
+from ..labels import LABEL
+from .created_by import instruction as as_written
 from .stages import parent
+from .syntax import Dockerfile, Instruction
 
 OURS = f"LABEL {LABEL}="
 # What can stand first in a history entry; RUN does not always: the classic builder records the bare command.
