@@ -15,7 +15,7 @@ import pytest
 import workshop
 from hand import archive_of, frame_of, link
 from test_wasted import DIVE, needs_dive
-from workshop.differences import diff
+from workshop.analysis.diff import diff
 
 
 def both(a: list, b: list) -> pd.DataFrame:

@@ -18,8 +18,8 @@ import pandas as pd
 import pytest
 import workshop
 from hand import archive_of, frame_of, link
-from workshop.dive import efficiency
-from workshop.wasted import as_one, waste, waste_by_line
+from workshop.analysis.dive import efficiency
+from workshop.analysis.waste import as_one, waste, waste_by_line
 
 DIVE = Path(sys.executable).with_name("dive")
 needs_dive = pytest.mark.skipif(

@@ -1,20 +1,20 @@
 """What the notebooks may call. DataFrames are the currency, Plotly figures the pictures."""
 
 from . import bases, charts, check
+from .analysis.diff import diff
+from .analysis.dive import efficiency
+from .analysis.gate import gate
+from .analysis.packages import packages
+from .analysis.waste import as_one, waste, waste_by_line
 from .building import Build, build, dockerfile
-from .differences import diff
-from .dive import efficiency
 from .engine import connect
 from .errors import EngineLost, WorkshopError
-from .gates import gate
 from .layer.files import directories, files, layers, sizes
 from .layer.source import read
-from .packaged import packages
 from .running import answer, loaded, run
 from .teaching import conclude, in_words, recap, score, table
 from .tidying import tidy
 from .units import size
-from .wasted import as_one, waste, waste_by_line
 
 __all__ = [
     "Build", "EngineLost", "WorkshopError", "answer", "as_one", "bases", "build", "charts", "check", "conclude", "connect",

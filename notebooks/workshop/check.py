@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import docker
 
 from . import building, running
+from .analysis.waste import waste
 from .errors import WorkshopError, watching
 from .labels import tags_of
 from .layer.files import files, sizes
 from .units import shorten, size
-from .wasted import waste
 
 __all__ = [
     "Verdict", "answers", "brings_less_than", "has", "has_stage", "history_lacks", "lacks", "more_layers_than", "no_layer_has",

@@ -25,8 +25,8 @@ import workshop  # noqa: E402
 from hand import frame_of  # noqa: E402
 from test_differences import RETARGETED, shown_by_dive  # noqa: E402
 from test_wasted import dive  # noqa: E402
-from workshop.differences import diff  # noqa: E402
-from workshop.dive import efficiency  # noqa: E402
+from workshop.analysis.diff import diff  # noqa: E402
+from workshop.analysis.dive import efficiency  # noqa: E402
 
 BASE = "busybox:1.37"
 MAKE = "mkdir -p /d/e && head -c 1000000 /dev/zero > /d/e/big && mkdir /v2"

@@ -9,7 +9,7 @@ import docker
 import numpy as np
 import pandas as pd
 
-from .. import wasted
+from ..analysis import waste
 from ..dockerfiles.created_by import instruction
 from ..errors import watching
 from . import cache, merge, source
@@ -52,7 +52,7 @@ def layers(files: pd.DataFrame) -> pd.DataFrame:
     keys = ["image", "layer", "created_by"]
     every = files[keys].drop_duplicates().set_index(keys)
     found = files[files["kind"] == "file"].groupby(keys, observed=True)["size"].agg(files="count", bytes="sum")
-    lost = wasted.waste(files).groupby(["image", "layer"], observed=True)["size"].sum().rename("wasted")
+    lost = waste.waste(files).groupby(["image", "layer"], observed=True)["size"].sum().rename("wasted")
     table = every.join(found).reset_index().merge(lost.reset_index(), on=["image", "layer"], how="left")
     counts = ["files", "bytes", "wasted"]
     table[counts] = table[counts].fillna(0).astype(int)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .differences import of_image
-from .units import size
+from ..units import size
+from .diff import of_image
 
 WASTE = ["image", "path", "size", "cause", "layer", "created_by", "hidden_by_layer", "hidden_by_line"]
 LINES = ["image", "layer", "created_by", "cause", "files", "bytes"]

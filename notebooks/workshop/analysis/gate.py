@@ -5,13 +5,13 @@ from __future__ import annotations
 import docker
 import pandas as pd
 
-from .building import Build
-from .dockerfiles import history, syntax
-from .dockerfiles.copy_from import copy_from, pairs
-from .dockerfiles.stages import lineage, parent
-from .dockerfiles.syntax import Dockerfile, Instruction
-from .errors import WorkshopError, watching
-from .layer.files import files
+from ..building import Build
+from ..dockerfiles import history, syntax
+from ..dockerfiles.copy_from import copy_from, pairs
+from ..dockerfiles.stages import lineage, parent
+from ..dockerfiles.syntax import Dockerfile, Instruction
+from ..errors import WorkshopError, watching
+from ..layer.files import files
 
 COLUMNS = ["stage", "path", "bytes", "fate", "landed", "digest", "layer", "inherited"]
 SHIPPED, LEFT, ELSEWHERE = "shipped", "left behind", "from another image"

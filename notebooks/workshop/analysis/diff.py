@@ -7,9 +7,9 @@ import hashlib
 import numpy as np
 import pandas as pd
 
-from .errors import WorkshopError
-from .layer import merge
-from .layer.layer import KINDS
+from ..errors import WorkshopError
+from ..layer import merge
+from ..layer.layer import KINDS
 
 COLUMNS = ["path", "change", "kind", "bytes_a", "bytes_b", "moved_from", "what"]
 

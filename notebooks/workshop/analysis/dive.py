@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from .units import size
-from .wasted import lost
+from ..units import size
+from .waste import lost
 
 EFFICIENCY = ["image", "bytes", "wasted", "efficiency", "dive_wasted", "dive_efficiency", "why"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import docker
 import pandas as pd
 
-from .layer import package_databases
-from .layer.cache import Shelf
-from .layer.files import files
+from ..layer import package_databases
+from ..layer.cache import Shelf
+from ..layer.files import files
 
 COLUMNS = ["image", "manager", "name", "version", "bytes", "layer", "created_by"]
 
