@@ -55,7 +55,7 @@ def address(client) -> str:
 
 def need_buildkit(client) -> None:
     """Skips the test, and says so, where the engine has the classic builder alone."""
-    name = workshop.engine.describe(client)["engine"]
+    name = workshop.engine.connect.describe(client)["engine"]
     if name in ("Podman", "Pocket engine"):
         pytest.skip(f"{name} has no BuildKit")
 

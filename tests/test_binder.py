@@ -26,7 +26,7 @@ ARGUMENTS = ["--ip=0.0.0.0", "--port=8888", "--NotebookApp.base_url=/user/somebo
 
 @pytest.fixture(scope="module")
 def docker_itself(client):
-    name = workshop.engine.describe(client)["engine"]
+    name = workshop.engine.connect.describe(client)["engine"]
     if name != "Docker Engine":
         pytest.skip(f"the Binder image is built and run by Docker; this engine is {name}")
     return client

@@ -12,9 +12,10 @@ import time
 import pytest
 import workshop
 from conftest import traces_of
-from workshop import building, classic, engine
+from workshop import building, classic
 from workshop.build_errors import BuildError
 from workshop.dockerfiles import syntax
+from workshop.engine import connect
 from workshop.transcript import Transcript
 
 TWO_STAGES = """FROM busybox:1.37 AS maker
@@ -106,7 +107,7 @@ def test_the_dockerfile_of_the_series_is_verbatim():
     ],
 )
 def test_a_failed_step_names_line_command_output_and_hint(client, busybox, app, line, says, hints):
-    if "--mount" in line and engine.describe(client)["engine"] == "Podman":
+    if "--mount" in line and connect.describe(client)["engine"] == "Podman":
         pytest.skip("Podman's builder can do RUN --mount")
     with pytest.raises(BuildError) as caught:
         workshop.build(client, app, f"FROM busybox:1.37\nWORKDIR /w\n{line}\n")

@@ -14,10 +14,11 @@ import pytest
 import workshop
 from conftest import everything, need_buildkit, traces_of
 from test_building import TWO_STAGES
-from workshop import buildkit, buildkit_text, buildkit_trace, order, tidying, wire
+from workshop import buildkit, buildkit_text, buildkit_trace, order, wire
 from workshop.build_errors import BuildError
 from workshop.dockerfiles import created_by, stages, syntax
 from workshop.dockerfiles import history as origins
+from workshop.engine import tidy
 
 RECIPE = """ARG TAG=1.37
 FROM busybox:$TAG AS maker
@@ -152,7 +153,7 @@ def test_tidy_knows_stages_and_images_as_its_own(client, material):
     stream = client.api.build(fileobj=io.BytesIO(f"FROM {made.tag}\nCMD sh\n".encode()), tag=child, rm=True, decode=True)
     assert not [message for message in stream if "error" in message]
     try:
-        ours = {image["Id"] for image in tidying.our_images(client)}
+        ours = {image["Id"] for image in tidy.our_images(client)}
         assert set(made.stages.values()) <= ours and client.api.inspect_image(child)["Id"] not in ours
     finally:
         client.api.remove_image(child)
@@ -292,7 +293,7 @@ def test_an_interruption_while_stages_are_kept_leaves_the_earlier_image(client, 
         build(client, material)
     assert client.api.inspect_image(before.tag)["Id"] == before.image
     assert {tag for tag in held if material.name in tag} == {tag for tag in everything(client)["tags"] if material.name in tag}
-    names = [one["RepoTags"] for one in tidying.our_images(client, material.name)]
+    names = [one["RepoTags"] for one in tidy.our_images(client, material.name)]
     assert all(names)
 
 

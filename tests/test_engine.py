@@ -13,28 +13,28 @@ import threading
 import docker
 import pytest
 import workshop
-from workshop import engine
+from workshop.engine import connect
 from workshop.errors import explain
 
 
-def place(path) -> engine.Candidate:
-    return engine.Candidate("Docker", f"unix://{path}")
+def place(path) -> connect.Candidate:
+    return connect.Candidate("Docker", f"unix://{path}")
 
 
 def why(candidate) -> str:
     """The sentences for a place that does not answer."""
     tried = []
-    assert engine._open(candidate, tried) is None
+    assert connect._open(candidate, tried) is None
     return str(tried[0][1])
 
 
 def test_connect_gives_a_plain_docker_client_that_answers(client):
     assert type(client) is docker.DockerClient and client.ping()
-    assert client.api.timeout == engine.TIMEOUT
+    assert client.api.timeout == connect.TIMEOUT
 
 
 def test_the_banner_names_engine_version_store_platform_and_bases(client):
-    line = engine.banner(client)
+    line = connect.banner(client)
     version = client.version()["Version"].split("+")[0]
     assert re.fullmatch(r"(Docker Engine|Podman|Pocket engine) \S+ · \S+ image store · \w+/\w+ · base images: .+", line)
     assert version in line or "Podman" in line
@@ -42,13 +42,13 @@ def test_the_banner_names_engine_version_store_platform_and_bases(client):
 
 
 def test_the_image_store_is_the_engines_own(client):
-    store = engine.describe(client)["store"]
+    store = connect.describe(client)["store"]
     driver = client.info()["Driver"]
     assert store == ("containerd" if driver == "overlayfs" else driver)
 
 
 def test_docker_host_comes_first_and_alone():
-    places = engine.candidates({"DOCKER_HOST": "tcp://127.0.0.1:1"})
+    places = connect.candidates({"DOCKER_HOST": "tcp://127.0.0.1:1"})
     assert [(one.name, one.url, one.chosen) for one in places] == [("DOCKER_HOST", "tcp://127.0.0.1:1", True)]
 
 
@@ -56,7 +56,7 @@ def test_the_usual_sockets_are_found_in_order(tmp_path):
     for name in (".colima/default/docker.sock", ".rd/docker.sock", "run/podman/podman.sock", ".docker/run/docker.sock"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
-    places = engine.candidates({"XDG_RUNTIME_DIR": str(tmp_path / "run")}, tmp_path)
+    places = connect.candidates({"XDG_RUNTIME_DIR": str(tmp_path / "run")}, tmp_path)
     names = [one.name for one in places if str(tmp_path) in one.url]
     assert names == ["Docker Desktop", "Colima", "Rancher Desktop", "Podman"]
 
@@ -65,7 +65,7 @@ def test_a_docker_context_is_followed(tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     made = docker.context.ContextAPI.create_context("elsewhere", host="unix:///nowhere/docker.sock")
     try:
-        places = engine.candidates({"DOCKER_CONTEXT": "elsewhere"})
+        places = connect.candidates({"DOCKER_CONTEXT": "elsewhere"})
         assert places[0].url.endswith("unix:///nowhere/docker.sock") and places[0].chosen
         assert "the Docker context elsewhere" in why(places[0])
     finally:
@@ -83,7 +83,7 @@ def test_a_socket_without_an_engine_is_told_from_none_at_all(tmp_path):
 def test_a_stopped_docker_desktop_is_told_to_be_started(tmp_path):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "d.sock"))
-    text = why(engine.Candidate("Docker Desktop", f"unix://{tmp_path}/d.sock"))
+    text = why(connect.Candidate("Docker Desktop", f"unix://{tmp_path}/d.sock"))
     assert "it is stopped, or still starting" in text and "Start it" in text
 
 
@@ -135,15 +135,15 @@ def test_an_engine_too_old_is_told_to_be_updated(tmp_path):
 
 
 def test_a_figure_after_the_engine_has_gone_names_it_as_before(client, tmp_path):
-    assert engine._banner_now(client, "before") == engine.banner(client)
+    assert connect._banner_now(client, "before") == connect.banner(client)
     gone = docker.DockerClient(base_url=f"unix://{tmp_path}/gone.sock", version="1.41")
-    assert engine._banner_now(gone, "before") == "before"
+    assert connect._banner_now(gone, "before") == "before"
 
 
 def test_when_nothing_answers_each_place_says_why():
     reasons = [workshop.WorkshopError(f"reason {number}", f"remedy {number}") for number in (1, 2)]
-    assert all(f"reason {number} remedy {number}" in str(engine.no_engine(reasons)) for number in (1, 2))
-    assert "Install Docker" in str(engine.no_engine([]))
+    assert all(f"reason {number} remedy {number}" in str(connect.no_engine(reasons)) for number in (1, 2))
+    assert "Install Docker" in str(connect.no_engine([]))
 
 
 def test_a_dead_docker_host_is_an_error_and_not_a_detour(monkeypatch):

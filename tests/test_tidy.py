@@ -4,7 +4,7 @@ import docker
 import pytest
 import workshop
 from conftest import everything, tar_of, traces_of
-from workshop.tidying import our_containers, our_images
+from workshop.engine.tidy import our_containers, our_images
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def foreign(client, busybox, app):
     container = client.containers.create(busybox, "true", name=name)
     of_ours = client.containers.create(ours.tag, "true", name=f"{name}-of-ours")
     others = []
-    if workshop.engine.describe(client)["engine"] != "Pocket engine":  # which has neither
+    if workshop.engine.connect.describe(client)["engine"] != "Pocket engine":  # which has neither
         others = [client.networks.create(name), client.volumes.create(name)]
     yield name, ours
     container.remove()

@@ -7,13 +7,13 @@ from .analysis.gate import gate
 from .analysis.packages import packages
 from .analysis.waste import as_one, waste, waste_by_line
 from .building import Build, build, dockerfile
-from .engine import connect
+from .engine.connect import connect
+from .engine.containers import answer, loaded, run
+from .engine.tidy import tidy
 from .errors import EngineLost, WorkshopError
 from .layer.files import directories, files, layers, sizes
 from .layer.source import read
-from .running import answer, loaded, run
 from .teaching import conclude, in_words, recap, score, table
-from .tidying import tidy
 from .units import size
 
 __all__ = [

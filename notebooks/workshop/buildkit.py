@@ -15,7 +15,7 @@ import docker
 from . import build_errors, buildkit_text
 from .buildkit_trace import CANCELED, Trace, Vertex
 from .dockerfiles import history, stages
-from .engine import describe
+from .engine.connect import describe
 from .errors import CONNECTION_ERRORS, WorkshopError
 from .labels import IMAGE, STAGE
 from .order import IN_CONTEXT, SHOWN_FROM, Made, Order, first_line

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 import docker
 
-from . import building, running
+from . import building
 from .analysis.waste import waste
+from .engine import containers
 from .errors import WorkshopError, watching
 from .labels import tags_of
 from .layer.files import files, sizes
@@ -269,7 +270,7 @@ def prints(text: str) -> Promise:
     """A container of the image prints this text."""
 
     def promise(client, image):
-        seen = running.run(client, image)
+        seen = containers.run(client, image)
         if text in seen:
             return True, f"it prints {text!r}"
         return False, f"it prints {seen[-200:]!r}, which does not contain {text!r}."
@@ -281,7 +282,7 @@ def prints_other_than(text: str) -> Promise:
     """A container of the image prints something, and not this text."""
 
     def promise(client, image):
-        seen = running.run(client, image)
+        seen = containers.run(client, image)
         if seen.strip() and text not in seen and "(exit code" not in seen:
             return True, f"it prints {seen.strip()[:80]!r}"
         if "(exit code" in seen:
@@ -295,7 +296,7 @@ def answers(text: str, path: str = "/", port: int = 5000) -> Promise:
     """The image's web app answers over HTTP, and the answer contains this text."""
 
     def promise(client, image):
-        found = running.answer(client, image, path, port)
+        found = containers.answer(client, image, path, port)
         if found.status == 200 and text in found.text:
             return True, f"it answers {found.text.strip()[:60]!r}"
         return False, f"it answers {found.status} {found.text.strip()[:60]!r}, not {text!r}."

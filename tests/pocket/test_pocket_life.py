@@ -22,7 +22,8 @@ from pathlib import Path
 import docker
 import pytest
 from engines import until
-from workshop import WorkshopError, engine, errors, pocket
+from workshop import WorkshopError, errors
+from workshop.engine import connect, pocket_launcher
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "binder" / "pocket_engine"
@@ -75,7 +76,7 @@ class Started:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([str(one) for one in words], stdout=log, stderr=log)
         if ready:
-            until(lambda: self.process.poll() is not None or pocket._answers(self.socket))
+            until(lambda: self.process.poll() is not None or pocket_launcher._answers(self.socket))
             assert self.process.poll() is None, self.said()
 
     def client(self) -> docker.DockerClient:
@@ -113,8 +114,8 @@ def environment(home):
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "FACTORY_FLOOR_"))}
     ours = {
         "XDG_RUNTIME_DIR": home,
-        pocket.STORE: home / "store",
-        pocket.CHOICE: "pocket",
+        pocket_launcher.STORE: home / "store",
+        pocket_launcher.CHOICE: "pocket",
         "PYTHONPATH": ROOT / "notebooks",
     }
     return kept | {name: str(value) for name, value in ours.items()}
@@ -125,7 +126,7 @@ def here(environment, monkeypatch):
     """The same for this process."""
     for name in [name for name in os.environ if name.startswith(("DOCKER_", "FACTORY_FLOOR_"))]:
         monkeypatch.delenv(name)
-    for name in ("XDG_RUNTIME_DIR", pocket.STORE, pocket.CHOICE):
+    for name in ("XDG_RUNTIME_DIR", pocket_launcher.STORE, pocket_launcher.CHOICE):
         monkeypatch.setenv(name, environment[name])
     yield
     errors.when_lost()
@@ -190,7 +191,7 @@ def test_an_engine_waits_for_one_that_is_just_ending(home):
     time.sleep(1)
     assert started.process.poll() is None and not started.socket.exists()
     os.close(ending)
-    until(lambda: pocket._answers(started.socket))
+    until(lambda: pocket_launcher._answers(started.socket))
 
 
 def test_a_port_needs_a_token_and_is_on_loopback_only(home):
@@ -264,7 +265,7 @@ def test_who_registers_while_it_looks_round_is_not_left_without(home):
     lock = os.open(started.folder / "holders.lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
     time.sleep(2.5)
-    assert started.process.poll() is None and pocket._answers(started.socket)
+    assert started.process.poll() is None and pocket_launcher._answers(started.socket)
     os.close(lock)
     assert started.ended(10) == 0
 
@@ -286,7 +287,7 @@ def test_an_engine_that_was_killed_is_started_again(home):
     started = Started(home, "--keep")
     client, first = started.client(), started.server()
     os.kill(first, signal.SIGKILL)
-    until(lambda: of_process(first) == [] and pocket._answers(started.socket))
+    until(lambda: of_process(first) == [] and pocket_launcher._answers(started.socket))
     assert client.ping(), "the client of before goes on"
     assert started.server() != first and "killed by SIGKILL: it is started again" in started.said()
 
@@ -294,7 +295,7 @@ def test_an_engine_that_was_killed_is_started_again(home):
 def test_an_engine_that_dies_again_and_again_is_given_up(home):
     started = Started(home, "--keep")
     for _ in range(6):
-        os.kill(until(lambda: pocket._answers(started.socket)) and started.server(), signal.SIGKILL)
+        os.kill(until(lambda: pocket_launcher._answers(started.socket)) and started.server(), signal.SIGKILL)
     assert started.ended() == 1 and "for the 6th time within a minute" in started.said()
     assert not processes_of(home)
 
@@ -365,7 +366,7 @@ def test_what_a_killed_engine_left_running_is_ended_and_the_store_is_whole(home,
     building = slow_build(client, sleeper, number)
     os.kill(started.server(), signal.SIGKILL)
     building.join(10)
-    until(lambda: pocket._answers(started.socket))
+    until(lambda: pocket_launcher._answers(started.socket))
     assert not sleeping(number)
     image, _ = client.images.build(fileobj=io.BytesIO(b"FROM sleeper\nRUN sleep 0\n"))
     assert len(image.attrs["RootFS"]["Layers"]) >= 1
@@ -377,7 +378,7 @@ def test_what_a_killed_engine_left_running_is_ended_and_the_store_is_whole(home,
 def test_connect_starts_an_engine_and_says_so_once(environment, home):
     first, _ = kernel(environment).communicate(timeout=60)
     notice, banner, answered = first.splitlines()
-    assert notice == pocket.NOTICE and "no security boundary" in notice
+    assert notice == pocket_launcher.NOTICE and "no security boundary" in notice
     assert banner.startswith("Pocket engine ") and " · pocket image store · linux/" in banner
     assert answered == "True" and len(list(home.glob("factory-floor/*/pocket.sock"))) == 1
     again, _ = kernel(environment).communicate(timeout=60)
@@ -393,7 +394,7 @@ def test_two_kernels_at_once_start_one_engine(environment, home):
     kernels = [kernel(environment) for _ in range(2)]
     said = [one.communicate(timeout=60)[0] for one in kernels]
     assert [one.returncode for one in kernels] == [0, 0], said
-    assert sum(pocket.NOTICE in one for one in said) == 1
+    assert sum(pocket_launcher.NOTICE in one for one in said) == 1
     assert len(processes_of(home)) == 2, "one that serves, and one that keeps it"
 
 
@@ -421,18 +422,18 @@ def test_the_engine_stays_for_the_kernel_and_its_jupyter_server(environment, hom
 
 
 def test_an_engine_that_was_ended_is_started_by_the_next_connect(here, home, capsys):
-    client = engine.connect()
+    client = connect.connect()
     for pid in processes_of(home):
         os.kill(pid, signal.SIGKILL)
     until(lambda: not processes_of(home))
     with pytest.raises(errors.EngineLost, match=r"starts again by itself.*\n?.*workshop.connect\(\)"):
         errors.watching("the test")(client.ping)()
-    assert engine.connect().ping() and client.ping()
-    assert capsys.readouterr().out.count(pocket.NOTICE) == 2
+    assert connect.connect().ping() and client.ping()
+    assert capsys.readouterr().out.count(pocket_launcher.NOTICE) == 2
 
 
 def test_the_log_is_the_users_alone(here, home):
-    engine.connect(quiet=True)
+    connect.connect(quiet=True)
     (log,) = home.glob("factory-floor/*/engine.log")
     assert stat.S_IMODE(log.stat().st_mode) == 0o600 and "serves at" in log.read_text()
 
@@ -440,29 +441,29 @@ def test_the_log_is_the_users_alone(here, home):
 def test_docker_host_comes_before_the_choice(here, monkeypatch, home):
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     with pytest.raises(WorkshopError, match="unset DOCKER_HOST"):
-        engine.connect()
+        connect.connect()
     assert not processes_of(home)
 
 
 def test_an_unknown_choice_is_said_so(here, monkeypatch):
-    monkeypatch.setenv(pocket.CHOICE, "podmann")
+    monkeypatch.setenv(pocket_launcher.CHOICE, "podmann")
     with pytest.raises(WorkshopError, match="only engine that it can name is 'pocket'"):
-        engine.connect()
+        connect.connect()
 
 
 def test_where_no_engine_answers_the_pocket_engine_does(here, home, capsys):
-    stopped = engine.Candidate("Docker", "unix:///var/run/docker.sock")
-    reason = engine.why_not(stopped, ConnectionRefusedError("Connection refused"))
-    assert engine._nothing_answers([(stopped, reason)]).ping()
+    stopped = connect.Candidate("Docker", "unix:///var/run/docker.sock")
+    reason = connect.why_not(stopped, ConnectionRefusedError("Connection refused"))
+    assert connect._nothing_answers([(stopped, reason)]).ping()
     assert "no engine listens on it. So the pocket engine is used." in capsys.readouterr().out
 
 
 def test_an_engine_that_cannot_start_says_why(here, monkeypatch, home):
     (home / "file").write_text("")
-    monkeypatch.setenv(pocket.STORE, str(home / "file"))
-    stopped = engine.Candidate("Docker", "unix:///var/run/docker.sock")
+    monkeypatch.setenv(pocket_launcher.STORE, str(home / "file"))
+    stopped = connect.Candidate("Docker", "unix:///var/run/docker.sock")
     with pytest.raises(WorkshopError) as caught:
-        engine._nothing_answers([(stopped, WorkshopError("Docker is stopped.", "Start it."))])
+        connect._nothing_answers([(stopped, WorkshopError("Docker is stopped.", "Start it."))])
     assert "Docker is stopped. Start it." in str(caught.value)
     assert f"The pocket engine cannot run here: The folder {home}/file cannot be used: File exists" in str(caught.value)
 
@@ -470,34 +471,34 @@ def test_an_engine_that_cannot_start_says_why(here, monkeypatch, home):
 def test_elsewhere_than_on_linux_nothing_is_started(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(WorkshopError, match="Install Docker"):
-        engine._nothing_answers([])
+        connect._nothing_answers([])
 
 
 # --- where the run folder is ---
 
 
 def test_each_store_has_a_run_folder_of_its_own(here, monkeypatch, home):
-    one = pocket.run_folder()
-    monkeypatch.setenv(pocket.STORE, str(home / "other"))
-    two = pocket.run_folder()
+    one = pocket_launcher.run_folder()
+    monkeypatch.setenv(pocket_launcher.STORE, str(home / "other"))
+    two = pocket_launcher.run_folder()
     assert one != two and one.parent == two.parent == home / "factory-floor"
     assert stat.S_IMODE(one.stat().st_mode) == stat.S_IMODE(one.parent.stat().st_mode) == 0o700
 
 
 def test_the_usual_store_has_the_usual_socket(here, monkeypatch, home):
-    for name in (pocket.STORE, "XDG_CACHE_HOME"):
+    for name in (pocket_launcher.STORE, "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
-    assert pocket.store() == home / ".cache/factory-floor/pocket"
-    assert pocket.run_folder() == home / "factory-floor"
+    assert pocket_launcher.store() == home / ".cache/factory-floor/pocket"
+    assert pocket_launcher.run_folder() == home / "factory-floor"
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / "missing"))
-    assert pocket.run_folder() == home / ".cache/factory-floor/run"
+    assert pocket_launcher.run_folder() == home / ".cache/factory-floor/run"
 
 
 def test_a_path_too_long_falls_back_to_a_folder_in_tmp(here, monkeypatch, home):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / ("x" * 90)))
     (home / ("x" * 90)).mkdir()
-    folder = pocket.run_folder()
+    folder = pocket_launcher.run_folder()
     try:
         assert folder.parent == Path(f"/tmp/factory-floor-{os.getuid()}")
         assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
@@ -511,4 +512,4 @@ def test_a_folder_that_somebody_else_laid_out_is_refused(here, home):
     (home / "elsewhere").mkdir()
     (home / "factory-floor").symlink_to(home / "elsewhere")
     with pytest.raises(WorkshopError, match="should be a folder of yours"):
-        pocket.run_folder()
+        pocket_launcher.run_folder()

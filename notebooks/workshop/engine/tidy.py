@@ -5,12 +5,12 @@ from __future__ import annotations
 import docker
 import pandas as pd
 
-from .bases import known
-from .bases.known import in_engine
-from .errors import watching
-from .labels import BASES, CONTAINER, LABEL, PREFIX, STAND_IN_ROOT, STAND_IN_STAGE, tags_of
-from .progress import Panel
-from .removal import remove_untagged
+from ..bases import known
+from ..bases.known import in_engine
+from ..errors import watching
+from ..labels import BASES, CONTAINER, LABEL, PREFIX, STAND_IN_ROOT, STAND_IN_STAGE, tags_of
+from ..progress import Panel
+from ..removal import remove_untagged
 
 
 @watching("the tidying up")

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import docker
 import requests
 
-from .errors import WorkshopError, watching
-from .labels import CONTAINER, labels
-from .units import seconds
+from ..errors import WorkshopError, watching
+from ..labels import CONTAINER, labels
+from ..units import seconds
 
 
 @dataclass(frozen=True)

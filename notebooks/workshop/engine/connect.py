@@ -12,8 +12,9 @@ import requests
 from docker.context import ContextAPI
 from docker.utils import kwargs_from_env
 
-from . import bases, charts, pocket
-from .errors import WorkshopError, speak_plainly, when_lost
+from .. import bases, charts
+from ..errors import WorkshopError, speak_plainly, when_lost
+from . import pocket_launcher
 
 PROBE_TIMEOUT = 5  # seconds; a local engine answers in milliseconds
 OTHERS = {"Podman Engine": "Podman", "Pocket Engine": "Pocket engine"}  # as a component of /version, and for people
@@ -38,7 +39,7 @@ def connect(*, quiet: bool = False) -> docker.DockerClient:
     prefers it to all but DOCKER_HOST). Raises WorkshopError with the remedy where that cannot run, either.
     """
     speak_plainly()
-    client = _pocket_engine(quiet) if pocket.chosen() else _first_that_answers(quiet)
+    client = _pocket_engine(quiet) if pocket_launcher.chosen() else _first_that_answers(quiet)
     line = banner(client)
     charts.set_footer(lambda: _banner_now(client, line))
     if not quiet:
@@ -177,10 +178,10 @@ def _nothing_answers(tried: list[tuple[Candidate, WorkshopError]], quiet: bool =
 
 def _pocket_engine(quiet: bool) -> docker.DockerClient:
     tried: list[tuple[Candidate, WorkshopError]] = []
-    client = _open(Candidate("The pocket engine", pocket.start(quiet=quiet), True), tried)
+    client = _open(Candidate("The pocket engine", pocket_launcher.start(quiet=quiet), True), tried)
     if client is None:
         raise tried[0][1]
-    when_lost(pocket.WHEN_LOST)
+    when_lost(pocket_launcher.WHEN_LOST)
     return client
 
 

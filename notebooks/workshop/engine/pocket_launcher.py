@@ -14,10 +14,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .errors import WorkshopError
-from .layer import cache
+from ..errors import WorkshopError
+from ..layer import cache
 
-PROGRAM = Path(__file__).resolve().parents[2] / "binder" / "pocket_engine"
+PROGRAM = Path(__file__).resolve().parents[3] / "binder" / "pocket_engine"
 CHOICE = "FACTORY_FLOOR_ENGINE"  # "pocket": this engine, whatever else there is
 STORE = "FACTORY_FLOOR_POCKET_STORE"  # a folder to use for its images
 PATIENCE = 30.0  # seconds until it must answer
