@@ -34,7 +34,7 @@ import pandas as pd
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "notebooks")]
 
 import workshop  # noqa: E402
-from workshop import building  # noqa: E402
+from workshop.builders import build  # noqa: E402
 from workshop.labels import CONTAINER, labels  # noqa: E402
 
 FIELDS = ["kind", "size", "mode", "uid", "gid", "linkname", "digest"]
@@ -60,8 +60,8 @@ MODES = {  # stat(2), the file type's bits
 
 # {tag: (app, Dockerfile)} of everything in sample_apps/
 SAMPLE_APPS = {
-    building.default_tag(path.parent.name, path.name): (path.parent.name, path.name)
-    for path in sorted(building.SAMPLE_APPS.glob("*/Dockerfile*"))
+    build.default_tag(path.parent.name, path.name): (path.parent.name, path.name)
+    for path in sorted(build.SAMPLE_APPS.glob("*/Dockerfile*"))
 }
 
 INSIDE = """

@@ -12,11 +12,12 @@ import time
 import pytest
 import workshop
 from conftest import traces_of
-from workshop import building, classic
-from workshop.build_errors import BuildError
+from workshop.builders import build as building
+from workshop.builders import classic
+from workshop.builders.classic_log import Transcript
+from workshop.builders.errors import BuildError
 from workshop.dockerfiles import syntax
 from workshop.engine import connect
-from workshop.transcript import Transcript
 
 TWO_STAGES = """FROM busybox:1.37 AS maker
 WORKDIR /work

@@ -14,8 +14,9 @@ import pytest
 import workshop
 from conftest import everything, need_buildkit, traces_of
 from test_building import TWO_STAGES
-from workshop import buildkit, buildkit_text, buildkit_trace, order, wire
-from workshop.build_errors import BuildError
+from workshop.builders import buildkit, buildkit_dockerfile, buildkit_trace, wire
+from workshop.builders import request as order
+from workshop.builders.errors import BuildError
 from workshop.dockerfiles import created_by, stages, syntax
 from workshop.dockerfiles import history as origins
 from workshop.engine import tidy
@@ -378,7 +379,7 @@ ADD ["a b", "/c"]
 RUN --mount=from=0,target=/v true \\
 """
     parsed = syntax.parse(recipe)
-    assert buildkit_text.written(parsed, 0, "stage") == """# a comment
+    assert buildkit_dockerfile.written(parsed, 0, "stage") == """# a comment
 ARG V=1
 FROM scratch AS factory-floor-context
 COPY context/ /
@@ -397,11 +398,11 @@ EOF
 RUN --mount=type=cache,target=/t --mount=target=/u,from=factory-floor-context true
 LABEL factory-floor=stage
 """
-    assert buildkit_text.written(parsed, 1, "image").splitlines()[-5:] == [
+    assert buildkit_dockerfile.written(parsed, 1, "image").splitlines()[-5:] == [
         "FROM i AS last", "copy --from=stage-0 --chown=2 /x /y", 'ADD ["context/a b", "/c"]',
         "RUN --mount=from=stage-0,target=/v true ", "LABEL factory-floor=image",
     ]  # fmt: skip
-    assert buildkit_text.own_lines("error on line 2: line 5", parsed) == "error on line 2: line 3"
+    assert buildkit_dockerfile.own_lines("error on line 2: line 5", parsed) == "error on line 2: line 3"
 
 
 def test_an_edit_elsewhere_and_another_dockerfile_cost_no_cache(client, material):

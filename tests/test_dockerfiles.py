@@ -2,7 +2,8 @@
 
 import pytest
 import workshop
-from workshop import WorkshopError, building
+from workshop import WorkshopError
+from workshop.builders import build as building
 from workshop.dockerfiles import syntax
 
 

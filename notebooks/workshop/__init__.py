@@ -6,7 +6,7 @@ from .analysis.dive import efficiency
 from .analysis.gate import gate
 from .analysis.packages import packages
 from .analysis.waste import as_one, waste, waste_by_line
-from .building import Build, build, dockerfile
+from .builders.build import Build, build, dockerfile
 from .engine.connect import connect
 from .engine.containers import answer, loaded, run
 from .engine.tidy import tidy

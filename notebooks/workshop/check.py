@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import docker
 
-from . import building
 from .analysis.waste import waste
+from .builders import build
 from .engine import containers
 from .errors import WorkshopError, watching
 from .labels import tags_of
@@ -59,7 +59,7 @@ def that(client: docker.DockerClient, image: str, *promises: Promise, unlike: st
         mine = client.api.inspect_image(image)
     except docker.errors.ImageNotFound:
         return Verdict("not attempted", f"the engine has no image {image} yet.")
-    if image in building.outdated:
+    if image in build.outdated:
         return Verdict("not yet", f"the last build of {image} did not finish; what the engine has is from an earlier attempt.")
     if unlike and _same(client, mine, unlike) and _stages(client, image) == _stages(client, unlike):
         return Verdict("not attempted", f"{image} is still the same as {unlike}.")

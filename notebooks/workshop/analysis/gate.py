@@ -5,7 +5,7 @@ from __future__ import annotations
 import docker
 import pandas as pd
 
-from ..building import Build
+from ..builders.build import Build
 from ..dockerfiles import history, syntax
 from ..dockerfiles.copy_from import copy_from, pairs
 from ..dockerfiles.stages import lineage, parent

@@ -6,8 +6,8 @@ import re
 
 import docker
 
-from .dockerfiles.syntax import Dockerfile, Instruction
-from .errors import WorkshopError
+from ..dockerfiles.syntax import Dockerfile, Instruction
+from ..errors import WorkshopError
 
 LAST_LINES = 15
 

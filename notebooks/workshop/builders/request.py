@@ -11,9 +11,9 @@ import pandas as pd
 from docker.utils.build import Pattern
 from docker.utils.build import tar as context_tar
 
-from .dockerfiles.syntax import Dockerfile
-from .transcript import Step
-from .units import shorten
+from ..dockerfiles.syntax import Dockerfile
+from ..units import shorten
+from .classic_log import Step
 
 # The Dockerfile travels in the context under this name and is excluded from it again, so that `COPY . .` never
 # picks it up, whatever the file on disk is called.

@@ -10,15 +10,16 @@ from pathlib import Path
 import docker
 import pandas as pd
 
-from . import bases, build_errors, buildkit, classic
-from .dockerfiles import stages, syntax
-from .errors import CONNECTION_ERRORS, WorkshopError, engine_lost
-from .labels import PREFIX
-from .order import Order, steps_frame
-from .progress import Panel
-from .units import seconds
+from .. import bases
+from ..dockerfiles import stages, syntax
+from ..errors import CONNECTION_ERRORS, WorkshopError, engine_lost
+from ..labels import PREFIX
+from ..progress import Panel
+from ..units import seconds
+from . import buildkit, classic, errors
+from .request import Order, steps_frame
 
-SAMPLE_APPS = Path(__file__).resolve().parents[2] / "sample_apps"
+SAMPLE_APPS = Path(__file__).resolve().parents[3] / "sample_apps"
 
 BUILDERS = {"classic": classic, "buildkit": buildkit}
 
@@ -99,7 +100,7 @@ def build(
             state = f"{tag} was not built; images that were finished before are untouched."
             raise engine_lost(told.where(), state) from None
         except docker.errors.APIError as error:
-            raise build_errors.refused(error, parsed) from None
+            raise errors.refused(error, parsed) from None
         took = time.monotonic() - began
         steps = steps_frame(told.lines())
         cached = (steps["status"] == "cached").sum()
@@ -144,5 +145,5 @@ def _fetch_images(client: docker.DockerClient, parsed: syntax.Dockerfile) -> Non
         bases.ensure(client, stages.images(parsed))
     except bases.NotToBeHad as error:
         if error.name in [name for name in parsed.copied_from() if name in parsed.images()]:
-            raise build_errors.no_such_source(error.name, parsed, error) from None
+            raise errors.no_such_source(error.name, parsed, error) from None
         raise

@@ -19,10 +19,10 @@ import base64
 import re
 from dataclasses import dataclass
 
-from .buildkit_text import CONTEXT, as_read
-from .dockerfiles.stages import needed
-from .dockerfiles.syntax import Dockerfile, Instruction
-from .transcript import ANSI, Step
+from ..dockerfiles.stages import needed
+from ..dockerfiles.syntax import Dockerfile, Instruction
+from .buildkit_dockerfile import CONTEXT, as_read
+from .classic_log import ANSI, Step
 from .wire import fields
 
 KEPT = 1 << 16  # bytes of a step's output that are kept for its last lines

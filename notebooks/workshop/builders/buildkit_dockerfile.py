@@ -18,10 +18,10 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from .dockerfiles.stages import earlier
-from .dockerfiles.syntax import Dockerfile, Instruction
-from .labels import LABEL
-from .order import IN_CONTEXT, drops_itself, pack_context
+from ..dockerfiles.stages import earlier
+from ..dockerfiles.syntax import Dockerfile, Instruction
+from ..labels import LABEL
+from .request import IN_CONTEXT, drops_itself, pack_context
 
 CONTEXT = "factory-floor-context"  # the stage that holds the build context
 FOLDER = "context"  # where in what is sent the context is

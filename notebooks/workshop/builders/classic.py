@@ -8,20 +8,20 @@ from collections.abc import Iterator
 
 import docker
 
-from . import build_errors
-from .dockerfiles import stages
-from .dockerfiles.created_by import instruction as as_written
-from .errors import CONNECTION_ERRORS, WorkshopError
-from .labels import IMAGE, STAGE, UNFINISHED, labels, tags_of
-from .order import IN_CONTEXT, SHOWN_FROM, Made, Order, first_line, pack_context
-from .progress import Panel
-from .transcript import Step, Transcript
-from .units import size
+from ..dockerfiles import stages
+from ..dockerfiles.created_by import instruction as as_written
+from ..errors import CONNECTION_ERRORS, WorkshopError
+from ..labels import IMAGE, STAGE, UNFINISHED, labels, tags_of
+from ..progress import Panel
+from ..units import size
+from . import errors
+from .classic_log import Step, Transcript
+from .request import IN_CONTEXT, SHOWN_FROM, Made, Order, first_line, pack_context
 
 
 def check(client: docker.DockerClient, order: Order) -> None:
     """Refuse what this builder cannot do."""
-    build_errors.refuse_heredocs(order.parsed)
+    errors.refuse_heredocs(order.parsed)
 
 
 def begin(order: Order) -> Transcript:
@@ -41,7 +41,7 @@ def make(client: docker.DockerClient, order: Order, told: Transcript, panel: Pan
     _follow(told, client.api.build(**request), panel)
     if told.failure:
         kept = _keep_cache(client, told)
-        raise build_errors.failed(told.failure, told.instruction(), told.output, kept)
+        raise errors.failed(told.failure, told.instruction(), told.output, kept)
     _read_sizes(client, told, panel)
     ids = {name: client.api.inspect_image(image)["Id"] for name, image in told.stage_ids.items() if name}
     return Made(ids, _keep_stages(client, order.tag, ids, panel), context_bytes)

@@ -11,8 +11,8 @@ import re
 import time
 from dataclasses import dataclass
 
-from .dockerfiles.syntax import Dockerfile, Instruction
-from .labels import LABEL
+from ..dockerfiles.syntax import Dockerfile, Instruction
+from ..labels import LABEL
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # colours that the builder or a step's program put into its output
 STEP = re.compile(r"(?:\[\d+/\d+\] )?(?:Step|STEP) \d+/\d+ ?: (.*)")

@@ -12,16 +12,16 @@ from collections.abc import Callable, Iterable
 
 import docker
 
-from . import build_errors, buildkit_text
+from ..dockerfiles import history, stages
+from ..engine.connect import describe
+from ..errors import CONNECTION_ERRORS, WorkshopError
+from ..labels import IMAGE, STAGE
+from ..progress import Panel
+from ..removal import remove_untagged
+from ..units import size
+from . import buildkit_dockerfile, errors
 from .buildkit_trace import CANCELED, Trace, Vertex
-from .dockerfiles import history, stages
-from .engine.connect import describe
-from .errors import CONNECTION_ERRORS, WorkshopError
-from .labels import IMAGE, STAGE
-from .order import IN_CONTEXT, SHOWN_FROM, Made, Order, first_line
-from .progress import Panel
-from .removal import remove_untagged
-from .units import size
+from .request import IN_CONTEXT, SHOWN_FROM, Made, Order, first_line
 
 
 def check(client: docker.DockerClient, order: Order) -> None:
@@ -92,7 +92,7 @@ def _build(
     client: docker.DockerClient, order: Order, index: int, label: str, told: Trace, show: Callable[[list[Vertex]], None]
 ) -> int:
     """One build as far as a stage; the bytes of its context. Stages after that one are cut off, so it needs no name."""
-    body, context_bytes = buildkit_text.pack(order.folder, buildkit_text.written(order.parsed, index, label))
+    body, context_bytes = buildkit_dockerfile.pack(order.folder, buildkit_dockerfile.written(order.parsed, index, label))
     parameters = {
         "version": "2", "dockerfile": IN_CONTEXT, "buildargs": json.dumps(order.buildargs or {}),
         "nocache": order.nocache and label == IMAGE, "rm": True, "forcerm": True,
@@ -111,8 +111,8 @@ def _build(
         finally:
             answer.close()  # the engine stops a build whose client has gone
     if told.failure:
-        reason = buildkit_text.own_lines(told.failure, order.parsed)
-        raise build_errors.buildkit_failed(reason, *told.failed(), order.parsed)
+        reason = buildkit_dockerfile.own_lines(told.failure, order.parsed)
+        raise errors.buildkit_failed(reason, *told.failed(), order.parsed)
     return context_bytes
 
 
