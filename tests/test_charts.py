@@ -249,7 +249,7 @@ def test_each_stop_shows_its_own_line():
 
 
 def test_stages_are_found_by_name_by_number_and_in_arguments():
-    from workshop.charts.plan import plan_of
+    from workshop.charts.factory.plan import plan_of
 
     plan = plan_of(FOUR)
     bases = ["python:3.11", "node:22-bookworm-slim", "deps", "gcr.io/distroless/python3-debian12"]
@@ -262,8 +262,8 @@ def test_stages_are_found_by_name_by_number_and_in_arguments():
 
 
 def test_no_two_stations_stand_in_the_same_place_and_all_are_inside():
-    from workshop.charts.ground import halls_of
-    from workshop.charts.plan import plan_of
+    from workshop.charts.factory.layout import halls_of
+    from workshop.charts.factory.plan import plan_of
 
     for text in (SEED, FOUR, "FROM a\n" + "RUN b\n" * 30, "FROM a\n" + "RUN b\n" * 6):
         halls, width, height = halls_of(plan_of(text))

@@ -18,7 +18,8 @@ see the picture. `charts.set_footer(text)` names engine and base images under ev
 import plotly.io
 
 from .contents import contents
-from .floor import floor
+from .factory.figure import floor
+from .factory.words import words_of
 from .gate import gate
 from .layers import layers
 from .meanings import meanings
@@ -27,7 +28,6 @@ from .sizes import sizes
 from .style import in_words, megabytes, set_footer, stage_colour
 from .waste import waste
 from .waterfall import waterfall
-from .words import words_of
 
 __all__ = [
     "contents", "floor", "gate", "in_words", "layers", "meanings", "megabytes", "pull", "set_footer", "sizes",

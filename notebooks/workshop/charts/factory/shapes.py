@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .ground import BELT, MACHINE, OPENING, ROOF, WALL, WIDTH, Hall, Route
+from ..style import BASE, CARD, GRID, INK, MUTED, tint
 from .icons import ICONS, LEFTOVERS, ONWARD, OTHER, PARCEL
+from .layout import BELT, MACHINE, OPENING, ROOF, WALL, WIDTH, Hall, Route
 from .plan import OFFICE, Plan
-from .style import BASE, CARD, GRID, INK, MUTED, tint
 
 BRICK, MORTAR = "#b9a79c", "#efe9e4"
 

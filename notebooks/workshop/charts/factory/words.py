@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ..style import shorten
 from .plan import OFFICE, Plan, Step, plan_of
-from .style import shorten
 
 # Dockerfile word → (its factory counterpart, what it means in plain words)
 FACTORY = {

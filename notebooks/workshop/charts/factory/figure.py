@@ -7,12 +7,12 @@ import re
 import plotly.graph_objects as go
 from e2b_dockerfile_utils import DockerfileSyntaxError
 
-from .ground import halls_of
-from .lettering import texts
-from .masonry import building, hall_shapes, rect, route_shapes
+from ..style import GRID, finish, stage_colours
+from .animation import add_walk, stops_of
+from .labels import texts
+from .layout import halls_of
 from .plan import plan_of
-from .style import GRID, finish, stage_colours
-from .walk import add_walk, stops_of
+from .shapes import building, hall_shapes, rect, route_shapes
 from .words import finding
 
 PANEL = 108  # height of the card below the factory, with the line and its sentence

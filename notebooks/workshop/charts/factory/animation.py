@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from .ground import BELT, PITCH, ROW, Hall
+from ..style import CARD, INK, MONO, MUTED, SANS, SPOTLIGHT, shorten, wrap
+from .layout import BELT, PITCH, ROW, Hall
 from .plan import Plan
-from .style import CARD, INK, MONO, MUTED, SANS, SPOTLIGHT, shorten, wrap
 from .words import fate, sentence
 
 

@@ -6,9 +6,9 @@ import re
 
 import plotly.graph_objects as go
 
-from .ground import MACHINE, OPENING, WALL, WIDTH, Hall
+from ..style import CARD, INK, MUTED, SANS, safe, shorten, shorten_left, tint, wrap
+from .layout import MACHINE, OPENING, WALL, WIDTH, Hall
 from .plan import Plan, Step
-from .style import CARD, INK, MUTED, SANS, safe, shorten, shorten_left, tint, wrap
 from .words import counterpart, fate, sentence
 
 
