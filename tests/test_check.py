@@ -2,8 +2,8 @@
 
 import pytest
 import workshop
-from workshop import check
-from workshop.teaching import verdict
+from workshop.lesson import check
+from workshop.lesson.predict import verdict
 
 
 @pytest.fixture

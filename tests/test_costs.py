@@ -4,7 +4,7 @@
 import pandas as pd
 import pytest
 import workshop
-from workshop import costs
+from workshop.lesson import costs
 
 SIZES = pd.DataFrame({
     "image": ["factory/large", "factory/small"], "compressed": [300_000_000, 25_000_000], "base": [290_000_000, 0],

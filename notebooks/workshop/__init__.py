@@ -1,6 +1,6 @@
 """What the notebooks may call. DataFrames are the currency, Plotly figures the pictures."""
 
-from . import bases, charts, check
+from . import bases, charts
 from .analysis.diff import diff
 from .analysis.dive import efficiency
 from .analysis.gate import gate
@@ -13,7 +13,8 @@ from .engine.tidy import tidy
 from .errors import EngineLost, WorkshopError
 from .layer.files import directories, files, layers, sizes
 from .layer.source import read
-from .teaching import conclude, in_words, recap, score, table
+from .lesson import check
+from .lesson.predict import conclude, in_words, recap, score, table
 from .units import size
 
 __all__ = [

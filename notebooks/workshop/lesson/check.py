@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 import docker
 
-from .analysis.waste import waste
-from .builders import build
-from .engine import containers
-from .errors import WorkshopError, watching
-from .labels import tags_of
-from .layer.files import files, sizes
-from .units import shorten, size
+from ..analysis.waste import waste
+from ..builders import build
+from ..engine import containers
+from ..errors import WorkshopError, watching
+from ..labels import tags_of
+from ..layer.files import files, sizes
+from ..units import shorten, size
 
 __all__ = [
     "Verdict", "answers", "brings_less_than", "has", "has_stage", "history_lacks", "lacks", "more_layers_than", "no_layer_has",

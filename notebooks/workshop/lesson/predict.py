@@ -8,8 +8,8 @@ from numbers import Real
 
 import pandas as pd
 
-from . import charts
-from .units import size
+from .. import charts
+from ..units import size
 
 
 def score(guess, measured, unit: str = "") -> None:
