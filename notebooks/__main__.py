@@ -12,11 +12,14 @@ SETTINGS = os.path.join(ROOT, "binder")  # JupyterLab's: the Binder image has th
 def main(arguments):
     """Returns the exit code."""
     if sys.version_info < (3, 11):  # this file has to parse on such a Python, environment.py need not
-        print("This is Python %d.%d; Factory Floor needs 3.11 or newer. Install one from python.org or your system's "
-              "packages and start with that, for instance `python3.11 notebooks`. Nothing was changed."
-              % sys.version_info[:2])
+        print(
+            "This is Python %d.%d; Factory Floor needs 3.11 or newer. Install one from python.org or your system's "
+            "packages and start with that, for instance `python3.11 notebooks`. Nothing was changed."
+            % sys.version_info[:2]
+        )
         return 1
     import environment
+
     return environment.command(HERE, ["requirements.txt"], serve, arguments)
 
 
@@ -24,6 +27,7 @@ def serve(arguments):
     """Runs JupyterLab in this process until it is stopped; says the address once the server answers."""
     import signal
     import threading
+
     print("Opening JupyterLab ...", flush=True)
     from jupyter_server.serverapp import ServerApp
     from jupyterlab.labapp import LabApp
@@ -48,6 +52,7 @@ def ask_nothing():
     """Defaults, kept in .venv, that spare the learner JupyterLab's question about news; a person's own settings win."""
     import contextlib
     import shutil
+
     folder = os.path.join(VENV, "share", "jupyter", "lab", "settings")
     with contextlib.suppress(OSError):  # a read-only folder: then it asks
         os.makedirs(folder, exist_ok=True)
@@ -58,6 +63,7 @@ def options(arguments):
     """What JupyterLab is told, except for what `arguments` say themselves."""
     import json
     import secrets
+
     with open(os.path.join(SETTINGS, "jupyter_server_config.json"), encoding="utf-8") as file:
         lab = json.load(file)["LabApp"]  # the first page; no request to the internet: news, updates, extensions
     chosen = {
@@ -75,16 +81,23 @@ def options(arguments):
     if not os.environ.get("JUPYTER_TOKEN") and not os.environ.get("JUPYTER_TOKEN_FILE"):
         chosen["IdentityProvider.token"] = secrets.token_hex(24)
     given = {word.split("=")[0].lstrip("-") for word in arguments}
-    short = {"ServerApp.ip": {"ip"}, "ServerApp.open_browser": {"no-browser"}, "ServerApp.answer_yes": {"y"},
-             "ServerApp.allow_root": {"allow-root"}, "ServerApp.root_dir": {"notebook-dir"},
-             "Application.log_level": {"log-level", "debug", "show-config", "ServerApp.log_level"},
-             "LabApp.default_url": {"ServerApp.default_url"}, "IdentityProvider.token": {"ServerApp.token"}}
+    short = {
+        "ServerApp.ip": {"ip"},
+        "ServerApp.open_browser": {"no-browser"},
+        "ServerApp.answer_yes": {"y"},
+        "ServerApp.allow_root": {"allow-root"},
+        "ServerApp.root_dir": {"notebook-dir"},
+        "Application.log_level": {"log-level", "debug", "show-config", "ServerApp.log_level"},
+        "LabApp.default_url": {"ServerApp.default_url"},
+        "IdentityProvider.token": {"ServerApp.token"},
+    }
     return ["--%s=%s" % item for item in chosen.items() if not given & ({item[0]} | short.get(item[0], set()))]
 
 
 def has_browser():
     """Whether a browser can be shown here: there is a screen, and not only at the far end of an SSH line."""
     import webbrowser
+
     if not os.environ.get("BROWSER"):
         screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
         if not screen and (sys.platform not in ("darwin", "win32") or os.environ.get("SSH_CONNECTION")):
@@ -98,6 +111,7 @@ def has_browser():
 def browser_is_confined():
     """Whether the browser may be unable to read JupyterLab's redirect file: in a snap, or in Windows seen from WSL."""
     import platform
+
     return os.path.isdir("/snap/bin") or "microsoft" in platform.release().lower()
 
 
@@ -107,6 +121,7 @@ def tell_address(app):
     import time
     import urllib.parse
     import urllib.request
+
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # asks only this machine whether it is up
     browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
@@ -120,16 +135,21 @@ def tell_address(app):
             address = address._replace(netloc="127.0.0.1:%d" % server.port)
         token = server.identity_provider.token
         # Only this server knows the token: while it looks for a free port, another one may answer at the first.
-        question = urllib.request.Request(urllib.parse.urljoin(address.geturl(), "api/status" if token else "api"),
-                                          headers={"Authorization": "token " + token} if token else {})
+        question = urllib.request.Request(
+            urllib.parse.urljoin(address.geturl(), "api/status" if token else "api"),
+            headers={"Authorization": "token " + token} if token else {},
+        )
         try:
             browser.open(question, timeout=5).close()
             break
         except OSError:
             continue
     page = address._replace(path=server.default_url, query=urllib.parse.urlencode({"token": token} if token else {}))
-    print("\nFactory Floor is open. Ctrl-C here stops it. The address, should no browser show it:\n\n    %s"
-          % page.geturl(), flush=True)
+    print(
+        "\nFactory Floor is open. Ctrl-C here stops it. The address, should no browser show it:\n\n    %s"
+        % page.geturl(),
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -28,15 +28,27 @@ STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 # What pip says (lower case), and what that means to the person who waits.
 CAUSES = (
     (r"no space left|errno 28\b|disk quota", "The disk is full: free some (an environment takes about 700 MB)"),
-    (r"certificate.verify.failed", "Python does not trust the package index's certificate, as on networks that inspect "
-     "TLS: set PIP_CERT to the file with your organisation's CA certificate"),
+    (
+        r"certificate.verify.failed",
+        "Python does not trust the package index's certificate, as on networks that inspect "
+        "TLS: set PIP_CERT to the file with your organisation's CA certificate",
+    ),
     (r"proxyerror|tunnel connection failed|407 proxy", "The proxy refused the connection: check HTTPS_PROXY"),
-    (r"newconnectionerror|name resolution|name or service|getaddrinfo|connection refused|unreachable|timed out|"
-     r"max retries", "The package index does not answer: check the network (and pip's index setting, if you have one)"),
-    (r"from versions: none", "pip finds no index that has what is needed: check the network and pip's settings "
-     "(PIP_NO_INDEX, PIP_INDEX_URL)"),
-    (r"no matching distribution|resolutionimpossible", "The package index has no fitting set of packages for Python "
-     "%d.%d: try another Python, 3.11 or newer" % sys.version_info[:2]),
+    (
+        r"newconnectionerror|name resolution|name or service|getaddrinfo|connection refused|unreachable|timed out|"
+        r"max retries",
+        "The package index does not answer: check the network (and pip's index setting, if you have one)",
+    ),
+    (
+        r"from versions: none",
+        "pip finds no index that has what is needed: check the network and pip's settings "
+        "(PIP_NO_INDEX, PIP_INDEX_URL)",
+    ),
+    (
+        r"no matching distribution|resolutionimpossible",
+        "The package index has no fitting set of packages for Python "
+        "%d.%d: try another Python, 3.11 or newer" % sys.version_info[:2],
+    ),
     (r"winerror (5|32)\b", "A program still uses the environment: close JupyterLab"),
     (r"permission denied|read-only file system", "The folder cannot be written to: copy it to a place of your own"),
 )
@@ -122,8 +134,10 @@ def command(folder, requirements, work, arguments):
         print("\nStopped.", file=sys.stderr)
         return 130
     except ImportError as error:
-        print("The environment is damaged (%s): delete %s, then start again; it is made anew." % (error, venv),
-              file=sys.stderr)
+        print(
+            "The environment is damaged (%s): delete %s, then start again; it is made anew." % (error, venv),
+            file=sys.stderr,
+        )
         return 1
 
 
@@ -131,10 +145,14 @@ def _enter(line, venv):
     def in_front(value, name):
         return os.pathsep.join(filter(None, [str(value), os.environ.get(name, "")]))
 
-    variables = dict(os.environ, VIRTUAL_ENV=str(venv), PATH=in_front(_path("scripts", venv), "PATH"),
-                     PYTHONPATH=in_front(venv.parent / "notebooks", "PYTHONPATH"),  # `import workshop`, from anywhere
-                     JUPYTER_PATH=in_front(venv / "share" / "jupyter", "JUPYTER_PATH"),
-                     JUPYTER_PREFER_ENV_PATH="1")  # these two: the kernel of .venv, whatever the user has at home
+    variables = dict(
+        os.environ,
+        VIRTUAL_ENV=str(venv),
+        PATH=in_front(_path("scripts", venv), "PATH"),
+        PYTHONPATH=in_front(venv.parent / "notebooks", "PYTHONPATH"),  # `import workshop`, from anywhere
+        JUPYTER_PATH=in_front(venv / "share" / "jupyter", "JUPYTER_PATH"),
+        JUPYTER_PREFER_ENV_PATH="1",
+    )  # these two: the kernel of .venv, whatever the user has at home
     variables[INSIDE] = str(venv)
     variables.pop("PYTHONHOME", None)
     sys.stdout.flush()
@@ -147,6 +165,7 @@ def _enter(line, venv):
 
 
 # ---- making it -------------------------------------------------------------------------------------------------------
+
 
 def _rebuild(venv, requirements, megabytes, lock):
     _check_possible(venv.parent, megabytes)
@@ -176,9 +195,11 @@ def _settle(venv):
     """Leaves one whole environment or none: the finished one, else the previous one. Never removes another's."""
     if not _record(venv):
         if venv.exists() and not (venv / OURS).exists() and not _old(venv).exists():
-            raise Problem("There is a folder %s that this command did not make, so it leaves it alone. Move it away "
-                          "and start again, or run `pip install -r requirements.txt` in it and start `jupyter lab` "
-                          "there yourself. Nothing was changed." % venv)
+            raise Problem(
+                "There is a folder %s that this command did not make, so it leaves it alone. Move it away "
+                "and start again, or run `pip install -r requirements.txt` in it and start `jupyter lab` "
+                "there yourself. Nothing was changed." % venv
+            )
         _remove(venv)
         if _old(venv).exists():
             os.rename(str(_old(venv)), str(venv))
@@ -208,8 +229,18 @@ def _add(venv, requirements, lock):
 def _pip_install(venv, requirements, options, progress, lock):
     temporary = venv / "tmp"  # pip's own temporary files go when the environment goes
     temporary.mkdir(exist_ok=True)
-    line = [str(python_of(venv)), "-m", "pip", "--no-color", "--no-input", "--disable-pip-version-check", "install",
-            "--no-user", "--progress-bar", "off"] + options
+    line = [
+        str(python_of(venv)),
+        "-m",
+        "pip",
+        "--no-color",
+        "--no-input",
+        "--disable-pip-version-check",
+        "install",
+        "--no-user",
+        "--progress-bar",
+        "off",
+    ] + options
     for file in requirements:
         line += ["-r", str(file)]
     progress.text = "asking the package index"
@@ -219,13 +250,17 @@ def _pip_install(venv, requirements, options, progress, lock):
 
 def _check_possible(folder, megabytes):
     if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
-        raise Problem("This Python cannot make environments: its venv module is incomplete. On Debian and Ubuntu run "
-                      "`sudo apt-get install python3-venv`, elsewhere install Python from python.org, then start "
-                      "again. Nothing was changed.")
+        raise Problem(
+            "This Python cannot make environments: its venv module is incomplete. On Debian and Ubuntu run "
+            "`sudo apt-get install python3-venv`, elsewhere install Python from python.org, then start "
+            "again. Nothing was changed."
+        )
     free = shutil.disk_usage(str(folder)).free // 10**6
     if free < megabytes:
-        raise Problem("Too little space: %d MB are free on the disk of %s, and an environment takes about %d MB. Free "
-                      "some, then start again. Nothing was changed." % (free, folder, megabytes))
+        raise Problem(
+            "Too little space: %d MB are free on the disk of %s, and an environment takes about %d MB. Free "
+            "some, then start again. Nothing was changed." % (free, folder, megabytes)
+        )
 
 
 def _run(line, progress, lock, **variables):
@@ -234,8 +269,16 @@ def _run(line, progress, lock, **variables):
     variables.update((name, value) for name, value in os.environ.items() if name not in {*elsewhere, *variables})
     held = {} if os.name == "nt" else {"pass_fds": [lock], "start_new_session": True}  # an orphan keeps the lock
     output = []
-    process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               env=variables, text=True, errors="replace", **held)
+    process = subprocess.Popen(
+        line,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=variables,
+        text=True,
+        errors="replace",
+        **held,
+    )
     try:
         reader = threading.Thread(target=lambda: output.extend(map(progress.heard, process.stdout)), daemon=True)
         reader.start()
@@ -285,6 +328,7 @@ def _why(said, folder):
 
 
 # ---- what is there ---------------------------------------------------------------------------------------------------
+
 
 def _record(venv):
     """What the marker of a whole environment says; {} when there is no marker, or no Python any more."""
@@ -342,6 +386,7 @@ def _remove(path):
 
 # ---- signals, turns, progress ----------------------------------------------------------------------------------------
 
+
 @contextlib.contextmanager
 def _handling(handler):
     before = [(number, signal.signal(number, handler)) for number in STOP_SIGNALS]
@@ -355,6 +400,7 @@ def _handling(handler):
 def _stoppable():
     def stop(number, frame):
         raise Stopped(number)
+
     return _handling(stop)
 
 
@@ -372,8 +418,9 @@ def _only_one(path):
         if _try_lock(file) and path.exists() and os.path.samestat(os.fstat(file.fileno()), os.stat(str(path))):
             break
         file.seek(0)
-        waited = waited or _Progress(path, "waiting for another start that is setting up (process %s)" % (
-            file.read().strip() or "unknown"))
+        waited = waited or _Progress(
+            path, "waiting for another start that is setting up (process %s)" % (file.read().strip() or "unknown")
+        )
         file.close()
         waited.tick()
         time.sleep(0.2)
@@ -396,10 +443,12 @@ def _try_lock(file):
     try:
         if os.name == "nt":
             import msvcrt
+
             file.seek(4096)  # not the bytes that hold the process number: those stay readable
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             import fcntl
+
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         return error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)  # a filesystem without locks: go on

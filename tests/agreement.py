@@ -42,21 +42,34 @@ FIELDS = ["kind", "size", "mode", "uid", "gid", "linkname", "digest"]
 # What Docker (moby, daemon/initlayer/setup_unix.go) and Podman put into every container; checked with an image that
 # holds nothing but one file.
 REPLACED = {
-    "/.dockerenv", "/run/.containerenv", "/dev/console", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/etc/mtab",
-}  # fmt: skip
+    "/.dockerenv",
+    "/run/.containerenv",
+    "/dev/console",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/etc/mtab",
+}
 MOUNT_POINTS = {"/dev", "/dev/pts", "/dev/shm", "/etc", "/proc", "/run", "/sys"}
 
 # In a running container something else is mounted over these.
 MOUNTED = {"/dev", "/proc", "/sys"}
 
 KINDS = {
-    tarfile.DIRTYPE: "directory", tarfile.SYMTYPE: "symlink", tarfile.CHRTYPE: "device", tarfile.BLKTYPE: "device",
+    tarfile.DIRTYPE: "directory",
+    tarfile.SYMTYPE: "symlink",
+    tarfile.CHRTYPE: "device",
+    tarfile.BLKTYPE: "device",
     tarfile.FIFOTYPE: "fifo",
-}  # fmt: skip
+}
 MODES = {  # stat(2), the file type's bits
-    0o040000: "directory", 0o120000: "symlink", 0o020000: "device", 0o060000: "device", 0o010000: "fifo",
+    0o040000: "directory",
+    0o120000: "symlink",
+    0o020000: "device",
+    0o060000: "device",
+    0o010000: "fifo",
     0o100000: "file",
-}  # fmt: skip
+}
 
 # {tag: (app, Dockerfile)} of everything in sample_apps/
 SAMPLE_APPS = {

@@ -70,7 +70,9 @@ def app(client, tmp_path):
 
 
 REGISTRY = shutil.which("docker-registry") or shutil.which("registry")
-needs_registry = pytest.mark.skipif(not REGISTRY, reason="needs Debian's docker-registry, to have a registry to pull from")
+needs_registry = pytest.mark.skipif(
+    not REGISTRY, reason="needs Debian's docker-registry, to have a registry to pull from"
+)
 
 
 def free_port() -> int:

@@ -31,12 +31,20 @@ PATIENCE = 5.0  # seconds
 
 def seeds() -> list[bytearray]:
     layers = [
-        {"d": None, "d/a": b"1" * 2000, "h": link(tarfile.LNKTYPE, "d/a"), "s": link(tarfile.SYMTYPE, "/x"), "n" * 150: b"long"},
+        {
+            "d": None,
+            "d/a": b"1" * 2000,
+            "h": link(tarfile.LNKTYPE, "d/a"),
+            "s": link(tarfile.SYMTYPE, "/x"),
+            "n" * 150: b"long",
+        },
         {".wh.d": b"", "e": None, "e/.wh..wh..opq": b"", "var/lib/dpkg/status": b"Package: a\nVersion: 1\n\n"},
-    ]  # fmt: skip
+    ]
     packs = (bytes, gzip.compress, zstandard.ZstdCompressor().compress)
     history = [{"created_by": "COPY d /"}, {"created_by": "RUN rm -rf /d"}]
-    return [bytearray(archive_of(layers, history, kind, pack)) for kind in ("docker", "legacy", "oci") for pack in packs]
+    return [
+        bytearray(archive_of(layers, history, kind, pack)) for kind in ("docker", "legacy", "oci") for pack in packs
+    ]
 
 
 def mutated(archive: bytearray, dice: random.Random) -> bytes:
@@ -79,7 +87,9 @@ def deep(archive: bytearray, dice: random.Random) -> bytes:
         name = dice.choice(list(entries))
         return tar_of(entries | {name: mutated(bytearray(entries[name]), dice)})
     pack = dice.choice([bytes, gzip.compress, zstandard.ZstdCompressor().compress])
-    return archive_of([mutated(bytearray(one), dice) for one in layers], None, dice.choice(["docker", "legacy", "oci"]), pack)
+    return archive_of(
+        [mutated(bytearray(one), dice) for one in layers], None, dice.choice(["docker", "legacy", "oci"]), pack
+    )
 
 
 def main(seconds: float = 60, seed: int | None = None) -> int:

@@ -51,19 +51,26 @@ def archive_of(
     entries = dict(zip(names, packed)) | {config_name: config}
     if kind != "legacy":
         described = lambda content, media: {  # noqa: E731
-            "mediaType": media, "digest": f"sha256:{hashlib.sha256(content).hexdigest()}", "size": len(content),
-        }  # fmt: skip
-        manifest = json.dumps({
-            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": described(config, "application/vnd.oci.image.config.v1+json"),
-            "layers": [described(one, "application/vnd.oci.image.layer.v1.tar") for one in packed],
-        }).encode()  # fmt: skip
+            "mediaType": media,
+            "digest": f"sha256:{hashlib.sha256(content).hexdigest()}",
+            "size": len(content),
+        }
+        manifest = json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "config": described(config, "application/vnd.oci.image.config.v1+json"),
+                "layers": [described(one, "application/vnd.oci.image.layer.v1.tar") for one in packed],
+            }
+        ).encode()
         index = {"schemaVersion": 2, "manifests": [described(manifest, "application/vnd.oci.image.manifest.v1+json")]}
         if tag:
             index["manifests"][0]["annotations"] = {"org.opencontainers.image.ref.name": tag}
         entries |= {
-            blob(manifest): manifest, "oci-layout": b'{"imageLayoutVersion": "1.0.0"}', "index.json": json.dumps(index).encode(),
-        }  # fmt: skip
+            blob(manifest): manifest,
+            "oci-layout": b'{"imageLayoutVersion": "1.0.0"}',
+            "index.json": json.dumps(index).encode(),
+        }
     if kind != "oci":
         entries["manifest.json"] = json.dumps(
             [{"Config": config_name, "RepoTags": [tag] if tag else None, "Layers": names}]

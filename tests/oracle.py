@@ -111,9 +111,13 @@ def put(tree: dict[str, Seen], number: int, position: int, entry: Entry) -> None
 def hidden_since(layers: list[list[Entry]]) -> dict[tuple[int, int], int]:
     """For every ordinary entry, as (layer, position): the first layer after which the merged filesystem lacks it; -1 if
     it is there to the end."""
-    stages = [{(seen.layer, seen.position) for seen in merged(layers[: top + 1]).values()} for top in range(len(layers))]
+    stages = [
+        {(seen.layer, seen.position) for seen in merged(layers[: top + 1]).values()} for top in range(len(layers))
+    ]
     return {
-        (number, position): next((top for top in range(number, len(layers)) if (number, position) not in stages[top]), -1)
+        (number, position): next(
+            (top for top in range(number, len(layers)) if (number, position) not in stages[top]), -1
+        )
         for number, layer in enumerate(layers)
         for position, entry in enumerate(layer)
         if not marker(entry.path)

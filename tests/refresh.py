@@ -22,9 +22,14 @@ README_PICTURE = ("03_two_stages.ipynb", 0, NOTEBOOKS.parent / ".github" / "the-
 WIDTH = 900  # pixels of a static picture
 FIGURE = "application/vnd.plotly.v1+json"
 CHROMIUM_FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def main(names: list[str]) -> int:

@@ -55,16 +55,38 @@ def test_what_a_build_can_do_to_lower_layers_is_read_as_the_engine_sees_it(clien
 
 
 LOWER = {
-    "bin": None, "bin/true": b"no program", "d": None, "d/one": b"1", "d/two": b"22", "o": None, "o/old": b"old",
-    "first": b"shared", "second": link(tarfile.LNKTYPE, "first"), "third": link(tarfile.LNKTYPE, "second"),
-    "to": link(tarfile.SYMTYPE, "d/one"), "pipe": link(tarfile.FIFOTYPE, ""), "deep/" * 60 + "end": b"far",
-    "new\nline": b"n", "ß" * 70: b"s", "turns": b"a file", "etc/hosts": b"ours", "run/x": b"x", "swap": None,
+    "bin": None,
+    "bin/true": b"no program",
+    "d": None,
+    "d/one": b"1",
+    "d/two": b"22",
+    "o": None,
+    "o/old": b"old",
+    "first": b"shared",
+    "second": link(tarfile.LNKTYPE, "first"),
+    "third": link(tarfile.LNKTYPE, "second"),
+    "to": link(tarfile.SYMTYPE, "d/one"),
+    "pipe": link(tarfile.FIFOTYPE, ""),
+    "deep/" * 60 + "end": b"far",
+    "new\nline": b"n",
+    "ß" * 70: b"s",
+    "turns": b"a file",
+    "etc/hosts": b"ours",
+    "run/x": b"x",
+    "swap": None,
     "swap/x": b"x",
-}  # fmt: skip
+}
 UPPER = {
-    "d/.wh.one": b"", "o/.wh..wh..opq": b"", "o": None, "o/new": b"new", ".wh.first": b"", "turns": None,
-    "turns/now": b"!", "second": b"own again", "swap": b"a file",
-}  # fmt: skip
+    "d/.wh.one": b"",
+    "o/.wh..wh..opq": b"",
+    "o": None,
+    "o/new": b"new",
+    ".wh.first": b"",
+    "turns": None,
+    "turns/now": b"!",
+    "second": b"own again",
+    "swap": b"a file",
+}
 
 
 def test_layers_written_by_hand_are_read_as_the_engine_sees_them(client):

@@ -47,7 +47,9 @@ def push(client, registry: str, name: str, content: bytes) -> None:
     there = f"{registry}/{name}"
     repository, tag = there.rsplit(":", 1)
     client.api.import_image_from_data(tar_of({"content": content}), repository=repository, tag=tag)
-    for line in client.api.push(repository, tag=tag, stream=True, decode=True, auth_config={"username": "", "password": ""}):
+    for line in client.api.push(
+        repository, tag=tag, stream=True, decode=True, auth_config={"username": "", "password": ""}
+    ):
         assert "error" not in line, line
     client.api.remove_image(there)
 
@@ -60,7 +62,9 @@ def test_an_image_that_is_there_costs_one_look(client, busybox, capsys):
 
 
 @needs_registry
-def test_a_class_registry_is_asked_first_and_the_name_is_the_official_one(client, registry, name, fresh_ladder, monkeypatch):
+def test_a_class_registry_is_asked_first_and_the_name_is_the_official_one(
+    client, registry, name, fresh_ladder, monkeypatch
+):
     push(client, registry, name, b"from the classroom")
     monkeypatch.setenv(ladder.REGISTRY, registry)
     outcome = workshop.bases.ensure(client, [name])[0]
@@ -184,7 +188,9 @@ def test_a_class_kit_brings_what_it_holds(client, name, fresh_ladder, monkeypatc
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_a_kit_that_does_not_hold_the_image_or_is_none_says_so(client, busybox, name, fresh_ladder, monkeypatch, tmp_path):
+def test_a_kit_that_does_not_hold_the_image_or_is_none_says_so(
+    client, busybox, name, fresh_ladder, monkeypatch, tmp_path
+):
     monkeypatch.setenv(ladder.KIT, str(workshop.bases.save_kit(client, tmp_path / "kit.tar", names=(busybox,))))
     with pytest.raises(workshop.WorkshopError, match="kit.tar does not hold"):
         workshop.bases.ensure(client, [name])
@@ -197,7 +203,11 @@ def test_a_kit_that_does_not_hold_the_image_or_is_none_says_so(client, busybox, 
     "message, everywhere, says",
     [
         ("toomanyrequests: You have reached your unauthenticated pull rate limit.", True, "HTTP 429"),
-        ("Get https://registry-1.docker.io/v2/: dial tcp: lookup registry-1.docker.io: no such host", True, "cannot be resolved"),
+        (
+            "Get https://registry-1.docker.io/v2/: dial tcp: lookup registry-1.docker.io: no such host",
+            True,
+            "cannot be resolved",
+        ),
         ("dial tcp 1.2.3.4:443: i/o timeout", True, "no answer in time"),
         ("tls: failed to verify certificate: x509: certificate signed by unknown authority", True, "does not trust"),
         ("manifest for python:9.9 not found: manifest unknown", False, "Docker Hub has no python:9.9"),
@@ -235,10 +245,27 @@ def test_a_base_that_downloads_nothing_gets_no_certificates(fresh_ladder, monkey
 def test_interception_shows_as_a_certificate_that_only_this_machine_trusts(fresh_ladder, monkeypatch, tmp_path):
     key, pem = tmp_path / "key.pem", tmp_path / "cert.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(pem)],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=127.0.0.1",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            str(key),
+            "-out",
+            str(pem),
+        ],
+        check=True,
+        capture_output=True,
+    )
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as server:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pem, key)

@@ -21,7 +21,12 @@ STORE = "/opt/factory-floor/images"
 MOST = 1200  # megabytes, unpacked, without the base images
 # What BinderHub starts (`singleuser.cmd` of its chart), and with which arguments.
 LAUNCH = ["python3", "-c", "import os, sys; os.execvp('jupyter-lab', sys.argv)"]
-ARGUMENTS = ["--ip=0.0.0.0", "--port=8888", "--NotebookApp.base_url=/user/somebody/", "--NotebookApp.trust_xheaders=True"]
+ARGUMENTS = [
+    "--ip=0.0.0.0",
+    "--port=8888",
+    "--NotebookApp.base_url=/user/somebody/",
+    "--NotebookApp.trust_xheaders=True",
+]
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +48,15 @@ def image(docker_itself, tmp_path_factory):
     said, made = [], [name]
     try:
         for line in client.api.build(
-            path=str(context), dockerfile="binder/Dockerfile", tag=name, rm=True, forcerm=True, decode=True,
-            buildargs={"NB_USER": "somebody", "NB_UID": "1000"}, labels=labels("test"),
-        ):  # fmt: skip
+            path=str(context),
+            dockerfile="binder/Dockerfile",
+            tag=name,
+            rm=True,
+            forcerm=True,
+            decode=True,
+            buildargs={"NB_USER": "somebody", "NB_UID": "1000"},
+            labels=labels("test"),
+        ):
             said.append(line.get("stream", ""))
             made += [line["aux"]["ID"]] if "aux" in line else []  # of each stage
             assert "error" not in line, "".join(said)[-3000:] + line["error"]
@@ -62,7 +73,9 @@ def start(docker_itself, image):
     begun = []
 
     def call(command, **options):
-        container = docker_itself.containers.run(image, command, detach=True, labels=labels("test"), **{**WORST, **options})
+        container = docker_itself.containers.run(
+            image, command, detach=True, labels=labels("test"), **{**WORST, **options}
+        )
         begun.append(container)
         return container
 

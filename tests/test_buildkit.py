@@ -111,7 +111,9 @@ def test_stages_and_final_image_come_from_one_run_also_without_the_cache(client,
 
 def test_stages_with_equal_lines_share_the_work(client, busybox, app):
     line = f"RUN echo {app.name} > /shared"
-    made = build(client, app, f"FROM busybox:1.37 AS a\n{line}\nFROM busybox:1.37 AS b\n{line}\nCOPY --from=a /shared /s\n")
+    made = build(
+        client, app, f"FROM busybox:1.37 AS a\n{line}\nFROM busybox:1.37 AS b\n{line}\nCOPY --from=a /shared /s\n"
+    )
     assert sorted(made.steps["status"]) == ["base", "base", "cached", "run", "run"]
     assert list(made.stages) == ["a", "b"]
 
@@ -136,7 +138,10 @@ def test_a_stage_that_is_gone_loses_its_tag(client, material):
 
 
 def test_either_builder_can_have_the_tag(client, material):
-    tags = [workshop.build(client, material, TWO_STAGES, builder=name).stage_tags for name in ("classic", "buildkit", "classic")]
+    tags = [
+        workshop.build(client, material, TWO_STAGES, builder=name).stage_tags
+        for name in ("classic", "buildkit", "classic")
+    ]
     assert tags[0] == tags[1] == tags[2]
 
 
@@ -151,7 +156,9 @@ def test_the_dockerfile_and_what_dockerignore_names_stay_out_of_the_image(client
 def test_tidy_knows_stages_and_images_as_its_own(client, material):
     made = build(client, material)
     child = f"{material.name}:not-ours"
-    stream = client.api.build(fileobj=io.BytesIO(f"FROM {made.tag}\nCMD sh\n".encode()), tag=child, rm=True, decode=True)
+    stream = client.api.build(
+        fileobj=io.BytesIO(f"FROM {made.tag}\nCMD sh\n".encode()), tag=child, rm=True, decode=True
+    )
     assert not [message for message in stream if "error" in message]
     try:
         ours = {image["Id"] for image in tidy.our_images(client)}
@@ -293,7 +300,9 @@ def test_an_interruption_while_stages_are_kept_leaves_the_earlier_image(client, 
     with pytest.raises(KeyboardInterrupt):
         build(client, material)
     assert client.api.inspect_image(before.tag)["Id"] == before.image
-    assert {tag for tag in held if material.name in tag} == {tag for tag in everything(client)["tags"] if material.name in tag}
+    assert {tag for tag in held if material.name in tag} == {
+        tag for tag in everything(client)["tags"] if material.name in tag
+    }
     names = [one["RepoTags"] for one in tidy.our_images(client, material.name)]
     assert all(names)
 
@@ -342,12 +351,16 @@ def test_a_trace_places_vertices_by_words_and_by_number():
     begun = lambda second: (5, field(1, second))  # noqa: E731
     done = lambda second: (6, field(1, second) + field(2, 0))  # noqa: E731
     told.feed(message([(1, b"v1"), (3, b"[x 1/4] FROM docker.io/library/a@sha256:00"), (4, 1), begun(1), done(1)]))
-    told.feed(message([(1, b"v2"), (3, b"[x 2/4] RUN true"), begun(1)], log=[(b"v2", b"half a "), (b"v2", b"line\n\nmore\n")]))
+    told.feed(
+        message([(1, b"v2"), (3, b"[x 2/4] RUN true"), begun(1)], log=[(b"v2", b"half a "), (b"v2", b"line\n\nmore\n")])
+    )
     told.feed(message([(1, b"v2"), (3, b"[x 2/4] RUN true"), begun(1), done(4)]))
     told.feed(message([(1, b"v3"), (3, b"[linux/amd64 x  3/4] COPY f /d/"), (4, 1), begun(1), done(1)]))
     told.feed(message([(1, b"v4"), (3, b"[x 4/4] RUN <<EOF (ls)"), begun(4)]))
     linked = b"COPY --link --from=x /f /f"
-    told.feed(message([(1, b"v5"), (3, b"[stage-1 3/3] LINK " + linked)], [(1, b"v6"), (3, b"[stage-1 3/3] " + linked)]))
+    told.feed(
+        message([(1, b"v5"), (3, b"[stage-1 3/3] LINK " + linked)], [(1, b"v6"), (3, b"[stage-1 3/3] " + linked)])
+    )
     told.feed(message([(1, b"v7"), (3, b"[internal] load metadata")]))
     assert told.work == {0: ["v1"], 2: ["v2"], 3: ["v3"], 4: ["v4"], 7: ["v5", "v6"]}
     assert [step.status for step in told.lines()] == ["base", "cached", "run", "cached", "run", "base", "cached", "run"]
@@ -379,7 +392,9 @@ ADD ["a b", "/c"]
 RUN --mount=from=0,target=/v true \\
 """
     parsed = syntax.parse(recipe)
-    assert buildkit_dockerfile.written(parsed, 0, "stage") == """# a comment
+    assert (
+        buildkit_dockerfile.written(parsed, 0, "stage")
+        == """# a comment
 ARG V=1
 FROM scratch AS factory-floor-context
 COPY context/ /
@@ -398,10 +413,14 @@ EOF
 RUN --mount=type=cache,target=/t --mount=target=/u,from=factory-floor-context true
 LABEL factory-floor=stage
 """
+    )
     assert buildkit_dockerfile.written(parsed, 1, "image").splitlines()[-5:] == [
-        "FROM i AS last", "copy --from=stage-0 --chown=2 /x /y", 'ADD ["context/a b", "/c"]',
-        "RUN --mount=from=stage-0,target=/v true ", "LABEL factory-floor=image",
-    ]  # fmt: skip
+        "FROM i AS last",
+        "copy --from=stage-0 --chown=2 /x /y",
+        'ADD ["context/a b", "/c"]',
+        "RUN --mount=from=stage-0,target=/v true ",
+        "LABEL factory-floor=image",
+    ]
     assert buildkit_dockerfile.own_lines("error on line 2: line 5", parsed) == "error on line 2: line 3"
 
 
@@ -434,7 +453,9 @@ def test_the_context_arrives_as_it_is(client, busybox, app):
     (app / "short").symlink_to("deep")
     recipe = 'FROM busybox:1.37\nWORKDIR /all\nCOPY . .\nADD ["deep", "/added/"]\nRUN --mount=target=/m ls /m > /seen\n'
     made = build(client, app, recipe)
-    said = workshop.run(client, made.tag, ["sh", "-c", "stat -c %a run; readlink short; cat deep/* /added/*; cat /seen"])
+    said = workshop.run(
+        client, made.tag, ["sh", "-c", "stat -c %a run; readlink short; cat deep/* /added/*; cat /seen"]
+    )
     assert said.split() == ["750", "deep", "11deep", "run", "short"]
     created_by = [one["CreatedBy"] for one in client.api.history(made.tag)]
     assert "COPY . . # buildkit" in created_by
@@ -459,9 +480,13 @@ def test_needed_stages_follow_from_copy_and_mount():
 def test_history_and_dockerfile_are_aligned_by_their_words():
     parsed = syntax.parse('FROM a\nONBUILD RUN x\nRUN one\nCOPY f /\nSHELL ["bash"]\nRUN two\nLABEL mine=1\n')
     texts = [
-        "RUN of the base's ONBUILD", "RUN one", "COPY to /", "bash #(nop) SHELL [bash]", "|1 A=b bash two",
+        "RUN of the base's ONBUILD",
+        "RUN one",
+        "COPY to /",
+        "bash #(nop) SHELL [bash]",
+        "|1 A=b bash two",
         "bash #(nop) LABEL mine=1",
-    ]  # fmt: skip
+    ]
     entries = [origins.Entry(created_by.instruction(text)) for text in texts]
     found = origins.align(entries, list(parsed.instructions[1:]))
     assert [one and one.line for one in found] == [None, 3, 4, 5, 6, 7]

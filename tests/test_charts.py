@@ -60,9 +60,16 @@ OWN = ("final", "/app/app.py", 2_000, "from the context", None)
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 bytes"), (999, "999 bytes"), (1_000, "1.0 kB"), (99_900, "99.9 kB"), (100_000, "0.1 MB"),
-     (412_345_678, "412.3 MB"), (1_012_400_000, "1,012.4 MB")],
-)  # fmt: skip
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1_000, "1.0 kB"),
+        (99_900, "99.9 kB"),
+        (100_000, "0.1 MB"),
+        (412_345_678, "412.3 MB"),
+        (1_012_400_000, "1,012.4 MB"),
+    ],
+)
 def test_bytes_are_shown_as_megabytes_and_small_ones_as_kilobytes(count, text):
     assert charts.megabytes(count) == text
 
@@ -101,18 +108,25 @@ def test_an_empty_image_divides_nothing_by_zero():
 
 
 def test_the_heaviest_layer_is_named_with_its_share_of_its_image():
-    figure = charts.layers(stack(
-        ("x", 0, "/bin/sh -c #(nop) ADD file:0a1b in / ", 10_000_000, True),
-        ("x", 1, "/bin/sh -c apt-get install -y gcc", 84_000_000, False),
-        ("x", 2, "", 6_000_000, False),
-    ))  # fmt: skip
+    figure = charts.layers(
+        stack(
+            ("x", 0, "/bin/sh -c #(nop) ADD file:0a1b in / ", 10_000_000, True),
+            ("x", 1, "/bin/sh -c apt-get install -y gcc", 84_000_000, False),
+            ("x", 2, "", 6_000_000, False),
+        )
+    )
     assert title(figure) == "84 % of x is in one layer: RUN apt-get install -y gcc"
     assert charts.in_words(figure).endswith("(84.0 MB); x has 3 layers, 100.0 MB, 10.0 MB of it from the base.")
 
 
 def test_a_share_is_of_the_layers_own_image():
-    figure = charts.layers(stack(("a", 0, "RUN a", 30_000_000, False), ("b", 0, "RUN b", 60_000_000, False),
-                                 ("b", 1, "RUN c", 20_000_000, False)))  # fmt: skip
+    figure = charts.layers(
+        stack(
+            ("a", 0, "RUN a", 30_000_000, False),
+            ("b", 0, "RUN b", 60_000_000, False),
+            ("b", 1, "RUN c", 20_000_000, False),
+        )
+    )
     assert title(figure) == "75 % of b is in one layer: RUN b"
     assert "a has 1 layer, 30.0 MB; b has 2 layers, 80.0 MB" in charts.in_words(figure)
 
@@ -286,9 +300,24 @@ def test_text_of_a_dockerfile_is_shown_not_interpreted():
 
 @pytest.mark.parametrize(
     "line",
-    ["ADD a b", "ARG A", "CMD a", "ENTRYPOINT a", "ENV A=b", "EXPOSE 1", "HEALTHCHECK NONE", "LABEL a=b", "USER a",
-     "VOLUME /a", "MAINTAINER me", "ONBUILD RUN a", 'SHELL ["a"]', "STOPSIGNAL INT", "COPY <<E /a\nb\nE"],
-)  # fmt: skip
+    [
+        "ADD a b",
+        "ARG A",
+        "CMD a",
+        "ENTRYPOINT a",
+        "ENV A=b",
+        "EXPOSE 1",
+        "HEALTHCHECK NONE",
+        "LABEL a=b",
+        "USER a",
+        "VOLUME /a",
+        "MAINTAINER me",
+        "ONBUILD RUN a",
+        'SHELL ["a"]',
+        "STOPSIGNAL INT",
+        "COPY <<E /a\nb\nE",
+    ],
+)
 def test_every_dockerfile_word_has_its_station(line):
     figure = charts.floor(f"FROM a\n{line}\n")
     assert f"Line 2, {line.split()[0]}: " in charts.in_words(figure)
@@ -299,9 +328,14 @@ def test_words_are_listed_once_with_their_lines():
     frame = charts.words_of(SEED)
     assert list(frame.columns) == ["word", "line", "factory", "meaning"]
     assert dict(zip(frame["word"], frame["line"])) == {
-        "FROM": "2, 8", "WORKDIR": "3, 9", "COPY": "4, 11", "RUN": "5", "COPY --from": "10", "EXPOSE": "12",
+        "FROM": "2, 8",
+        "WORKDIR": "3, 9",
+        "COPY": "4, 11",
+        "RUN": "5",
+        "COPY --from": "10",
+        "EXPOSE": "12",
         "CMD": "13",
-    }  # fmt: skip
+    }
     assert frame.set_index("word").loc["COPY --from", "factory"] == "through the gate"
 
 

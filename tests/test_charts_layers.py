@@ -51,9 +51,12 @@ FIVE = weighed(
     ("python:3.11", 1_010_000_000, 1_049_000_000, 344_000_000, 2_312_000_000, 74_000_000),
 )
 WAITS = pulls(
-    ("small", "100 Mbit/s", 1.2), ("large", "100 Mbit/s", 25.0), ("small", "10 Mbit/s", 12.0),
-    ("large", "10 Mbit/s", 250.0), ("middle", "10 Mbit/s", 60.0),
-)  # fmt: skip
+    ("small", "100 Mbit/s", 1.2),
+    ("large", "100 Mbit/s", 25.0),
+    ("small", "10 Mbit/s", 12.0),
+    ("large", "10 Mbit/s", 250.0),
+    ("middle", "10 Mbit/s", 60.0),
+)
 
 
 # --- waterfall ------------------------------------------------------------------------------------------------------
@@ -79,8 +82,16 @@ def test_each_bar_begins_where_the_one_above_ends_and_the_totals_at_zero():
 
 def test_the_numbers_beside_the_bars_are_those_of_the_frame():
     notes = written(charts.waterfall(LEAKY))
-    for text in ("75.0 MB", "0.2 MB", "0 bytes", "96.4 MB", "38.0 MB", "<b>181.4 MB</b>", "<b>38.2 MB</b>",
-                 "<b>143.2 MB</b>"):  # fmt: skip
+    for text in (
+        "75.0 MB",
+        "0.2 MB",
+        "0 bytes",
+        "96.4 MB",
+        "38.0 MB",
+        "<b>181.4 MB</b>",
+        "<b>38.2 MB</b>",
+        "<b>143.2 MB</b>",
+    ):
         assert text in notes
 
 
@@ -143,9 +154,11 @@ def test_the_most_wasteful_line_is_on_top_and_each_cause_has_colour_and_pattern(
     assert [text.strip() for text in figure.layout.yaxis.ticktext] == ["RUN pip install flask", "RUN make", "COPY . ."]
     drawn = {bar.name: list(zip(bar.y, bar.x)) for bar in figure.data}
     assert drawn == {
-        "deleted later": [(0, 30_000_000)], "overwritten later": [(0, 6_000_000)],
-        "stored again: mode or owner": [(1, 3_000_000)], "folder replaced later": [(2, 1_000_000)],
-    }  # fmt: skip
+        "deleted later": [(0, 30_000_000)],
+        "overwritten later": [(0, 6_000_000)],
+        "stored again: mode or owner": [(1, 3_000_000)],
+        "folder replaced later": [(2, 1_000_000)],
+    }
     for part in (lambda bar: bar.marker.pattern.shape, lambda bar: bar.marker.line.color):
         assert len({part(bar) for bar in figure.data}) == 4
     assert figure.layout.showlegend
@@ -200,8 +213,11 @@ def test_every_meaning_has_its_own_marker_and_its_own_row():
     rows = sorted(y for trace in figure.data for y in trace.y)
     assert all(upper - lower > 0.1 for lower, upper in zip(rows, rows[1:])), "no marker covers another"
     assert [list(trace.x) for trace in figure.data[:4]] == [
-        [1_010_000_000, 4_200_000], [1_049_000_000, 4_400_000], [344_000_000, 2_100_000], [2_312_000_000, 4_300_000],
-    ]  # fmt: skip
+        [1_010_000_000, 4_200_000],
+        [1_049_000_000, 4_400_000],
+        [344_000_000, 2_100_000],
+        [2_312_000_000, 4_300_000],
+    ]
 
 
 def test_zero_has_a_place_of_its_own_on_the_logarithmic_axis():
@@ -296,11 +312,15 @@ def test_pulls_of_one_image_of_none_and_in_no_time():
 def every_figure() -> list[go.Figure]:
     hostile = "<i>$x$</i>" + "y" * 300
     return [
-        charts.waterfall(LEAKY), charts.waterfall(stack((LONG, 9, True, 4), (None, 8, False, 1), image=hostile)),
-        charts.waste(WASTE), charts.waste(hidden((0, LONG, "deleted", 1, 7), (1, None, "<b>$new</b>", 2, 9))),
-        charts.meanings(FIVE), charts.meanings(FIVE.assign(image=hostile)),
-        charts.pull(WAITS), charts.pull(WAITS.assign(image=hostile, speed="<b>$1</b>")),
-    ]  # fmt: skip
+        charts.waterfall(LEAKY),
+        charts.waterfall(stack((LONG, 9, True, 4), (None, 8, False, 1), image=hostile)),
+        charts.waste(WASTE),
+        charts.waste(hidden((0, LONG, "deleted", 1, 7), (1, None, "<b>$new</b>", 2, 9))),
+        charts.meanings(FIVE),
+        charts.meanings(FIVE.assign(image=hostile)),
+        charts.pull(WAITS),
+        charts.pull(WAITS.assign(image=hostile, speed="<b>$1</b>")),
+    ]
 
 
 def test_text_is_shown_not_interpreted_and_cut_where_it_is_long():
@@ -319,8 +339,12 @@ def test_every_figure_is_a_white_card_small_enough_to_store_with_its_footer():
         assert figure.layout.paper_bgcolor == "#ffffff" and charts.in_words(figure).endswith(".")
         assert len(figure.to_json()) < 60_000
         assert any("(stand-in)" in text for text in written(figure))
-    for empty in (charts.waterfall(LEAKY.iloc[:0]), charts.waste(WASTE.iloc[:0]), charts.meanings(FIVE.iloc[:0]),
-                  charts.pull(WAITS.iloc[:0], footer="Podman 5.8")):  # fmt: skip
+    for empty in (
+        charts.waterfall(LEAKY.iloc[:0]),
+        charts.waste(WASTE.iloc[:0]),
+        charts.meanings(FIVE.iloc[:0]),
+        charts.pull(WAITS.iloc[:0], footer="Podman 5.8"),
+    ):
         assert empty.to_json() and empty.layout.xaxis.visible is False
     assert "Podman 5.8" in written(empty)
 

@@ -1,14 +1,17 @@
 """What a pull and a month cost: figures worked out by hand, and sliders that move the table."""
 
-
 import pandas as pd
 import pytest
 import workshop
 from workshop.lesson import costs
 
-SIZES = pd.DataFrame({
-    "image": ["factory/large", "factory/small"], "compressed": [300_000_000, 25_000_000], "base": [290_000_000, 0],
-})  # fmt: skip
+SIZES = pd.DataFrame(
+    {
+        "image": ["factory/large", "factory/small"],
+        "compressed": [300_000_000, 25_000_000],
+        "base": [290_000_000, 0],
+    }
+)
 
 
 def test_a_pull_takes_eight_bits_for_every_byte():

@@ -175,8 +175,9 @@ def test_which_name_of_a_hard_link_is_the_file_is_no_difference():
     assert diff(files, "a", "b").empty
     assert diff(both(one, [{"x": b"12", "y": b"12"}]), "a", "b").empty, "two files of the same content"
     assert found(both(one, [{"x": b"34", "y": link(tarfile.LNKTYPE, "x")}])) == [
-        ["/x", "changed", 2, 2], ["/y", "changed", 0, 0],
-    ]  # fmt: skip
+        ["/x", "changed", 2, 2],
+        ["/y", "changed", 0, 0],
+    ]
 
 
 LAYERS = [
@@ -216,8 +217,11 @@ def test_a_layer_is_compared_whether_it_can_be_seen_or_not():
 def test_layers_of_two_images_are_compared_entry_by_entry():
     files = both([{"x": b""}, {"app": b"1", "old": b"22", "z": b"z"}], [{"app": b"2", ".wh.old": b"", "new": b"333"}])
     assert found(files, ("a", 1), ("b", 0)) == [
-        ["/app", "changed", 1, 1], ["/new", "added", 0, 3], ["/old", "removed", 2, 0], ["/z", "removed", 1, 0],
-    ]  # fmt: skip
+        ["/app", "changed", 1, 1],
+        ["/new", "added", 0, 3],
+        ["/old", "removed", 2, 0],
+        ["/z", "removed", 1, 0],
+    ]
     assert [row[1] for row in found(files, ("b", 0), ("a", 1))] == ["changed", "removed", "added", "added"]
 
 

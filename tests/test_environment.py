@@ -54,7 +54,8 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
 """)
     (folder / name / "pyproject.toml").write_text(
         '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-        f'[project]\nname = "{name}"\nversion = "1.0"\n')
+        f'[project]\nname = "{name}"\nversion = "1.0"\n'
+    )
     return f"{name} @ {(folder / name).as_uri()}"
 
 
@@ -62,8 +63,13 @@ def start(place, *requirements, megabytes=1, before="", **variables):
     """A process that makes place/.venv from requirement files in `place`."""
     code = DRIVER.format(notebooks=str(ROOT / "notebooks"), megabytes=megabytes, before=before)
     quiet = {**os.environ, "PIP_NO_INDEX": "1", **variables}
-    return subprocess.Popen([sys._base_executable, "-c", code, str(place), *(requirements or ["requirements.txt"])],
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=quiet)
+    return subprocess.Popen(
+        [sys._base_executable, "-c", code, str(place), *(requirements or ["requirements.txt"])],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=quiet,
+    )
 
 
 def ensure(place, *requirements, **options):
@@ -154,8 +160,9 @@ def test_the_tests_extra_requirements_are_added_without_a_rebuild(place):
 
 def test_an_addition_that_is_stopped_leaves_the_environment_as_it_was(place):
     begun = place / "begun"
-    (place / "gamma.txt").write_text(package(place, "gamma") + "\n" + package(
-        place, "waits", SLOW_BUILD.format(begun=str(begun))) + "\n")
+    (place / "gamma.txt").write_text(
+        package(place, "gamma") + "\n" + package(place, "waits", SLOW_BUILD.format(begun=str(begun))) + "\n"
+    )
     before = environment._entries(place / ".venv")
     process = start(place, "requirements.txt", "gamma.txt")
     wait_for(begun)
@@ -168,8 +175,12 @@ def test_an_addition_that_is_stopped_leaves_the_environment_as_it_was(place):
 
 def test_an_addition_that_fails_half_way_is_undone(place):
     before = environment._entries(place / ".venv")
-    (place / "epsilon.txt").write_text(package(place, "epsilon") + "\n" + package(
-        place, "zeta", metadata="Requires-Dist: epsilon\\n", entry="zeta-1.0.data/no_such_place/file") + "\n")
+    (place / "epsilon.txt").write_text(
+        package(place, "epsilon")
+        + "\n"
+        + package(place, "zeta", metadata="Requires-Dist: epsilon\\n", entry="zeta-1.0.data/no_such_place/file")
+        + "\n"
+    )
     code, said = ensure(place, "requirements.txt", "epsilon.txt")
     assert code == 1 and "Setting up failed" in said and "The environment is as it was" in said, said
     assert environment._entries(place / ".venv") == before
@@ -333,8 +344,12 @@ def test_an_old_python_is_told_so(command):
 
 def run_tests(file):
     """`python3 tests FILE`, as it goes on once the environment is there."""
-    return subprocess.Popen([sys.executable, str(ROOT / "tests"), "-p", "no:cacheprovider", str(file)], text=True,
-                            stdout=subprocess.PIPE, env={**os.environ, environment.INSIDE: str(ROOT / ".venv")})
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "tests"), "-p", "no:cacheprovider", str(file)],
+        text=True,
+        stdout=subprocess.PIPE,
+        env={**os.environ, environment.INSIDE: str(ROOT / ".venv")},
+    )
 
 
 def test_pytests_exit_code_and_last_line_are_the_commands(tmp_path):
@@ -347,8 +362,9 @@ def test_pytests_exit_code_and_last_line_are_the_commands(tmp_path):
 
 def test_ctrl_c_during_the_tests_gives_130(tmp_path):
     begun = tmp_path / "begun"
-    (tmp_path / "test_one.py").write_text("import pathlib, time\ndef test_one():\n"
-                                          f"    pathlib.Path({str(begun)!r}).touch()\n    time.sleep(30)\n")
+    (tmp_path / "test_one.py").write_text(
+        f"import pathlib, time\ndef test_one():\n    pathlib.Path({str(begun)!r}).touch()\n    time.sleep(30)\n"
+    )
     process = run_tests(tmp_path / "test_one.py")
     wait_for(begun)
     process.send_signal(signal.SIGINT)

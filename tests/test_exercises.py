@@ -21,7 +21,10 @@ WRONG = {
     "00.1": ("> /hello.txt", "> /hello.txt && touch /mine"),  # changed, but it still says the same
     "00.2": ("CMD [", "RUN dd if=/dev/zero of=/tmp/ballast bs=1M count=5\nCMD ["),  # a layer more, the file elsewhere
     "01.1": ("FROM busybox:1.37", "FROM python:3.11-slim"),  # another box, and a larger one
-    "01.2": ("CMD [", "COPY --from=floor /usr/bin/gcc /usr/local/share/\nCOPY widget.c /usr/local/share/slip.txt\nCMD ["),  # with a tool
+    "01.2": (
+        "CMD [",
+        "COPY --from=floor /usr/bin/gcc /usr/local/share/\nCOPY widget.c /usr/local/share/slip.txt\nCMD [",
+    ),  # with a tool
     "02.1": ("RUN pip", "RUN rm -rf /usr/lib/gcc && pip"),  # hidden is not gone
     "02.2": ("EXPOSE 5000", "RUN rm -rf /usr/lib/git-core\nEXPOSE 5000"),  # the wrong thing swept up
     "03.1": ('"Dockerfile.multi", target=None', '"Dockerfile.single", target=None'),
@@ -32,7 +35,10 @@ WRONG = {
     ),  # the inspector rides along
     "04.1": ("FROM python:3.11-alpine", "FROM python:3.11"),  # another base than the server's, and a larger one
     "04.2": ("FROM python:3.11-slim", "FROM python:3.11-alpine"),  # smaller, on a base that the team does not have
-    "05.1": ("catalogue.py > parts.csv\nRUN sort -o parts.csv parts.csv", "catalogue.py | sort > parts.csv"),  # two of the lines
+    "05.1": (
+        "catalogue.py > parts.csv\nRUN sort -o parts.csv parts.csv",
+        "catalogue.py | sort > parts.csv",
+    ),  # two of the lines
     "05.2": ("RUN rm netrc", "RUN rm netrc catalogue.py"),  # a tidier whiteout
 }
 

@@ -116,9 +116,13 @@ def test_what_is_no_build_is_refused_in_words(client):
 
 def test_copy_from_reads_names_numbers_and_several_sources():
     lines = [
-        "COPY --chown=1 --from=one /x y/ /z", "COPY --from=0 /x /z", "COPY --from=busybox /x /z", "COPY x /z",
-        'COPY --from=one ["/a b", "/c", "/z"]', "RUN cp --from=one /x",
-    ]  # fmt: skip
+        "COPY --chown=1 --from=one /x y/ /z",
+        "COPY --from=0 /x /z",
+        "COPY --from=busybox /x /z",
+        "COPY x /z",
+        'COPY --from=one ["/a b", "/c", "/z"]',
+        "RUN cp --from=one /x",
+    ]
     parsed = parse("FROM a AS One\nFROM b\n" + "\n".join(lines))
     named, number, image, context, listed, run = parsed.instructions[2:]
     assert copy_from(named, parsed) == ("One", ["/x", "/y"])
@@ -131,11 +135,19 @@ def test_copy_from_reads_names_numbers_and_several_sources():
 @pytest.mark.parametrize(
     "path, top, below",
     [
-        ("/a/b", "/", True), ("/a/b", "/a", True), ("/ab", "/a", False), ("/a", "/a/b", False),
-        ("/w/x.whl", "/w/*.whl", True), ("/w/d/x.whl", "/w/*.whl", False), ("/w/d/x", "/w/*", True),
-        ("/p/one/x", "/p/*/x", True), ("/p/one/y", "/p/*/x", False), ("/w/b", "/w/[^a]", True), ("/w/a", "/w/[^a]", False),
+        ("/a/b", "/", True),
+        ("/a/b", "/a", True),
+        ("/ab", "/a", False),
+        ("/a", "/a/b", False),
+        ("/w/x.whl", "/w/*.whl", True),
+        ("/w/d/x.whl", "/w/*.whl", False),
+        ("/w/d/x", "/w/*", True),
+        ("/p/one/x", "/p/*/x", True),
+        ("/p/one/y", "/p/*/x", False),
+        ("/w/b", "/w/[^a]", True),
+        ("/w/a", "/w/[^a]", False),
     ],
-)  # fmt: skip
+)
 def test_a_wildcard_stays_within_its_folder(path, top, below):
     assert is_below(path, top) is below
 
@@ -148,10 +160,12 @@ RUN printf 123 > /replaced && rm /deleted && printf 1234 > /four
 """
     gate = gate_of(client, app, recipe, builder)
     assert own(gate) == {
-        ("base", "/five"): [5, "shipped", "/five"], ("base", "/replaced"): [1, "left behind", None],
-        ("base", "/deleted"): [2, "left behind", None], ("stage-1", "/replaced"): [3, "made here", "/replaced"],
+        ("base", "/five"): [5, "shipped", "/five"],
+        ("base", "/replaced"): [1, "left behind", None],
+        ("base", "/deleted"): [2, "left behind", None],
+        ("stage-1", "/replaced"): [3, "made here", "/replaced"],
         ("stage-1", "/four"): [4, "made here", "/four"],
-    }  # fmt: skip
+    }
     came = gate[gate["inherited"]]
     assert len(came) == of_base(client) and set(came["stage"]) == {"base"} and set(came["fate"]) == {"shipped"}
     assert gate.attrs["base"] == "busybox:1.37"
@@ -172,10 +186,13 @@ RUN printf 12345 > /five
 """
     gate = gate_of(client, app, recipe, builder)
     assert own(gate) == {
-        ("base", "/one"): [1, "shipped", "/one"], ("base", "/two"): [2, "shipped", "/two"],
-        ("maker", "/three"): [3, "shipped", "/opt/three"], ("maker", "/four"): [4, "left behind", None],
-        ("final", "/local.txt"): [6, "from the context", "/local.txt"], ("final", "/five"): [5, "made here", "/five"],
-    }  # fmt: skip
+        ("base", "/one"): [1, "shipped", "/one"],
+        ("base", "/two"): [2, "shipped", "/two"],
+        ("maker", "/three"): [3, "shipped", "/opt/three"],
+        ("maker", "/four"): [4, "left behind", None],
+        ("final", "/local.txt"): [6, "from the context", "/local.txt"],
+        ("final", "/five"): [5, "made here", "/five"],
+    }
     assert not gate.duplicated(["stage", "path"]).any()
 
 
@@ -190,8 +207,9 @@ COPY --from=top /etc/passwd /passwd
 """
     gate = gate_of(client, app, recipe, builder)
     assert own(gate) == {
-        ("base", "/out/low"): [1, "shipped", "/in/low"], ("top", "/out/high"): [2, "shipped", "/in/high"],
-    }  # fmt: skip
+        ("base", "/out/low"): [1, "shipped", "/in/low"],
+        ("top", "/out/high"): [2, "shipped", "/in/high"],
+    }
     passwd = gate[gate["inherited"] & (gate["fate"] == "shipped")]
     assert passwd[["stage", "path", "landed"]].values.tolist() == [["base", "/etc/passwd", "/passwd"]]
 
@@ -207,9 +225,10 @@ CMD ["true"]
 """
     gate = gate_of(client, app, recipe, builder)
     assert own(gate) == {
-        ("maker", "/product"): [3, "shipped", "/app/product"], ("maker", "/shaving"): [1, "left behind", None],
+        ("maker", "/product"): [3, "shipped", "/app/product"],
+        ("maker", "/shaving"): [1, "left behind", None],
         ("runtime", "/own"): [2, "shipped", "/own"],
-    }  # fmt: skip
+    }
 
 
 def test_what_comes_from_an_image_outside_is_no_stages(client, busybox, app, builder):
@@ -244,8 +263,12 @@ ADD kit.tar /
 """
     gate = own(gate_of(client, app, recipe, builder))
     assert {key[1]: value[2] for key, value in gate.items() if value[1] == "shipped"} == {
-        "/d/a.x": "/x/a.x", "/d/b.x": "/x/b.x", "/d/empty.x": "/x/empty.x", "/real/five": "/five", "/real/hard": "/hard",
-    }  # fmt: skip
+        "/d/a.x": "/x/a.x",
+        "/d/b.x": "/x/b.x",
+        "/d/empty.x": "/x/empty.x",
+        "/real/five": "/five",
+        "/real/hard": "/hard",
+    }
     assert {key[1] for key, value in gate.items() if value[1] == "left behind"} == {"/d/c.y", "/d/deep/b.x"}
     assert gate["stage-1", "/kit/in"] == [4, "from the context", "/kit/in"]
 
@@ -270,10 +293,12 @@ RUN ["/bin/sh", "-c", "printf 12345 > /listed"]
 LABEL some=other
 """
     assert own(gate_of(client, app, recipe, builder)) == {
-        ("one", "/x"): [1, "shipped", "/a/x"], ("two", "/x"): [2, "shipped", "/b/x"],
-        ("stage-2", "/c/x"): [4, "from the context", "/c/x"], ("stage-2", "/made"): [3, "made here", "/made"],
+        ("one", "/x"): [1, "shipped", "/a/x"],
+        ("two", "/x"): [2, "shipped", "/b/x"],
+        ("stage-2", "/c/x"): [4, "from the context", "/c/x"],
+        ("stage-2", "/made"): [3, "made here", "/made"],
         ("stage-2", "/listed"): [5, "made here", "/listed"],
-    }  # fmt: skip
+    }
 
 
 def test_an_earlier_target_is_the_final_image(client, busybox, app, builder):
@@ -295,6 +320,8 @@ RUN --mount=type=bind,from=maker,target=/m cp /m/one /copied
 COPY --link --from=maker /two /two
 """
     assert own(gate_of(client, app, recipe, builder)) == {
-        ("maker", "/one"): [1, "left behind", None], ("maker", "/two"): [2, "shipped", "/two"],
-        ("maker", "/three"): [3, "left behind", None], ("stage-2", "/copied"): [1, "made here", "/copied"],
-    }  # fmt: skip
+        ("maker", "/one"): [1, "left behind", None],
+        ("maker", "/two"): [2, "shipped", "/two"],
+        ("maker", "/three"): [3, "left behind", None],
+        ("stage-2", "/copied"): [1, "made here", "/copied"],
+    }

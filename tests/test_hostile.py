@@ -1,7 +1,7 @@
 """Archives that mean harm, or that were damaged: `workshop.files()` refuses them with a sentence that names the file, in
 bounded time and memory, and writes nothing outside its cache folder.
 
-The limits are the reader's own: MOST_ENTRIES, LARGEST_HEADER and LARGEST_LAYER in workshop/layer_tar.py.
+The limits are the reader's own: MOST_ENTRIES, LARGEST_HEADER and LARGEST_LAYER in workshop/layer/layer.py.
 """
 
 from __future__ import annotations
@@ -31,7 +31,11 @@ from workshop import WorkshopError
 from workshop.layer import layer as layer_tar
 
 LAYOUTS = ["docker", "legacy", "oci"]
-PACKS = {"plain": bytes, "gzip": lambda tar: gzip.compress(tar, 6, mtime=0), "zstd": zstandard.ZstdCompressor().compress}
+PACKS = {
+    "plain": bytes,
+    "gzip": lambda tar: gzip.compress(tar, 6, mtime=0),
+    "zstd": zstandard.ZstdCompressor().compress,
+}
 SMALL = [{"etc/": None, "etc/a": b"one" * 300, "b": link(tarfile.SYMTYPE, "/etc/a")}, {"etc/.wh.a": b"", "c": b"two"}]
 
 
@@ -183,22 +187,38 @@ HOSTILE_TARS = {
     "a PAX record that is longer than its header": pax(raw=b"99999999999 path=a\n") + FILE,
     "a sparse file of 2^50 bytes": header("s", b"S", 512, at_386=SPARSE_MAP, at_483=BIG(2**50)) + bytes(512),
     "a sparse file of 2^50 bytes, PAX": pax(
-        ("GNU.sparse.major", b"1"), ("GNU.sparse.minor", b"0"), ("GNU.sparse.name", b"s"),
+        ("GNU.sparse.major", b"1"),
+        ("GNU.sparse.minor", b"0"),
+        ("GNU.sparse.name", b"s"),
         ("GNU.sparse.realsize", b"%d" % 2**50),
-    ) + header("s", b"0", 1024) + block(b"1\n0\n512\n") + bytes(512),
+    )
+    + header("s", b"0", 1024)
+    + block(b"1\n0\n512\n")
+    + bytes(512),
     "a sparse file with a map of 10^12 pieces": pax(
-        ("GNU.sparse.major", b"1"), ("GNU.sparse.minor", b"0"), ("GNU.sparse.realsize", b"1024"),
-    ) + header("s", b"0", 1024) + block(b"1000000000000\n0\n512\n") + bytes(512),
+        ("GNU.sparse.major", b"1"),
+        ("GNU.sparse.minor", b"0"),
+        ("GNU.sparse.realsize", b"1024"),
+    )
+    + header("s", b"0", 1024)
+    + block(b"1000000000000\n0\n512\n")
+    + bytes(512),
     "a sparse file whose pieces lie before its start": pax(
-        ("GNU.sparse.map", b"-512,512"), ("GNU.sparse.size", b"512"), ("GNU.sparse.numblocks", b"1"),
-    ) + header("s", b"0", 512) + bytes(512),
-    "a sparse file whose map never ends": header("s", b"S", 512, at_386=SPARSE_MAP, at_482=b"\1", at_483=b"%011o\0" % 512)
+        ("GNU.sparse.map", b"-512,512"),
+        ("GNU.sparse.size", b"512"),
+        ("GNU.sparse.numblocks", b"1"),
+    )
+    + header("s", b"0", 512)
+    + bytes(512),
+    "a sparse file whose map never ends": header(
+        "s", b"S", 512, at_386=SPARSE_MAP, at_482=b"\1", at_483=b"%011o\0" % 512
+    )
     + (bytes(504) + b"\1" + bytes(7)) * 4,
     "a header that is noise": bytes(range(256)) * 2,
     "noise behind an entry": FILE + bytes(range(256)) * 2,
     "half a header": FILE + header()[:200],
     "a file that ends early": header("f", size=2000) + block(b"abc"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", HOSTILE_TARS)
@@ -225,10 +245,19 @@ def test_names_in_the_archive_itself_that_lead_out_write_nothing(place, layout):
 
 
 def test_absolute_names_and_links_that_point_out_are_only_text(place):
-    frame = accepted(with_layers(place, {
-        "/etc/passwd": b"mine", "//two": b"2", "./a/./b": b"3", "up": link(tarfile.SYMTYPE, "../../../../etc/shadow"),
-        "abs": link(tarfile.SYMTYPE, "/etc/shadow"), "hard": link(tarfile.LNKTYPE, "/etc/passwd"),
-    }))  # fmt: skip
+    frame = accepted(
+        with_layers(
+            place,
+            {
+                "/etc/passwd": b"mine",
+                "//two": b"2",
+                "./a/./b": b"3",
+                "up": link(tarfile.SYMTYPE, "../../../../etc/shadow"),
+                "abs": link(tarfile.SYMTYPE, "/etc/shadow"),
+                "hard": link(tarfile.LNKTYPE, "/etc/passwd"),
+            },
+        )
+    )
     found = frame.set_index("path")
     assert list(found.index) == ["/etc/passwd", "/two", "/a/b", "/up", "/abs", "/hard"]
     assert found.loc["/up", "linkname"] == "../../../../etc/shadow" and found.loc["/abs", "linkname"] == "/etc/shadow"
@@ -261,21 +290,47 @@ def test_of_a_name_given_twice_the_last_one_counts(place):
     assert frame["visible"].tolist() == [False, True] and frame["size"].tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("records", [
-    [("uid", b"%d" % 2**70)], [("gid", b"-%d" % 2**70)], [("uid", b"x")], [("mtime", b"nan")], [("mtime", b"1e999")],
-    [("hdrcharset", b"BINARY"), ("path", b"\xff\xfe")], [("hdrcharset", b"EBCDIC")], [("path", b"a\0b")], [("path", b"")],
-    [("linkpath", b"\0")], [("SCHILY.xattr.a b=c", b"\xff\n=")], [("path", b"\xff")],
-    [("path", b"a\nb\x1b[31m")], [("path", b"/")],
-    [("path", b"a/" * 60_000)], [("uname", b"\xff")], [("GNU.sparse.size", b"9")], [("SCHILY.devmajor", b"%d" % 2**70)],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "records",
+    [
+        [("uid", b"%d" % 2**70)],
+        [("gid", b"-%d" % 2**70)],
+        [("uid", b"x")],
+        [("mtime", b"nan")],
+        [("mtime", b"1e999")],
+        [("hdrcharset", b"BINARY"), ("path", b"\xff\xfe")],
+        [("hdrcharset", b"EBCDIC")],
+        [("path", b"a\0b")],
+        [("path", b"")],
+        [("linkpath", b"\0")],
+        [("SCHILY.xattr.a b=c", b"\xff\n=")],
+        [("path", b"\xff")],
+        [("path", b"a\nb\x1b[31m")],
+        [("path", b"/")],
+        [("path", b"a/" * 60_000)],
+        [("uname", b"\xff")],
+        [("GNU.sparse.size", b"9")],
+        [("SCHILY.devmajor", b"%d" % 2**70)],
+    ],
+)
 def test_an_odd_pax_record_is_read_or_refused(place, records):
     harmless(with_layers(place, pax(*records) + FILE + END))
 
 
-@pytest.mark.parametrize("raw", [
-    b"0 a=b\n", b"-5 a=b\n", b"6 a=b", b"a=b\n", b"", b"\0" * 600, b"5 =\n\n", b"3 \n",
-    b"9" * 6000 + b" a=b\n",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"0 a=b\n",
+        b"-5 a=b\n",
+        b"6 a=b",
+        b"a=b\n",
+        b"",
+        b"\0" * 600,
+        b"5 =\n\n",
+        b"3 \n",
+        b"9" * 6000 + b" a=b\n",
+    ],
+)
 def test_pax_records_that_are_not_well_formed_end(place, raw):
     harmless(with_layers(place, pax(raw=raw) + FILE + END))
 
@@ -338,11 +393,18 @@ def alone(path: Path, seconds: int = 120, largest: int = 2**30) -> str:
     """The last line of a process of its own that reads the archive: "rows N" or "refused …"."""
     before = listing(path.parent)
     environment = os.environ | {
-        "PYTHONPATH": str(NOTEBOOKS), "OPENBLAS_NUM_THREADS": "1", "MPLCONFIGDIR": os.devnull, "PYTHONDONTWRITEBYTECODE": "1",
-    }  # fmt: skip
+        "PYTHONPATH": str(NOTEBOOKS),
+        "OPENBLAS_NUM_THREADS": "1",
+        "MPLCONFIGDIR": os.devnull,
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     done = subprocess.run(
-        [sys.executable, "-c", ALONE, str(path), str(largest)], env=environment, capture_output=True, text=True, timeout=seconds,
-    )  # fmt: skip
+        [sys.executable, "-c", ALONE, str(path), str(largest)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )
     assert listing(path.parent) == before
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout.splitlines()[-1]
@@ -477,8 +539,10 @@ def test_an_archive_that_ends_early_is_refused(place, monkeypatch, layout, pack)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("pack", PACKS)
 def test_a_flipped_bit_is_noticed_or_makes_no_difference(place, monkeypatch, layout, pack):
-    """"No difference": bits that mean nothing to the reader, e.g. times and owners in the archive's own headers."""
-    whole = archive_of(SMALL, history=[{"created_by": "RUN one"}, {"created_by": "RUN two"}], kind=layout, pack=PACKS[pack])
+    """ "No difference": bits that mean nothing to the reader, e.g. times and owners in the archive's own headers."""
+    whole = archive_of(
+        SMALL, history=[{"created_by": "RUN one"}, {"created_by": "RUN two"}], kind=layout, pack=PACKS[pack]
+    )
     untouched = damaged(place, monkeypatch, whole, -1)
     assert len(untouched) == 5
     step = len(whole.rstrip(b"\0")) // 150
@@ -560,9 +624,11 @@ def image_blobs(layer: bytes | None = None) -> list[bytes]:
     layer = tar_of({"f": b"abc"}) if layer is None else layer
     config = json.dumps({"rootfs": {"type": "layers", "diff_ids": [digest(layer)]}}).encode()
     manifest = {
-        "schemaVersion": 2, "mediaType": MANIFEST, "config": described(config, "application/vnd.oci.image.config.v1+json"),
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": described(config, "application/vnd.oci.image.config.v1+json"),
         "layers": [described(layer, "application/vnd.oci.image.layer.v1.tar")],
-    }  # fmt: skip
+    }
     return [layer, config, json.dumps(manifest).encode()]
 
 
@@ -576,10 +642,13 @@ def test_a_layer_that_is_not_the_one_its_diff_id_says_is_refused(place, layout):
 def test_a_diff_id_that_contradicts_a_true_blob_digest_is_refused(place):
     layer, config, _ = image_blobs()
     config = config.replace(digest(layer).encode(), b"sha256:" + b"1" * 64)
-    manifest = json.dumps({
-        "schemaVersion": 2, "config": described(config, "application/vnd.oci.image.config.v1+json"),
-        "layers": [described(layer, "application/vnd.oci.image.layer.v1.tar")],
-    }).encode()  # fmt: skip
+    manifest = json.dumps(
+        {
+            "schemaVersion": 2,
+            "config": described(config, "application/vnd.oci.image.config.v1+json"),
+            "layers": [described(layer, "application/vnd.oci.image.layer.v1.tar")],
+        }
+    ).encode()
     refused(oci(place, described(manifest), blobs=[layer, config, manifest]))
 
 
@@ -602,27 +671,42 @@ def test_more_or_fewer_diff_ids_than_layers_are_refused(place, count):
     layer, config, _ = image_blobs()
     config = json.dumps({"rootfs": {"type": "layers", "diff_ids": [digest(layer)] * count}}).encode()
     entries = {"0/layer.tar": layer, f"{digest(config)[7:]}.json": config}
-    entries["manifest.json"] = json.dumps([{"Config": f"{digest(config)[7:]}.json", "Layers": ["0/layer.tar"] * 2}]).encode()
+    entries["manifest.json"] = json.dumps(
+        [{"Config": f"{digest(config)[7:]}.json", "Layers": ["0/layer.tar"] * 2}]
+    ).encode()
     refused(written(place, tar_of(entries)))
 
 
 RUBBISH = {
-    "nothing": b"", "no JSON": b"hello", "no text": b"\xff\xfe\x00", "null": b"null", "number": b"7",
-    "text": b'"x"', "object": b"{}",
-    "empty list": b"[]", "list of null": b"[null]", "list of numbers": b"[1, 2]", "list of lists": b"[[[]]]",
+    "nothing": b"",
+    "no JSON": b"hello",
+    "no text": b"\xff\xfe\x00",
+    "null": b"null",
+    "number": b"7",
+    "text": b'"x"',
+    "object": b"{}",
+    "empty list": b"[]",
+    "list of null": b"[null]",
+    "list of numbers": b"[1, 2]",
+    "list of lists": b"[[[]]]",
     "empty object": b"[{}]",
-    "Config is a number": b'[{"Config": 5, "Layers": []}]', "Layers is a text": b'[{"Config": "c", "Layers": "abc"}]',
-    "Layers are numbers": b'[{"Config": "c", "Layers": [1, 2]}]', "Layers is null": b'[{"Config": "c", "Layers": null}]',
-    "manifests is a number": b'{"manifests": 7}', "manifests of null": b'{"manifests": [null]}',
+    "Config is a number": b'[{"Config": 5, "Layers": []}]',
+    "Layers is a text": b'[{"Config": "c", "Layers": "abc"}]',
+    "Layers are numbers": b'[{"Config": "c", "Layers": [1, 2]}]',
+    "Layers is null": b'[{"Config": "c", "Layers": null}]',
+    "manifests is a number": b'{"manifests": 7}',
+    "manifests of null": b'{"manifests": [null]}',
     "a descriptor of nothing": b'{"manifests": [{}]}',
     "a digest that is a number": b'{"manifests": [{"digest": 7}]}',
     "a digest that is no digest": b'{"manifests": [{"digest": "x"}]}',
     "a digest of nothing": b'{"manifests": [{"digest": "sha256:"}]}',
     "a digest in a list": b'{"manifests": [{"digest": ["sha256:1"]}]}',
-    "deeply nested": b"[" * 200_000 + b"]" * 200_000, "deeply nested objects": b'{"a":' * 200_000 + b"1" + b"}" * 200_000,
-    "a number of 10,000 digits": b"[" + b"1" * 10_000 + b"]", "cut off": b'[{"Config": "a',
+    "deeply nested": b"[" * 200_000 + b"]" * 200_000,
+    "deeply nested objects": b'{"a":' * 200_000 + b"1" + b"}" * 200_000,
+    "a number of 10,000 digits": b"[" + b"1" * 10_000 + b"]",
+    "cut off": b'[{"Config": "a',
     "a name of half a character": b'[{"Config": "\\ud800", "Layers": ["\\udfff"], "RepoTags": ["\\ud800:1"]}]',
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", RUBBISH)
@@ -649,22 +733,48 @@ def test_rubbish_in_the_place_of_manifest_or_config_is_refused_with_the_right_di
     refused(oci(place, described(manifest), blobs=[layer, rubbish, manifest]))
 
 
-@pytest.mark.parametrize("change", [
-    {"rootfs": None}, {"rootfs": []}, {"rootfs": {"diff_ids": None}}, {"rootfs": {"diff_ids": "sha256:"}},
-    {"rootfs": {"diff_ids": [7]}},
-    {"rootfs": {"diff_ids": [None]}}, {"rootfs": {"diff_ids": [["x"]]}}, {"rootfs": {"diff_ids": [{}]}},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rootfs": None},
+        {"rootfs": []},
+        {"rootfs": {"diff_ids": None}},
+        {"rootfs": {"diff_ids": "sha256:"}},
+        {"rootfs": {"diff_ids": [7]}},
+        {"rootfs": {"diff_ids": [None]}},
+        {"rootfs": {"diff_ids": [["x"]]}},
+        {"rootfs": {"diff_ids": [{}]}},
+    ],
+)
 def test_a_config_without_proper_diff_ids_is_refused(place, change):
     refused(config_changed(place, change))
 
 
-@pytest.mark.parametrize("history", [
-    None, 7, "RUN x", {}, [None], [7], ["x"], [[]], [{"created_by": None}], [{"created_by": 7}],
-    [{"created_by": ["x"]}], [{"created_by": {}}],
-    [{"created_by": "\ud800"}],
-    [{"created_by": "\0\x1b[31m\n"}], [{"created_by": "x" * 2_000_000}], [{"empty_layer": "no"}], [{"comment": 7}],
-    [{"created_by": "x"}] * 1000, [{"empty_layer": True}] * 1000, [{"created_by": 1e308}],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "history",
+    [
+        None,
+        7,
+        "RUN x",
+        {},
+        [None],
+        [7],
+        ["x"],
+        [[]],
+        [{"created_by": None}],
+        [{"created_by": 7}],
+        [{"created_by": ["x"]}],
+        [{"created_by": {}}],
+        [{"created_by": "\ud800"}],
+        [{"created_by": "\0\x1b[31m\n"}],
+        [{"created_by": "x" * 2_000_000}],
+        [{"empty_layer": "no"}],
+        [{"comment": 7}],
+        [{"created_by": "x"}] * 1000,
+        [{"empty_layer": True}] * 1000,
+        [{"created_by": 1e308}],
+    ],
+)
 def test_a_strange_history_is_read_or_refused(place, history):
     frame = harmless(config_changed(place, {"history": history}))
     assert frame is None or list(frame["path"]) == ["/f"]
@@ -691,7 +801,9 @@ def test_strange_tags_are_read_or_refused(place, tags):
 def test_links_in_the_archive_that_point_at_each_other_are_refused(place, targets):
     entries = entries_of(archive_of(SMALL, kind="legacy"))
     for number, target in enumerate(targets):
-        entries[f"{number}/layer.tar"] = link(tarfile.SYMTYPE, f"../{target}" if "/" in target else target, f"{number}/layer.tar")
+        entries[f"{number}/layer.tar"] = link(
+            tarfile.SYMTYPE, f"../{target}" if "/" in target else target, f"{number}/layer.tar"
+        )
     refused(written(place, tar_of(entries)))
 
 
@@ -700,11 +812,24 @@ def test_a_link_in_the_archive_to_the_machines_own_files_is_not_followed(place, 
     layer = tar_of({"secret": b"1"})
     (place / "secret.tar").write_bytes(layer)
     config = json.dumps({"rootfs": {"type": "layers", "diff_ids": [digest(layer)]}}).encode()
-    for target in (str(place / "secret.tar"), "../secret.tar", "../../../../../../../../.." + str(place / "secret.tar")):
+    for target in (
+        str(place / "secret.tar"),
+        "../secret.tar",
+        "../../../../../../../../.." + str(place / "secret.tar"),
+    ):
         manifest = json.dumps([{"Config": f"{digest(config)[7:]}.json", "Layers": ["0/layer.tar"]}]).encode()
-        refused(written(place, tar_of({
-            "0/layer.tar": link(kind, target, "0/layer.tar"), f"{digest(config)[7:]}.json": config, "manifest.json": manifest,
-        })))  # fmt: skip
+        refused(
+            written(
+                place,
+                tar_of(
+                    {
+                        "0/layer.tar": link(kind, target, "0/layer.tar"),
+                        f"{digest(config)[7:]}.json": config,
+                        "manifest.json": manifest,
+                    }
+                ),
+            )
+        )
 
 
 def test_a_digest_that_is_a_way_out_of_the_folder_is_not_followed(place):
@@ -715,7 +840,13 @@ def test_a_digest_that_is_a_way_out_of_the_folder_is_not_followed(place):
     for blob in (layer, config, manifest):
         (folder / "blobs" / "sha256" / digest(blob)[7:]).write_bytes(blob)
     (place / "secret").write_bytes(manifest)
-    for way in ("sha256:../../../secret", f"sha256:{place / 'secret'}", "../..:secret", "sha256/../../..:secret", "..:..:secret"):
+    for way in (
+        "sha256:../../../secret",
+        f"sha256:{place / 'secret'}",
+        "../..:secret",
+        "sha256/../../..:secret",
+        "..:..:secret",
+    ):
         index = {"schemaVersion": 2, "manifests": [described(manifest) | {"digest": way}]}
         (folder / "index.json").write_text(json.dumps(index))
         refused(folder)
@@ -726,10 +857,19 @@ def test_a_digest_that_is_a_way_out_of_the_folder_is_not_followed(place):
 
 def test_an_index_that_refers_to_itself_is_refused(place):
     name = "a" * 64
-    inner = json.dumps({"schemaVersion": 2, "manifests": [{"mediaType": INDEX, "digest": f"sha256:{name}", "size": 0}]}).encode()
-    path = written(place, tar_of({
-        "oci-layout": b'{"imageLayoutVersion": "1.0.0"}', "index.json": inner, f"blobs/sha256/{name}": inner,
-    }))  # fmt: skip
+    inner = json.dumps(
+        {"schemaVersion": 2, "manifests": [{"mediaType": INDEX, "digest": f"sha256:{name}", "size": 0}]}
+    ).encode()
+    path = written(
+        place,
+        tar_of(
+            {
+                "oci-layout": b'{"imageLayoutVersion": "1.0.0"}',
+                "index.json": inner,
+                f"blobs/sha256/{name}": inner,
+            }
+        ),
+    )
     refused(path)
 
 
@@ -748,14 +888,22 @@ def test_attestations_beside_the_image_are_ignored(place, first, nested):
     statement = json.dumps({"_type": "https://in-toto.io/Statement/v0.1"}).encode()
     rootfs = {"type": "layers", "diff_ids": [digest(statement)]}
     other_config = json.dumps({"architecture": "unknown", "os": "unknown", "rootfs": rootfs}).encode()
-    attestation = json.dumps({
-        "schemaVersion": 2, "mediaType": MANIFEST, "config": described(other_config, "application/vnd.oci.image.config.v1+json"),
-        "layers": [described(statement, "application/vnd.in-toto+json")],
-    }).encode()  # fmt: skip
+    attestation = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": described(other_config, "application/vnd.oci.image.config.v1+json"),
+            "layers": [described(statement, "application/vnd.in-toto+json")],
+        }
+    ).encode()
     beside = described(
-        attestation, platform={"architecture": "unknown", "os": "unknown"},
-        annotations={"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": digest(manifest)},
-    )  # fmt: skip
+        attestation,
+        platform={"architecture": "unknown", "os": "unknown"},
+        annotations={
+            "vnd.docker.reference.type": "attestation-manifest",
+            "vnd.docker.reference.digest": digest(manifest),
+        },
+    )
     image = described(manifest, platform={"architecture": "amd64", "os": "linux"})
     manifests = [beside, image] if first else [image, beside]
     blobs = [layer, config, manifest, statement, other_config, attestation]
@@ -793,10 +941,17 @@ def test_indexes_that_name_the_same_index_ten_times_over_end(place, leaf):
 # No archive at all
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"hello", b"\0" * 10240, b"\x1f\x8b" + b"x" * 100, b"PK\3\4" + b"\0" * 600,
-    tar_of({"readme": b"1"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"hello",
+        b"\0" * 10240,
+        b"\x1f\x8b" + b"x" * 100,
+        b"PK\3\4" + b"\0" * 600,
+        tar_of({"readme": b"1"}),
+    ],
+)
 def test_what_is_no_image_is_refused(place, content):
     refused(written(place, content))
 
@@ -822,5 +977,7 @@ def test_a_file_that_may_not_be_read_is_refused(place):
 
 
 def test_the_limits_are_what_a_laptop_can_take():
-    assert layer_tar.MOST_ENTRIES == 1_000_000 and layer_tar.LARGEST_HEADER <= 2**24 and layer_tar.LARGEST_LAYER <= 2**37
+    assert (
+        layer_tar.MOST_ENTRIES == 1_000_000 and layer_tar.LARGEST_HEADER <= 2**24 and layer_tar.LARGEST_LAYER <= 2**37
+    )
     assert resource.RLIMIT_AS  # these tests are for systems that have it

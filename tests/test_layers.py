@@ -217,9 +217,11 @@ def test_packages_are_those_of_the_visible_databases_with_the_layer_that_brought
         path.write_bytes(archive_of(layers, [{"created_by": line} for line in ("A", "B", "C")]))
         found = workshop.packages(None, path)
     assert found[["manager", "name", "version", "bytes", "layer", "created_by"]].values.tolist() == [
-        ["dpkg", "gcc", "1", 2048, 1, "B"], ["dpkg", "libc6", "1", 2048, 0, "A"],
-        ["dpkg", "tzdata", "1", 2048, 2, "C"], ["python", "Flask", "3", 0, 1, "B"],
-    ]  # fmt: skip
+        ["dpkg", "gcc", "1", 2048, 1, "B"],
+        ["dpkg", "libc6", "1", 2048, 0, "A"],
+        ["dpkg", "tzdata", "1", 2048, 2, "C"],
+        ["python", "Flask", "3", 0, 1, "B"],
+    ]
 
 
 def test_what_a_real_package_manager_lists_is_what_the_layers_name(client):
@@ -260,7 +262,10 @@ def test_an_archive_on_disk_and_its_image_in_the_engine_are_the_same(client, bus
 
 def test_the_inventory_of_a_real_image(client, busybox, app):
     (app / "data.txt").write_text("12345")
-    recipe = 'FROM busybox:1.37\nCOPY data.txt /d/one\nRUN rm /d/one && ln -s /nowhere /d/two && echo 123 > /d/three\nCMD ["true"]\n'
+    recipe = (
+        "FROM busybox:1.37\nCOPY data.txt /d/one\n"
+        'RUN rm /d/one && ln -s /nowhere /d/two && echo 123 > /d/three\nCMD ["true"]\n'
+    )
     build = workshop.build(client, app, recipe)
     files = workshop.files(client, build.tag)
     base = len(client.api.inspect_image(busybox)["RootFS"]["Layers"])

@@ -26,7 +26,12 @@ settings.register_profile("short", max_examples=200, deadline=None, derandomize=
 settings.register_profile("long", max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
 PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
-KINDS = {"file": tarfile.REGTYPE, "directory": tarfile.DIRTYPE, "symlink": tarfile.SYMTYPE, "hard link": tarfile.LNKTYPE}
+KINDS = {
+    "file": tarfile.REGTYPE,
+    "directory": tarfile.DIRTYPE,
+    "symlink": tarfile.SYMTYPE,
+    "hard link": tarfile.LNKTYPE,
+}
 PACKS = {"plain": bytes, "gzip": lambda tar: gzip.compress(tar, 1), "zstd": zstandard.ZstdCompressor().compress}
 LONG_NAME = "n" * 120  # more than the 100 bytes that a plain tar header holds
 NAMES = ["a", "b", "c", "é", "\udcff", LONG_NAME]  # \udcff: the byte ff, which is no UTF-8
@@ -38,7 +43,9 @@ MARKERS = [".wh.", ".wh..wh..opq", ".wh..wh.plnk", ".wh..wh."]
 def entries(draw) -> Entry:
     """One entry; every collision is likely, and not every entry makes sense in its layer."""
     folder = "/" + "/".join(draw(st.lists(NAME, max_size=3)))
-    kind = draw(st.sampled_from(["file", "file", "directory", "directory", "symlink", "hard link", "whiteout", "opaque"]))
+    kind = draw(
+        st.sampled_from(["file", "file", "directory", "directory", "symlink", "hard link", "whiteout", "opaque"])
+    )
     if kind == "whiteout":
         return Entry(joined(folder, f".wh.{draw(NAME)}"))
     if kind == "opaque":
@@ -69,7 +76,9 @@ def extractable(layers: list[list[Entry]], choose, below: list[list[Entry]] = ()
                 continue
             if entry.kind == "hard link":
                 last = {other.path: other for other in now if not marker(other.path)}
-                targets = [path for path, other in last.items() if other.kind in ("file", "hard link") and path != entry.path]
+                targets = [
+                    path for path, other in last.items() if other.kind in ("file", "hard link") and path != entry.path
+                ]
                 if not targets:
                     continue
                 entry = entry._replace(target=choose(targets))
@@ -133,7 +142,9 @@ def check(layers: list[list[Entry]], frame) -> None:
     """Every promise of the frame about the stack that it was read from."""
     tree = oracle.merged(layers)
     visible, hidden = frame[frame["visible"]], frame[~frame["visible"]]
-    ordinary = [(n, p, entry) for n, layer in enumerate(layers) for p, entry in enumerate(layer) if not marker(entry.path)]
+    ordinary = [
+        (n, p, entry) for n, layer in enumerate(layers) for p, entry in enumerate(layer) if not marker(entry.path)
+    ]
     marks = [
         (hidden_path, number, marker(entry.path))
         for number, layer in enumerate(layers)
@@ -174,8 +185,13 @@ def check(layers: list[list[Entry]], frame) -> None:
 
 
 @PROFILE
-@given(stacks(), st.sampled_from(["docker", "legacy", "oci"]), st.sampled_from(list(PACKS)),
-       st.sampled_from([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]), st.sampled_from(["", "./", "/"]))  # fmt: skip
+@given(
+    stacks(),
+    st.sampled_from(["docker", "legacy", "oci"]),
+    st.sampled_from(list(PACKS)),
+    st.sampled_from([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
+    st.sampled_from(["", "./", "/"]),
+)
 @example([[Entry("/a/b", content=b"1")], [Entry("/a/b"), Entry("/a/.wh.b")]], "docker", "plain", tarfile.GNU_FORMAT, "")
 @example([[Entry("/a", "symlink", target="/b")], [Entry("/a/c")]], "docker", "plain", tarfile.GNU_FORMAT, "")
 @example([[Entry("/a/b/c")], [Entry("/a")], [Entry("/a", "directory")]], "docker", "plain", tarfile.GNU_FORMAT, "")
@@ -220,7 +236,7 @@ def test_layers_on_top_only_ever_hide(folder, layers, more):
 @settings(PROFILE, max_examples=PROFILE.max_examples // 4)
 @given(stacks(), st.randoms(use_true_random=False))
 def test_where_markers_stand_in_the_tar_makes_no_difference(folder, layers, random):
-    """"… applied first, … regardless of the ordering in which the whiteout file was encountered." (layer.md)"""
+    """ "… applied first, … regardless of the ordering in which the whiteout file was encountered." (layer.md)"""
     moved = []
     for layer in layers:
         layer = list(layer)

@@ -54,7 +54,9 @@ def test_it_closes_with_a_way_to_the_next_lesson(path):
 
 def test_predictions_come_before_they_are_scored(path):
     sources = [cell.source for cell in cells(path)]
-    guesses = {name: at for at, source in enumerate(sources) for name in re.findall(r"^(\w*guess) = \.\.\.", source, re.M)}
+    guesses = {
+        name: at for at, source in enumerate(sources) for name in re.findall(r"^(\w*guess) = \.\.\.", source, re.M)
+    }
     scored = {name: at for at, source in enumerate(sources) for name in re.findall(r"score\((\w+),", source)}
     assert guesses and set(guesses) == set(scored)
     assert all(guesses[name] < scored[name] for name in guesses)

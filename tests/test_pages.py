@@ -30,9 +30,18 @@ def browser():
         pytest.skip("no browser on this machine: none of chromium, chromium-browser, google-chrome is installed")
     expect.set_options(timeout=WAIT)
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=[
-            "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync"])  # fmt: skip
+        browser = playwright.chromium.launch(
+            executable_path=program,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
         yield browser.new_context(viewport={"width": 1400, "height": 1000})  # one: its cache serves all pages
         browser.close()
 
@@ -120,6 +129,7 @@ def build_of(word, seconds):
 
 def contrast(*colours):
     """Contrast ratio of two colours such as `rgb(255, 0, 0)`, after WCAG 2.2."""
+
     def luminance(colour):
         parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
         parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]

@@ -47,9 +47,14 @@ class Started:
         self.terminal = os.openpty() if hasattr(os, "openpty") else None  # at a terminal, JupyterLab would ask "y/[n]?"
         begun = time.monotonic()
         self.process = subprocess.Popen(
-            [sys._base_executable, str(ROOT / "notebooks"), "--no-browser", *arguments], cwd=home, text=True,
-            stdin=self.terminal[1] if self.terminal else subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, env=variables)
+            [sys._base_executable, str(ROOT / "notebooks"), "--no-browser", *arguments],
+            cwd=home,
+            text=True,
+            stdin=self.terminal[1] if self.terminal else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=variables,
+        )
         self.said = ""
         for line in self.process.stdout:
             self.said += line
@@ -61,8 +66,11 @@ class Started:
     def get(self, address, /, **data):
         """Answer of the REST API: (GET, or POST when there is data)."""
         token = urllib.parse.parse_qs(urllib.parse.urlsplit(self.url).query)["token"][0]
-        request = urllib.request.Request(urllib.parse.urljoin(self.url, address), headers={
-            "Authorization": f"token {token}"}, data=json.dumps(data).encode() if data else None)
+        request = urllib.request.Request(
+            urllib.parse.urljoin(self.url, address),
+            headers={"Authorization": f"token {token}"},
+            data=json.dumps(data).encode() if data else None,
+        )
         with urllib.request.urlopen(request, timeout=SECONDS) as answer:
             return json.load(answer)
 
@@ -95,14 +103,20 @@ def lab(home):
 def run(home, kernel, code):
     """What `code` prints in the kernel with that id."""
     from jupyter_client import BlockingKernelClient
+
     client = BlockingKernelClient(connection_file=str(home / "runtime" / f"kernel-{kernel}.json"))
     client.load_connection_file()
     client.start_channels()
     said = []
     try:
         client.wait_for_ready(timeout=SECONDS)
-        client.execute_interactive(code, timeout=SECONDS, output_hook=lambda message: said.append(
-            message["content"].get("text") or str(message["content"].get("traceback", ""))))
+        client.execute_interactive(
+            code,
+            timeout=SECONDS,
+            output_hook=lambda message: said.append(
+                message["content"].get("text") or str(message["content"].get("traceback", ""))
+            ),
+        )
     finally:
         client.stop_channels()
     return "".join(said).strip()
@@ -136,8 +150,11 @@ def test_a_terminal_has_the_environments_programs_first(lab):
         pytest.skip("this system has no /proc, where the variables of a terminal's shell are read")
     assert lab.get("/api/terminals", cwd="")["name"]
     children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(lab.process.pid)], capture_output=True, text=True)
-    variables = [Path(f"/proc/{pid}/environ").read_text().split("\0") for pid in children.stdout.split()
-                 if Path(f"/proc/{pid}").exists()]
+    variables = [
+        Path(f"/proc/{pid}/environ").read_text().split("\0")
+        for pid in children.stdout.split()
+        if Path(f"/proc/{pid}").exists()
+    ]
     assert variables
     assert all(f"VIRTUAL_ENV={ROOT / '.venv'}" in each for each in variables)
     assert all(any(entry.startswith(f"PATH={ROOT / '.venv'}") for entry in each) for each in variables)
@@ -167,13 +184,23 @@ def test_sigterm_stops_cleanly_and_arguments_win_over_what_is_preset(home):
 @pytest.mark.page
 def test_the_page_opens_the_first_lesson_with_no_pop_up_and_asks_no_other_host(lab, home):
     from playwright.sync_api import sync_playwright
+
     browser_program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if not browser_program:
         pytest.skip("no browser on this machine: none of chromium, chromium-browser, google-chrome is installed")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_program, args=[
-            "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync"])
+        browser = playwright.chromium.launch(
+            executable_path=browser_program,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
         page = browser.new_page()
         asked = []
         page.on("request", lambda request: asked.append(request.url))

@@ -86,8 +86,9 @@ def test_a_rewritten_file_counts_without_the_copy_that_can_be_seen(tmp_path):
     assert row["why"] == "dive counts 120 bytes of the copies that can still be seen of rewritten files."
     lost = waste(frame_of(layers))
     assert lost[["size", "cause", "layer", "hidden_by_layer"]].values.tolist() == [
-        [110, "overwritten", 1, 2], [100, "overwritten", 0, 1],
-    ]  # fmt: skip
+        [110, "overwritten", 1, 2],
+        [100, "overwritten", 0, 1],
+    ]
 
 
 def test_a_retargeted_symlink_wastes_nothing_and_one_over_a_directory_all_below_it(tmp_path):

@@ -54,9 +54,13 @@ def options(argv: list[str] | None = None) -> argparse.Namespace:
         "--runner", choices=("bubblewrap", "proot"), help="what runs containers; left out: what works here"
     )
     parser.add_argument(
-        "--mirror", action="append", default=[], metavar="URL", help="mirror of Docker Hub to pull from first, may be "
-        "given several times; asked in this order, then Docker Hub (the Docker daemon's registry-mirrors)"
-    )  # fmt: skip
+        "--mirror",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="mirror of Docker Hub to pull from first, may be "
+        "given several times; asked in this order, then Docker Hub (the Docker daemon's registry-mirrors)",
+    )
     parser.add_argument(
         "--keep", action="store_true", help="start again when killed by a signal, at most 5 times a minute"
     )

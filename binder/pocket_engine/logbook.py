@@ -6,7 +6,7 @@ import logging
 import sys
 
 LOG = logging.getLogger("pocket_engine")
-CANNOT = "Cannot start: "  # how the line begins that says why; workshop/pocket.py looks for it
+CANNOT = "Cannot start: "  # how the line begins that says why; workshop/engine/pocket_launcher.py looks for it
 
 
 def start(*, verbose: bool = False) -> None:

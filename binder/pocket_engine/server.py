@@ -32,9 +32,15 @@ HTTP = {
 
 
 def run(
-    claimed: Claimed, store: Path, *, limit: int | None, runner: str | None, mirrors: Sequence[str], token: str | None,
+    claimed: Claimed,
+    store: Path,
+    *,
+    limit: int | None,
+    runner: str | None,
+    mirrors: Sequence[str],
+    token: str | None,
     idle: float,
-) -> int:  # fmt: skip
+) -> int:
     """Serve until the end; returns the exit status. Raises EngineError if the engine cannot start."""
     engine = Engine(store, limit=limit, runner_name=runner, mirrors=mirrors)
     life = Life(claimed.place.folder, idle, lambda: bool(engine.containers.running()))

@@ -18,10 +18,38 @@ from .lesson.predict import conclude, in_words, recap, score, table
 from .units import size
 
 __all__ = [
-    "Build", "EngineLost", "WorkshopError", "answer", "as_one", "bases", "build", "charts", "check", "conclude", "connect",
-    "diff", "directories", "dockerfile", "efficiency", "files", "gate", "in_words", "layers", "loaded", "packages", "read",
-    "recap", "run", "score", "size", "sizes", "table", "tidy", "waste", "waste_by_line",
-]  # fmt: skip
+    "Build",
+    "EngineLost",
+    "WorkshopError",
+    "answer",
+    "as_one",
+    "bases",
+    "build",
+    "charts",
+    "check",
+    "conclude",
+    "connect",
+    "diff",
+    "directories",
+    "dockerfile",
+    "efficiency",
+    "files",
+    "gate",
+    "in_words",
+    "layers",
+    "loaded",
+    "packages",
+    "read",
+    "recap",
+    "run",
+    "score",
+    "size",
+    "sizes",
+    "table",
+    "tidy",
+    "waste",
+    "waste_by_line",
+]
 
 
 def __dir__() -> list[str]:

@@ -35,14 +35,23 @@ print("seconds", time.monotonic() - began)
 
 def first_chart() -> float:
     """Lesson 00's own cells up to its first chart; the import stands before the clock, the layer cache is empty."""
-    sources = [cell.source for cell in nbformat.read(ROOT / "notebooks/00_start_here.ipynb", 4).cells if cell.cell_type == "code"]
+    sources = [
+        cell.source
+        for cell in nbformat.read(ROOT / "notebooks/00_start_here.ipynb", 4).cells
+        if cell.cell_type == "code"
+    ]
     upto = next(at for at, source in enumerate(sources) if "workshop.charts." in source)
     cells = "\n".join(sources[: upto + 1]).replace("import workshop\n", "", 1)
     with tempfile.TemporaryDirectory() as cache:
         environment = os.environ | {"FACTORY_FLOOR_CACHE": cache, "PYTHONPATH": str(ROOT / "notebooks")}
         code = "import workshop\n" + FIRST_CHART.format(cells=cells)
         run = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT / "notebooks", env=environment, capture_output=True, text=True, check=True
+            [sys.executable, "-c", code],
+            cwd=ROOT / "notebooks",
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
         )
     return float(re.search(r"seconds ([\d.]+)", run.stdout)[1])
 

@@ -50,9 +50,14 @@ def build(client, tag: str, dockerfile: str = "Dockerfile.multi", edit: str = ""
     """Seconds that one build takes, on the engine's side of the line and back."""
     body, began = io.BytesIO(context(edit)), time.monotonic()
     client.images.build(
-        fileobj=body, custom_context=True, dockerfile=dockerfile, tag=tag, nocache=nocache, rm=True,
+        fileobj=body,
+        custom_context=True,
+        dockerfile=dockerfile,
+        tag=tag,
+        nocache=nocache,
+        rm=True,
         labels={"factory-floor": "image"},
-    )  # fmt: skip
+    )
     return time.monotonic() - began
 
 
@@ -92,7 +97,9 @@ def main() -> None:
     for name in ("first", "unchanged", "edited", "save"):
         theirs, ours = ([one[who][name] for one in rounds] for who in ("docker", "pocket"))
         ratio = statistics.median(our / their for our, their in zip(ours, theirs))
-        print(f"{name}: Docker {statistics.median(theirs):.2f} s, pocket {statistics.median(ours):.2f} s, ratio {ratio:.2f}")
+        print(
+            f"{name}: Docker {statistics.median(theirs):.2f} s, pocket {statistics.median(ours):.2f} s, ratio {ratio:.2f}"
+        )
         if name in TARGETS:
             print(f"  ratio at most {TARGETS[name]}: {'met' if ratio <= TARGETS[name] else 'NOT MET'}")
         if name in LIMITS:

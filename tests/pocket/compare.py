@@ -23,9 +23,20 @@ import urllib3
 from corpus.case import Case, context_of
 
 CONFIG = (
-    "Env", "Cmd", "Entrypoint", "WorkingDir", "User", "Labels", "ExposedPorts", "Volumes", "Healthcheck",
-    "StopSignal", "Shell", "OnBuild", "ArgsEscaped",
-)  # fmt: skip
+    "Env",
+    "Cmd",
+    "Entrypoint",
+    "WorkingDir",
+    "User",
+    "Labels",
+    "ExposedPorts",
+    "Volumes",
+    "Healthcheck",
+    "StopSignal",
+    "Shell",
+    "OnBuild",
+    "ArgsEscaped",
+)
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
 KINDS = {
     tarfile.REGTYPE: "file",

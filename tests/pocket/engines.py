@@ -29,7 +29,9 @@ RUNNERS = [
     *(["bubblewrap"] if os.geteuid() == 0 else []),
     pytest.param(
         "proot",
-        marks=pytest.mark.skipif(not shutil.which("proot"), reason="needs PRoot: `apt-get install proot`, as on Binder"),
+        marks=pytest.mark.skipif(
+            not shutil.which("proot"), reason="needs PRoot: `apt-get install proot`, as on Binder"
+        ),
     ),
 ]  # what runs programs here
 
@@ -58,7 +60,11 @@ def busybox_files() -> dict[str, bytes]:
                     first, above = tar.getmembers()[0], path.rpartition("/")[0]
                     if first.issym():  # /lib64 is /lib
                         other = os.path.join("/", first.linkname).strip("/") + "/"
-                        found |= {name.replace(other, path[1:] + "/", 1): found[name] for name in found if name.startswith(other)}
+                        found |= {
+                            name.replace(other, path[1:] + "/", 1): found[name]
+                            for name in found
+                            if name.startswith(other)
+                        }
                     else:
                         files = [one for one in tar if one.isreg() or one.islnk()]
                         found |= {f"{above}/{one.name}".lstrip("/"): tar.extractfile(one).read() for one in files}
@@ -80,10 +86,22 @@ class Pocket:
     def start(self) -> docker.DockerClient:
         log = open(self.folder / "engine.log", "ab")
         self.process = subprocess.Popen(
-            [sys.executable, ROOT / "binder" / "pocket_engine", "--socket", self.socket, "--store",
-             self.folder / "store", "--idle", "600", *self.options],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
+            [
+                sys.executable,
+                ROOT / "binder" / "pocket_engine",
+                "--socket",
+                self.socket,
+                "--store",
+                self.folder / "store",
+                "--idle",
+                "600",
+                *self.options,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
         log.close()
         deadline = time.monotonic() + 30
         while True:

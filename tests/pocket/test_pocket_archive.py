@@ -129,8 +129,9 @@ def test_a_shared_layer_is_saved_once_and_the_archive_is_an_oci_layout_too(store
             assert name == f"blobs/sha256/{sha(content)}"
     index = json.loads(files["index.json"])
     assert [one["annotations"]["io.containerd.image.name"] for one in index["manifests"]] == [
-        "docker.io/library/app:1", "localhost:5000/base:latest",
-    ]  # fmt: skip
+        "docker.io/library/app:1",
+        "localhost:5000/base:latest",
+    ]
     for one in index["manifests"]:
         inner = json.loads(files[f"blobs/sha256/{one['digest'][7:]}"])
         for part in [inner["config"], *inner["layers"]]:
@@ -203,11 +204,15 @@ def test_an_oci_layout_is_loaded_and_the_image_for_this_machine_chosen(store):
     mine, foreign, packed_layer = config(ONE), config(TWO), gzip.compress(ONE)
     ours, theirs = manifest(mine, packed_layer), manifest(foreign, TWO)
     proof = b'{"attestation": true}'
-    inner = json.dumps({"manifests": [
-        descriptor(theirs, platform={"os": "linux", "architecture": "s390x"}),
-        descriptor(proof, annotations={"vnd.docker.reference.type": "attestation-manifest"}),
-        descriptor(ours, platform=here),
-    ]}).encode()  # fmt: skip
+    inner = json.dumps(
+        {
+            "manifests": [
+                descriptor(theirs, platform={"os": "linux", "architecture": "s390x"}),
+                descriptor(proof, annotations={"vnd.docker.reference.type": "attestation-manifest"}),
+                descriptor(ours, platform=here),
+            ]
+        }
+    ).encode()
     named = descriptor(inner, INDEX, annotations={"io.containerd.image.name": "docker.io/library/app:1"})
     assert load(store, oci([mine, foreign, packed_layer, TWO, ours, theirs, proof, inner], named)) == [
         "Loaded image: app:1\n"

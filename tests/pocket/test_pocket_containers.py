@@ -402,8 +402,9 @@ def test_attach_shows_what_was_written_before_where_logs_are_asked_for(client):
 
 def test_exec_runs_in_the_containers_files_and_tells_its_status(client):
     container = client.containers.run(IMAGE, ["sleep", "60"], detach=True)
-    code, output = container.exec_run(sh("echo here > /mark; cat /mark; echo $EXTRA >&2; exit 6"), environment=["EXTRA=e"],
-                                      demux=True)  # fmt: skip
+    code, output = container.exec_run(
+        sh("echo here > /mark; cat /mark; echo $EXTRA >&2; exit 6"), environment=["EXTRA=e"], demux=True
+    )
     assert (code, output) == (6, (b"here\n", b"e\n"))
     assert container.exec_run("id -u", user="1000").output == b"1000\n"
     assert container.exec_run("pwd", workdir="/etc").output == b"/etc\n"
@@ -720,8 +721,17 @@ def test_a_swapped_folder_does_not_lead_out(tmp_path):
 
 
 def test_lengths_of_time_are_worded_as_docker_words_them():
-    spans = {0.4: "Less than a second", 1: "1 second", 59: "59 seconds", 61: "About a minute", 150: "2 minutes",
-             3600: "About an hour", 7200: "2 hours", 172800: "2 days", 1209600: "2 weeks"}  # fmt: skip
+    spans = {
+        0.4: "Less than a second",
+        1: "1 second",
+        59: "59 seconds",
+        61: "About a minute",
+        150: "2 minutes",
+        3600: "About an hour",
+        7200: "2 hours",
+        172800: "2 days",
+        1209600: "2 weeks",
+    }
     assert {span: duration(span) for span in spans} == spans
 
 

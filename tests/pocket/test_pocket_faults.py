@@ -31,7 +31,9 @@ def test_ten_builds_at_once_are_all_right(busybox_archive, tmp_path):
 
     def one(number: int) -> str:
         client = docker.DockerClient(base_url=f"unix://{engine.socket}", version="1.41", timeout=300)
-        dockerfile = f"FROM busybox:1.37\nRUN echo same > /same\nRUN echo {number % 5} > /n && sleep 0.2\nCMD cat /same /n\n"
+        dockerfile = (
+            f"FROM busybox:1.37\nRUN echo same > /same\nRUN echo {number % 5} > /n && sleep 0.2\nCMD cat /same /n\n"
+        )
         image, _ = client.images.build(fileobj=io.BytesIO(tar({"Dockerfile": dockerfile})), custom_context=True)
         return client.containers.run(image.id, remove=True).decode()
 

@@ -94,7 +94,7 @@ class Started:
         return until(lambda: [pid for pid in processes_of(self.socket) if pid != self.process.pid])[0]
 
     def hold(self, pid: int, start: str) -> None:
-        """What workshop/pocket.py does for a kernel."""
+        """What workshop/engine/pocket_launcher.py does for a kernel."""
         (self.folder / "holders").mkdir(exist_ok=True)
         (self.folder / "holders" / str(pid)).write_text(start)
 

@@ -269,11 +269,16 @@ def put_oci(host: str, name: str, tag: str, blob: bytes, diff_id: str, architect
         ("index.docker.io/me/x:1", "registry-1.docker.io", "me/x", "me/x", "1"),
         ("localhost/x", "localhost", "x", "localhost/x", ""),
         ("localhost:5000/a/b:t", "localhost:5000", "a/b", "localhost:5000/a/b", "t"),
-        ("gcr.io/distroless/python3-debian12", "gcr.io", "distroless/python3-debian12",
-         "gcr.io/distroless/python3-debian12", ""),
+        (
+            "gcr.io/distroless/python3-debian12",
+            "gcr.io",
+            "distroless/python3-debian12",
+            "gcr.io/distroless/python3-debian12",
+            "",
+        ),
         (f"x@sha256:{'a' * 64}", "registry-1.docker.io", "library/x", "x", f"sha256:{'a' * 64}"),
     ],
-)  # fmt: skip
+)
 def test_a_name_means_the_registry_that_docker_would_ask(written, host, path, familiar, reference):
     found, given = names.split(written)
     assert (found.host, found.path, found.familiar, given) == (host, path, familiar, reference)
@@ -307,12 +312,18 @@ def index_of(*written: str) -> dict:
 
 def test_an_index_gives_the_image_of_the_machine_and_never_an_attestation():
     index = index_of("unknown/unknown", "linux/arm/v5", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/amd64")
-    chosen = {wanted: platforms.choose(index, platforms.parse(wanted), "x")["digest"]
-              for wanted in ("linux/amd64", "arm64", "linux/arm64/v8", "linux/arm/v6", "linux/arm", "linux/x86_64")}  # fmt: skip
+    chosen = {
+        wanted: platforms.choose(index, platforms.parse(wanted), "x")["digest"]
+        for wanted in ("linux/amd64", "arm64", "linux/arm64/v8", "linux/arm/v6", "linux/arm", "linux/x86_64")
+    }
     assert chosen == {
-        "linux/amd64": "linux/amd64", "arm64": "linux/arm64/v8", "linux/arm64/v8": "linux/arm64/v8",
-        "linux/arm/v6": "linux/arm/v6", "linux/arm": "linux/arm/v7", "linux/x86_64": "linux/amd64",
-    }  # fmt: skip
+        "linux/amd64": "linux/amd64",
+        "arm64": "linux/arm64/v8",
+        "linux/arm64/v8": "linux/arm64/v8",
+        "linux/arm/v6": "linux/arm/v6",
+        "linux/arm": "linux/arm/v7",
+        "linux/x86_64": "linux/amd64",
+    }
     with pytest.raises(NotFound, match="no matching manifest for linux/s390x .*linux/amd64, linux/arm, linux/arm/v5"):
         platforms.choose(index, platforms.parse("linux/s390x"), "x")
 
@@ -355,8 +366,12 @@ def test_an_image_comes_back_from_a_registry_as_it_went(stores, repository):
     for layer in {message["id"] for message in said[1:-2]}:
         of_layer = [message["status"] for message in said[1:-2] if message["id"] == layer]
         assert list(dict.fromkeys(of_layer)) == [
-            "Pulling fs layer", "Downloading", "Verifying Checksum", "Download complete", "Pull complete"
-        ]  # fmt: skip
+            "Pulling fs layer",
+            "Downloading",
+            "Verifying Checksum",
+            "Download complete",
+            "Pull complete",
+        ]
     last = [message["progressDetail"] for message in said if message["status"] == "Downloading"][-1]
     assert last["current"] == last["total"] > 0
 
@@ -821,8 +836,10 @@ def test_a_broken_download_goes_on_where_it_broke(stores, front):
     do_pull(there, name)
     assert there.images.find(f"{name}:1").id == image.id
     assert [headers.get("Range") for _, path, headers in front.seen if "/blobs/" in path and _ == "GET"][1:] == [
-        None, "bytes=100000-", "bytes=200000-"
-    ]  # fmt: skip
+        None,
+        "bytes=100000-",
+        "bytes=200000-",
+    ]
 
 
 def test_a_registry_without_ranges_is_read_from_the_start_again(stores, front):
@@ -930,8 +947,17 @@ def test_a_mirror_is_an_address_and_kept_as_docker_keeps_it():
     assert mirrors.checked("https://mirror.example") == mirrors.checked("https://mirror.example/")
     assert mirrors.checked("http://127.0.0.1:5000") == "http://127.0.0.1:5000/"
     assert mirrors.checked("https://mirror.example/hub/") == "https://mirror.example/hub/"
-    for wrong in ("", "mirror.example", "mirror.example:5000", "ftp://mirror.example", "https://", "https://m:port",
-                  "https://m/?a=b", "https://m/#a", "http://[::1"):  # fmt: skip
+    for wrong in (
+        "",
+        "mirror.example",
+        "mirror.example:5000",
+        "ftp://mirror.example",
+        "https://",
+        "https://m:port",
+        "https://m/?a=b",
+        "https://m/#a",
+        "http://[::1",
+    ):
         with pytest.raises(BadRequest, match="invalid mirror.*https://mirror.example"):
             mirrors.checked(wrong)
     with pytest.raises(BadRequest) as refused:

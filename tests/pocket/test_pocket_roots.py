@@ -133,7 +133,15 @@ def listing(tree) -> dict[str, tuple]:
         link = os.readlink(place) if place.is_symlink() else ""
         owner = (known.uid, known.gid) if known else (status.st_uid, status.st_gid)
         mtime = status.st_mtime if path not in tree.places else 0
-        found[path] = (status.st_mode, tree.ledger.mode(path, status.st_mode), owner, content, link, mtime, status.st_nlink)
+        found[path] = (
+            status.st_mode,
+            tree.ledger.mode(path, status.st_mode),
+            owner,
+            content,
+            link,
+            mtime,
+            status.st_nlink,
+        )
     return found
 
 
@@ -150,7 +158,11 @@ DEEDS = {
     "a file renamed": lambda root: (root / "d/sub/c").rename(root / "c"),
     "a folder of another mode": lambda root: (root / "d/sub").chmod(0o777),
     "a folder removed": lambda root: shutil.rmtree(root / "d/sub"),
-    "a folder made again": lambda root: (shutil.rmtree(root / "d/sub"), (root / "d/sub").mkdir(), write(root / "d/sub/x")),
+    "a folder made again": lambda root: (
+        shutil.rmtree(root / "d/sub"),
+        (root / "d/sub").mkdir(),
+        write(root / "d/sub/x"),
+    ),
     "a folder renamed": lambda root: (root / "d/sub").rename(root / "else"),
     "a folder where a file was": lambda root: ((root / "d/sub/c").unlink(), (root / "d/sub/c").mkdir()),
     "a file where a folder was": lambda root: (shutil.rmtree(root / "d/sub"), write(root / "d/sub")),
@@ -181,7 +193,13 @@ def test_a_tree_that_is_given_back_is_again_what_its_layers_say(roots, tree, dee
 def test_all_that_was_done_at_once_is_undone(roots, tree):
     fresh, used = listing(tree), roots.make(tree.diff_ids)
     settle()
-    for deed in ("a new file", "a file written to", "a link that leads elsewhere", "a tree of its own", "a folder renamed"):
+    for deed in (
+        "a new file",
+        "a file written to",
+        "a link that leads elsewhere",
+        "a tree of its own",
+        "a folder renamed",
+    ):
         DEEDS[deed](used.path)
     roots.give_back(used)
     assert listing(roots.make(tree.diff_ids)) == fresh

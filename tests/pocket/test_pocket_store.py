@@ -319,9 +319,13 @@ def test_a_bomb_is_refused_before_it_fills_the_disk(store, monkeypatch, pack):
 
 
 def test_symbolic_links_of_a_layer_lead_where_docker_would_write(store):
-    layer = add(store, ("lib", tarfile.SYMTYPE, {"linkname": "/usr/lib"}), ("lib/x", b"xx"),
-                ("up", tarfile.SYMTYPE, {"linkname": "../.."}),
-                ("up/etc/y", b"yy"))  # fmt: skip
+    layer = add(
+        store,
+        ("lib", tarfile.SYMTYPE, {"linkname": "/usr/lib"}),
+        ("lib/x", b"xx"),
+        ("up", tarfile.SYMTYPE, {"linkname": "../.."}),
+        ("up/etc/y", b"yy"),
+    )
     assert [entry.path for entry in store.layers.index(layer.diff_id)] == ["lib", "usr/lib/x", "up", "etc/y"]
 
 
@@ -344,9 +348,19 @@ def test_who_hangs_up_stops_the_work(store):
 def test_an_image_is_found_by_every_name_it_has(store):
     made = image(store, b"one", tags=["docker.io/library/app", "localhost:5000/team/app:2"])
     store.images.remember(made, "app", "sha256:" + "ab" * 32)
-    for name in ("app", "app:latest", "library/app", "index.docker.io/library/app:latest", "localhost:5000/team/app:2",
-                 made, made[7:],
-                 made[:19], made[7:11], "app@sha256:" + "ab" * 32, "app:ignored@sha256:" + "ab" * 32):  # fmt: skip
+    for name in (
+        "app",
+        "app:latest",
+        "library/app",
+        "index.docker.io/library/app:latest",
+        "localhost:5000/team/app:2",
+        made,
+        made[7:],
+        made[:19],
+        made[7:11],
+        "app@sha256:" + "ab" * 32,
+        "app:ignored@sha256:" + "ab" * 32,
+    ):
         assert store.images.find(name).id == made, name
     assert store.images.tags(made) == ["app:latest", "localhost:5000/team/app:2"]
     assert store.images.digests(made) == ["app@sha256:" + "ab" * 32]

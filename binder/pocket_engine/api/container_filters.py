@@ -9,8 +9,22 @@ from ..containers.container import Container
 from ..errors import BadRequest, NotFound
 from .filters import Filters, labels_match, moment
 
-LIST = ("id", "name", "label", "status", "ancestor", "exited", "before", "since", "health", "network", "volume", "publish",
-        "expose", "is-task")  # fmt: skip
+LIST = (
+    "id",
+    "name",
+    "label",
+    "status",
+    "ancestor",
+    "exited",
+    "before",
+    "since",
+    "health",
+    "network",
+    "volume",
+    "publish",
+    "expose",
+    "is-task",
+)
 PRUNE = ("label", "label!", "until")
 _STATUS = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
 

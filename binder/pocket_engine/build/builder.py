@@ -179,9 +179,15 @@ class Build:
                 pass
         repository, tag = names.split(name)
         told = pull(
-            self.images, self.layers, self.engine.blobs, repository.familiar, tag or "latest",
-            platform=self.options.platform or None, mirrors=self.engine.mirrors, stop=self.stop,
-        )  # fmt: skip
+            self.images,
+            self.layers,
+            self.engine.blobs,
+            repository.familiar,
+            tag or "latest",
+            platform=self.options.platform or None,
+            mirrors=self.engine.mirrors,
+            stop=self.stop,
+        )
         for message in told:
             self.say(message)
         return self.images.find(name)

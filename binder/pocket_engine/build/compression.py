@@ -40,9 +40,11 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             yield file
             return
         readers = {
-            "gzip": lambda: gzip.GzipFile(fileobj=file), "bzip2": lambda: bz2.BZ2File(file),
-            "xz": lambda: lzma.LZMAFile(file), "zstd": lambda: zstandard.ZstdDecompressor().stream_reader(file),
-        }  # fmt: skip
+            "gzip": lambda: gzip.GzipFile(fileobj=file),
+            "bzip2": lambda: bz2.BZ2File(file),
+            "xz": lambda: lzma.LZMAFile(file),
+            "zstd": lambda: zstandard.ZstdDecompressor().stream_reader(file),
+        }
         try:
             yield _Bounded(readers[kind](), file)
         except (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:

@@ -145,7 +145,16 @@ def _go_list(words) -> str:
 
 
 BY_NAME = {
-    "ENV": env, "LABEL": label, "MAINTAINER": maintainer, "EXPOSE": expose, "VOLUME": volume, "USER": user,
-    "CMD": command, "ENTRYPOINT": entrypoint, "SHELL": shell, "STOPSIGNAL": stopsignal, "ONBUILD": onbuild,
+    "ENV": env,
+    "LABEL": label,
+    "MAINTAINER": maintainer,
+    "EXPOSE": expose,
+    "VOLUME": volume,
+    "USER": user,
+    "CMD": command,
+    "ENTRYPOINT": entrypoint,
+    "SHELL": shell,
+    "STOPSIGNAL": stopsignal,
+    "ONBUILD": onbuild,
     "HEALTHCHECK": healthcheck,
-}  # fmt: skip
+}

@@ -113,7 +113,7 @@ def copy(
 
     owner: as --chown says. keep: without --chown, files stay whose they were (COPY --from), else they become root's.
     Raises BadRequest.
-    """  # fmt: skip
+    """
     into = dest.endswith("/")
     if len(items) > 1 and not into:
         raise BadRequest(

@@ -154,9 +154,15 @@ def _step(instruction: DockerfileInstruction, escape: str) -> Step:
     if name == "ONBUILD":  # the parser leaves a trigger as it is
         args = tuple(instruction.original.strip().split(None, 1)[1:])
     step = Step(
-        name, instruction.original.strip(), args, _flags(instruction), instruction.json,
-        tuple(instruction.heredocs), instruction.start_line, escape,
-    )  # fmt: skip
+        name,
+        instruction.original.strip(),
+        args,
+        _flags(instruction),
+        instruction.json,
+        tuple(instruction.heredocs),
+        instruction.start_line,
+        escape,
+    )
     _check(step)
     return step
 

@@ -72,17 +72,24 @@ def run(
     """Run it to its end. Returns what Tree.commit needs: owners and user.
 
     extra: variables that are there for this step only. Raises Failed, BadRequest where it cannot start, Interrupted.
-    """  # fmt: skip
+    """
     user = users.of(state.config.get("User") or "", tree)
     env = {"PATH": PATH, "HOSTNAME": state.container[:12], **extra, **state.args, **state.env()}
     env.setdefault("HOME", user.home)
     env = {name: value for name, value in env.items() if value is not None}
     with temporary(folder) as scratch:
         job = Job(
-            root=tree.path, argv=argv, env=env, scratch=Path(scratch), cwd=state.config.get("WorkingDir") or "/",
-            uid=user.uid, gid=user.gid, groups=tuple(user.groups), hostname=env["HOSTNAME"],
+            root=tree.path,
+            argv=argv,
+            env=env,
+            scratch=Path(scratch),
+            cwd=state.config.get("WorkingDir") or "/",
+            uid=user.uid,
+            gid=user.gid,
+            groups=tuple(user.groups),
+            hostname=env["HOSTNAME"],
             mounts=_volumes(tree, state, Path(scratch)),
-        )  # fmt: skip
+        )
         settle()
         code, owners = _follow(runner, job, tree, say, stop)
     if code:

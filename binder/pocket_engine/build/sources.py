@@ -93,9 +93,20 @@ class Context:
             if key == "SCHILY.xattr.security.capability"
         )
         return Entry(
-            path, kind, stat.S_IMODE(member.mode), member.uid, member.gid, member.size if kind == FILE else 0,
-            float(member.mtime), link, "", member.offset_data, member.devmajor, member.devminor, xattrs,
-        )  # fmt: skip
+            path,
+            kind,
+            stat.S_IMODE(member.mode),
+            member.uid,
+            member.gid,
+            member.size if kind == FILE else 0,
+            float(member.mtime),
+            link,
+            "",
+            member.offset_data,
+            member.devmajor,
+            member.devminor,
+            xattrs,
+        )
 
     def _put(self, entry: Entry) -> None:
         """As unpacking would: a later entry replaces an earlier one of the same name, parents come into being."""
@@ -239,9 +250,14 @@ def _inside(name: str) -> str | None:
 
 def _kind(member: tarfile.TarInfo) -> str | None:
     for test, kind in (
-        (member.isreg, FILE), (member.isdir, DIRECTORY), (member.issym, SYMLINK), (member.islnk, HARDLINK),
-        (member.ischr, CHARACTER), (member.isblk, BLOCK), (member.isfifo, FIFO),
-    ):  # fmt: skip
+        (member.isreg, FILE),
+        (member.isdir, DIRECTORY),
+        (member.issym, SYMLINK),
+        (member.islnk, HARDLINK),
+        (member.ischr, CHARACTER),
+        (member.isblk, BLOCK),
+        (member.isfifo, FIFO),
+    ):
         if test():
             return kind
     return None

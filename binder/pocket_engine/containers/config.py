@@ -115,8 +115,11 @@ def checked_host(host: Mapping[str, Any], config: Mapping[str, Any]) -> list[str
         raise NotDone(f'The pocket engine has no network "{network}": use bridge, host or none.')
     if host.get("AutoRemove") and _restarts(host):
         raise BadRequest("can't set both auto-remove and restart policy at the same time")
-    warnings = [f"HostConfig.{key} is accepted, but the pocket engine does not enforce it." for key in _UNENFORCED
-                if host.get(key) and not (key == "SecurityOpt" and _only_no_new_privileges(host[key]))]  # fmt: skip
+    warnings = [
+        f"HostConfig.{key} is accepted, but the pocket engine does not enforce it."
+        for key in _UNENFORCED
+        if host.get(key) and not (key == "SecurityOpt" and _only_no_new_privileges(host[key]))
+    ]
     if network == "none":
         warnings.append("NetworkMode none: programs in the pocket engine still reach the host's network.")
     if _restarts(host):

@@ -42,8 +42,11 @@ class Exec:
         """
         with self._lock:
             if self.begun:
-                raise Conflict(f"exec command {self.id} is already running" if self.running else
-                               f"exec command {self.id} has already run")  # fmt: skip
+                raise Conflict(
+                    f"exec command {self.id} is already running"
+                    if self.running
+                    else f"exec command {self.id} has already run"
+                )
             job = self.container.job(self.asked, self._folder / "scratch")
             self.begun = True
             reader = self.log.reader(hold=not detach)

@@ -25,8 +25,14 @@ PIECE = 1 << 18  # bytes
 Truth = Callable[[str, os.stat_result], tuple[int, int, int]]  # (path, what is there) -> (uid, gid, permission bits)
 
 # Go's os.FileMode, as PathStat has it: permission bits as in Unix, the rest in bits of its own.
-_GO_KINDS = {stat.S_IFDIR: 1 << 31, stat.S_IFLNK: 1 << 27, stat.S_IFBLK: 1 << 26, stat.S_IFIFO: 1 << 25,
-             stat.S_IFSOCK: 1 << 24, stat.S_IFCHR: 1 << 26 | 1 << 21}  # fmt: skip
+_GO_KINDS = {
+    stat.S_IFDIR: 1 << 31,
+    stat.S_IFLNK: 1 << 27,
+    stat.S_IFBLK: 1 << 26,
+    stat.S_IFIFO: 1 << 25,
+    stat.S_IFSOCK: 1 << 24,
+    stat.S_IFCHR: 1 << 26 | 1 << 21,
+}
 _GO_BITS = {stat.S_ISUID: 1 << 23, stat.S_ISGID: 1 << 22, stat.S_ISVTX: 1 << 20}
 
 
@@ -97,8 +103,14 @@ class Files:
         entry = tarfile.TarInfo(shown)
         entry.uid, entry.gid, entry.mode = self.truth(path, found)
         entry.mtime = found.st_mtime
-        kinds = {stat.S_IFREG: tarfile.REGTYPE, stat.S_IFDIR: tarfile.DIRTYPE, stat.S_IFLNK: tarfile.SYMTYPE,
-                 stat.S_IFIFO: tarfile.FIFOTYPE, stat.S_IFCHR: tarfile.CHRTYPE, stat.S_IFBLK: tarfile.BLKTYPE}  # fmt: skip
+        kinds = {
+            stat.S_IFREG: tarfile.REGTYPE,
+            stat.S_IFDIR: tarfile.DIRTYPE,
+            stat.S_IFLNK: tarfile.SYMTYPE,
+            stat.S_IFIFO: tarfile.FIFOTYPE,
+            stat.S_IFCHR: tarfile.CHRTYPE,
+            stat.S_IFBLK: tarfile.BLKTYPE,
+        }
         kind = kinds.get(stat.S_IFMT(found.st_mode))
         if kind is None:  # a socket: archives know none
             return None

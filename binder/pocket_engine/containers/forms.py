@@ -156,8 +156,20 @@ def _network(container: Container) -> dict:
 def _networks(container: Container) -> dict:
     mode = container.record.host.get("NetworkMode") or "default"
     name = "bridge" if mode == "default" else mode
-    return {name: {"IPAMConfig": None, "Links": None, "Aliases": None, "NetworkID": "", "EndpointID": "", "Gateway": "",
-                   "IPAddress": "", "IPPrefixLen": 0, "MacAddress": "", "DriverOpts": None}}  # fmt: skip
+    return {
+        name: {
+            "IPAMConfig": None,
+            "Links": None,
+            "Aliases": None,
+            "NetworkID": "",
+            "EndpointID": "",
+            "Gateway": "",
+            "IPAddress": "",
+            "IPPrefixLen": 0,
+            "MacAddress": "",
+            "DriverOpts": None,
+        }
+    }
 
 
 def _port_list(container: Container) -> list[dict]:

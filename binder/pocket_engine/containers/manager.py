@@ -85,8 +85,14 @@ class Containers:
         with self._lock:
             return sorted(self._known.values(), key=lambda one: one.record.created, reverse=True)
 
-    def list(self, *, all: bool = False, size: bool = False, limit: int = 0,
-             wanted: Callable[[Container], bool] = lambda _: True) -> list[dict]:  # fmt: skip
+    def list(
+        self,
+        *,
+        all: bool = False,
+        size: bool = False,
+        limit: int = 0,
+        wanted: Callable[[Container], bool] = lambda _: True,
+    ) -> list[dict]:
         """As GET /containers/json has them, newest first: those that run, or `all`, or the newest `limit` of all."""
         found = [one for one in self.all() if (all or limit > 0 or one.running) and wanted(one)]
         return [forms.summary(one, size) for one in (found[:limit] if limit > 0 else found)]

@@ -48,8 +48,10 @@ def stats(container_id: str, name: str, pids: list[int], before: dict | None = N
     """GET /containers/{id}/stats: CPU and memory. before: the answer before this one, for what changed since."""
     processes = [one for pid in pids for one in family(pid)]
     cpus = os.cpu_count() or 1
-    empty = {"cpu_usage": {"total_usage": 0, "usage_in_usermode": 0, "usage_in_kernelmode": 0},
-             "throttling_data": {"periods": 0, "throttled_periods": 0, "throttled_time": 0}}  # fmt: skip
+    empty = {
+        "cpu_usage": {"total_usage": 0, "usage_in_usermode": 0, "usage_in_kernelmode": 0},
+        "throttling_data": {"periods": 0, "throttled_periods": 0, "throttled_time": 0},
+    }
     return {
         "read": timestamp(),
         "preread": before["read"] if before else "0001-01-01T00:00:00Z",

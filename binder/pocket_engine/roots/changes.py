@@ -192,17 +192,32 @@ def _entry(change: Change, place: str, ledger: Ledger, owners: dict, user: tuple
     if change.link and kind == FILE:
         kind, link = HARDLINK, change.link
     size = status.st_size if kind == FILE else 0
-    entry = Entry(path, kind, 0o777 if kind == SYMLINK else mode, uid, gid, size, status.st_mtime, link,
-                  major=major, minor=minor, xattrs=xattrs)  # fmt: skip
+    entry = Entry(
+        path,
+        kind,
+        0o777 if kind == SYMLINK else mode,
+        uid,
+        gid,
+        size,
+        status.st_mtime,
+        link,
+        major=major,
+        minor=minor,
+        xattrs=xattrs,
+    )
     ledger.note(path, entry, os.lstat(place).st_mode)
     return entry
 
 
 def _kind(mode: int) -> str:
     for test, kind in (
-        (stat.S_ISREG, FILE), (stat.S_ISDIR, DIRECTORY), (stat.S_ISLNK, SYMLINK),
-        (stat.S_ISCHR, CHARACTER), (stat.S_ISBLK, BLOCK), (stat.S_ISFIFO, FIFO),
-    ):  # fmt: skip
+        (stat.S_ISREG, FILE),
+        (stat.S_ISDIR, DIRECTORY),
+        (stat.S_ISLNK, SYMLINK),
+        (stat.S_ISCHR, CHARACTER),
+        (stat.S_ISBLK, BLOCK),
+        (stat.S_ISFIFO, FIFO),
+    ):
         if test(mode):
             return kind
     raise ValueError(f"no kind of file for mode {mode:o}")

@@ -78,9 +78,14 @@ def mount_points(root: Path) -> set[str]:
     """
     made = set()
     for path, folder in (
-        ("dev", True), ("proc", True), ("sys", True), ("etc", True),
-        ("etc/hosts", False), ("etc/hostname", False), ("etc/resolv.conf", False),
-    ):  # fmt: skip
+        ("dev", True),
+        ("proc", True),
+        ("sys", True),
+        ("etc", True),
+        ("etc/hosts", False),
+        ("etc/hostname", False),
+        ("etc/resolv.conf", False),
+    ):
         place, above = os.path.join(root, path), os.path.dirname(os.path.join(root, path))
         if os.path.lexists(place) or os.path.islink(above) or not os.path.isdir(above):
             continue

@@ -33,14 +33,35 @@ _ARCHITECTURES = {
 }
 _X86_32 = (0x40000003, {"prctl": 172, "statx": 383, "renameat2": 353, "seccomp": 354})
 _SHARED = {
-    "clone3": 435, "openat2": 437, "faccessat2": 439, "fchmodat2": 452, "setxattrat": 463, "getxattrat": 464,
-    "listxattrat": 465, "removexattrat": 466, "file_getattr": 468, "file_setattr": 469, "io_uring_setup": 425,
-}  # fmt: skip
+    "clone3": 435,
+    "openat2": 437,
+    "faccessat2": 439,
+    "fchmodat2": 452,
+    "setxattrat": 463,
+    "getxattrat": 464,
+    "listxattrat": 465,
+    "removexattrat": 466,
+    "file_getattr": 468,
+    "file_setattr": 469,
+    "io_uring_setup": 425,
+}
 CHOWN = ("chown", "fchown", "lchown", "fchownat")
 NETWORK = ("bind", "listen", "connect")
 # PRoot 5.1 does not know these and would let them through to the host's files; libc then uses older calls.
-UNTRANSLATED = ("statx", "renameat2", "clone3", "openat2", "faccessat2", "fchmodat2", "file_getattr", "file_setattr",
-                "setxattrat", "getxattrat", "listxattrat", "removexattrat")  # fmt: skip
+UNTRANSLATED = (
+    "statx",
+    "renameat2",
+    "clone3",
+    "openat2",
+    "faccessat2",
+    "fchmodat2",
+    "file_getattr",
+    "file_setattr",
+    "setxattrat",
+    "getxattrat",
+    "listxattrat",
+    "removexattrat",
+)
 UNFILTERED = ("io_uring_setup",)  # what is queued there is seen by neither ptrace nor seccomp
 
 

@@ -81,19 +81,27 @@ def _archive(images: Images, layers: Layers, wanted: list[tuple[Image, list[str]
             small[_place(image.id)] = file.read()
         diff_ids = _diff_ids(image)
         big.update({_place(diff_id): diff_id for diff_id in diff_ids})
-        manifest = _dump({
-            "schemaVersion": 2, "mediaType": _MANIFEST,
-            "config": {"mediaType": _CONFIG, "digest": image.id, "size": len(small[_place(image.id)])},
-            "layers": [
-                {"mediaType": _LAYER, "digest": diff_id, "size": layers.layer(diff_id).tar_size} for diff_id in diff_ids
-            ],
-        })  # fmt: skip
+        manifest = _dump(
+            {
+                "schemaVersion": 2,
+                "mediaType": _MANIFEST,
+                "config": {"mediaType": _CONFIG, "digest": image.id, "size": len(small[_place(image.id)])},
+                "layers": [
+                    {"mediaType": _LAYER, "digest": diff_id, "size": layers.layer(diff_id).tar_size}
+                    for diff_id in diff_ids
+                ],
+            }
+        )
         small[_place(tar.digest(manifest))] = manifest
         described = {"mediaType": _MANIFEST, "digest": tar.digest(manifest), "size": len(manifest)}
         descriptors += [{**described, "annotations": _annotations(tag)} for tag in tags] or [described]
-        docker.append({
-            "Config": _place(image.id), "RepoTags": tags or None, "Layers": [_place(diff_id) for diff_id in diff_ids],
-        })  # fmt: skip
+        docker.append(
+            {
+                "Config": _place(image.id),
+                "RepoTags": tags or None,
+                "Layers": [_place(diff_id) for diff_id in diff_ids],
+            }
+        )
     for path in sorted({*small, *big}):
         if path == min(small | big):
             yield tar.header(Entry("blobs", DIRECTORY, 0o755)) + tar.header(Entry("blobs/sha256", DIRECTORY, 0o755))
@@ -211,10 +219,13 @@ def import_(
         held.add(layer.diff_id)
         return images.create(
             {
-                "architecture": _MACHINES.get(platform.machine(), platform.machine()), "os": "linux",
-                "created": created, "config": config, "container_config": {},
+                "architecture": _MACHINES.get(platform.machine(), platform.machine()),
+                "os": "linux",
+                "created": created,
+                "config": config,
+                "container_config": {},
                 "history": [{"created": created, "comment": message or "Imported from -"}],
                 "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]},
             },
             tags=[name] if name else [],
-        )  # fmt: skip
+        )

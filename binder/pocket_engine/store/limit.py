@@ -40,9 +40,11 @@ def _next(images: Images) -> str | None:
         free_to_go = [
             (bool(images.digests(image.id)), images.last_used(image.id), image.id)
             for image in known
-            if image.id not in parents | held and not images.tags(image.id) and not images.used_by(image.id)
+            if image.id not in parents | held
+            and not images.tags(image.id)
+            and not images.used_by(image.id)
             and time.time() - images.last_used(image.id) > RECENT
-        ]  # fmt: skip
+        ]
         return min(free_to_go, default=(False, 0.0, None))[2]
 
 

@@ -16,9 +16,16 @@ MOST_SPECIAL = 1 << 20  # bytes of one pax header or long name; Go's limit
 XATTR = "SCHILY.xattr."
 _FIELDS = struct.Struct("100s8s8s8s12s12s8sc100s8s32s32s8s8s155s12s")
 _KINDS = {
-    b"0": FILE, b"\0": FILE, b"7": FILE, b"1": HARDLINK, b"2": SYMLINK, b"3": CHARACTER, b"4": BLOCK,
-    b"5": DIRECTORY, b"6": FIFO,
-}  # fmt: skip
+    b"0": FILE,
+    b"\0": FILE,
+    b"7": FILE,
+    b"1": HARDLINK,
+    b"2": SYMLINK,
+    b"3": CHARACTER,
+    b"4": BLOCK,
+    b"5": DIRECTORY,
+    b"6": FIFO,
+}
 _FLAGS = {FILE: b"0", HARDLINK: b"1", SYMLINK: b"2", CHARACTER: b"3", BLOCK: b"4", DIRECTORY: b"5", FIFO: b"6"}
 _LONGEST_TIME = 2**40  # seconds: further away than any filesystem can say
 
@@ -132,8 +139,20 @@ def entry(block: bytes, pending: Pending, offset: int) -> Entry:
     device = (number(major), number(minor)) if kind in (CHARACTER, BLOCK) else (0, 0)
     when = float(numbers[3]) if abs(numbers[3]) < _LONGEST_TIME else 0.0
     size = content_size(block, pending) if kind == FILE else 0
-    return Entry(path, kind, numbers[0] & 0o7777, numbers[1], numbers[2], size, when,
-                 target if kind in (SYMLINK, HARDLINK) else "", "", offset, *device, xattrs)  # fmt: skip
+    return Entry(
+        path,
+        kind,
+        numbers[0] & 0o7777,
+        numbers[1],
+        numbers[2],
+        size,
+        when,
+        target if kind in (SYMLINK, HARDLINK) else "",
+        "",
+        offset,
+        *device,
+        xattrs,
+    )
 
 
 def _pax_integer(records: dict[str, str], key: str, otherwise: int = 0) -> int:
@@ -216,9 +235,23 @@ def _block(
 ) -> bytes:
     mode, uid, gid, size, mtime = fields
     block = _FIELDS.pack(
-        name, b"%07o" % mode, b"%07o" % uid, b"%07o" % gid, b"%011o" % size, b"%011o" % mtime, b" " * 8, flag, link,
-        b"ustar\x0000", b"", b"", b"%07o" % device[0], b"%07o" % device[1], prefix, b"",
-    )  # fmt: skip
+        name,
+        b"%07o" % mode,
+        b"%07o" % uid,
+        b"%07o" % gid,
+        b"%011o" % size,
+        b"%011o" % mtime,
+        b" " * 8,
+        flag,
+        link,
+        b"ustar\x0000",
+        b"",
+        b"",
+        b"%07o" % device[0],
+        b"%07o" % device[1],
+        prefix,
+        b"",
+    )
     return block[:148] + b"%06o\0 " % sum(block) + block[156:]
 
 

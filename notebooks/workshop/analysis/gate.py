@@ -32,7 +32,9 @@ def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
     its content's SHA-256 and, among equal ones, by its path.
     """
     if not isinstance(build, Build):
-        raise WorkshopError(f"gate() wants what workshop.build() returned, not {build!r}.", "Build it again, and pass that.")
+        raise WorkshopError(
+            f"gate() wants what workshop.build() returned, not {build!r}.", "Build it again, and pass that."
+        )
     parsed = syntax.parse(build.dockerfile)
     held = _held(client, build, parsed)
     final = list(build.stages)[-1]
@@ -85,11 +87,15 @@ def _held(client: docker.DockerClient, build: Build, parsed: Dockerfile) -> dict
         else:
             rows = rows.assign(stage=name, inherited=~own)
         rows["inherited"] = rows["inherited"].astype(bool)
-        held[name] = rows[["stage", "path", "bytes", "digest", "layer", "inherited", "created_by"]].reset_index(drop=True)
+        held[name] = rows[["stage", "path", "bytes", "digest", "layer", "inherited", "created_by"]].reset_index(
+            drop=True
+        )
     return held
 
 
-def _instructions(client, build: Build, parsed: Dockerfile, name: str, seen: pd.DataFrame) -> dict[int, Instruction | str]:
+def _instructions(
+    client, build: Build, parsed: Dockerfile, name: str, seen: pd.DataFrame
+) -> dict[int, Instruction | str]:
     """{layer: the instruction of a stage that made it, or the history's words where the Dockerfile has none}."""
     own = seen[(seen["stage"] == name) & ~seen["inherited"]][["layer", "created_by"]]
     lines = history.layer_lines(history.own(client, parsed, build.stages, name), own)

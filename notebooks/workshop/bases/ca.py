@@ -96,9 +96,14 @@ def add_layer(client: docker.DockerClient, name: str, origin: str, report) -> bo
     lines += ["ENV " + " ".join(f"{variable}={IN_IMAGE}" for variable in VARIABLES)]
     context = _tar({"Dockerfile": "\n".join(lines).encode(), "factory-floor.crt": pem})
     stream = client.api.build(
-        fileobj=context, custom_context=True, tag=name, rm=True, forcerm=True, decode=True,
+        fileobj=context,
+        custom_context=True,
+        tag=name,
+        rm=True,
+        forcerm=True,
+        decode=True,
         labels={LABEL: kind, f"{LABEL}.ca": digest, f"{LABEL}.from": origin},
-    )  # fmt: skip
+    )
     for message in stream:
         if "error" in message:
             raise WorkshopError(

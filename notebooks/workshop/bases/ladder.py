@@ -168,7 +168,8 @@ def _kit() -> Path | None:
         if path.is_file():
             return path
         raise WorkshopError(
-            f"{KIT} names {os.environ[KIT]}, which is not there.", "Correct it, restart the kernel, and run the cell again."
+            f"{KIT} names {os.environ[KIT]}, which is not there.",
+            "Correct it, restart the kernel, and run the cell again.",
         )
     return KIT_FILE if KIT_FILE.is_file() else None
 

@@ -19,14 +19,18 @@ RATE_LIMIT = (
 # (what the engine says, whether the whole rung is out for now, what it means)
 MEANINGS = (
     (r"toomanyrequests|429|pull rate limit|Too Many Requests", True, RATE_LIMIT),
-    (r"no such host|server misbehaving|Temporary failure in name resolution", True, "{host}: the name cannot be resolved here"),
+    (
+        r"no such host|server misbehaving|Temporary failure in name resolution",
+        True,
+        "{host}: the name cannot be resolved here",
+    ),
     (r"connection refused", True, "{host}: connection refused"),
     (r"network is unreachable|no route to host", True, "{host}: the network is unreachable"),
     (r"i/o timeout|Client.Timeout|TLS handshake timeout|deadline exceeded", True, "{host}: no answer in time"),
     (r"certificate|x509", True, "{host}: the engine does not trust the certificate that this network shows it"),
     (r"no space left", True, "the engine's disk is full"),
     (r"manifest unknown|not found|does not exist|access denied|denied", False, "{host} has no {name}"),
-)  # fmt: skip
+)
 
 
 class PullFailed(WorkshopError):

@@ -27,7 +27,9 @@ BUILDERS = {"classic": classic, "buildkit": buildkit}
 outdated: set[str] = set()
 
 # An image's name and tag, without a digest (distribution/reference, "Grammar").
-NAME = re.compile(r"[a-z0-9][a-z0-9.:-]*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*([._-]*[a-z0-9])*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?")
+NAME = re.compile(
+    r"[a-z0-9][a-z0-9.:-]*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*([._-]*[a-z0-9])*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+)
 
 
 @dataclass(frozen=True)

@@ -92,16 +92,26 @@ def _build(
     client: docker.DockerClient, order: Order, index: int, label: str, told: Trace, show: Callable[[list[Vertex]], None]
 ) -> int:
     """One build as far as a stage; the bytes of its context. Stages after that one are cut off, so it needs no name."""
-    body, context_bytes = buildkit_dockerfile.pack(order.folder, buildkit_dockerfile.written(order.parsed, index, label))
+    body, context_bytes = buildkit_dockerfile.pack(
+        order.folder, buildkit_dockerfile.written(order.parsed, index, label)
+    )
     parameters = {
-        "version": "2", "dockerfile": IN_CONTEXT, "buildargs": json.dumps(order.buildargs or {}),
-        "nocache": order.nocache and label == IMAGE, "rm": True, "forcerm": True,
-    }  # fmt: skip
+        "version": "2",
+        "dockerfile": IN_CONTEXT,
+        "buildargs": json.dumps(order.buildargs or {}),
+        "nocache": order.nocache and label == IMAGE,
+        "rm": True,
+        "forcerm": True,
+    }
     with body:
         answer = client.api._post(
-            client.api._url("/build"), data=body, params=parameters, headers={"Content-Type": "application/x-tar"},
-            stream=True, timeout=None,
-        )  # fmt: skip
+            client.api._url("/build"),
+            data=body,
+            params=parameters,
+            headers={"Content-Type": "application/x-tar"},
+            stream=True,
+            timeout=None,
+        )
         try:
             client.api._raise_for_status(answer)
             for message in client.api._stream_helper(answer, decode=True):
@@ -141,7 +151,9 @@ def _show_skipped(told: Trace, panel: Panel) -> None:
     for stage in told.parsed.stages[: told.target]:
         if stage.index not in told.needed:
             text = first_line(next(one.text for one in told.parsed.instructions if one.line == stage.line))
-            panel.row(f"skipped {stage.index}", text, group=stage.name, state="done", detail="skipped: nothing needs it")
+            panel.row(
+                f"skipped {stage.index}", text, group=stage.name, state="done", detail="skipped: nothing needs it"
+            )
 
 
 def _read_sizes(client: docker.DockerClient, ids: dict[str, str], told: Trace, panel: Panel) -> None:

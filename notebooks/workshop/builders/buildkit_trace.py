@@ -191,9 +191,13 @@ class Trace:
 def _vertex(data: bytes) -> Vertex:
     told = dict(fields(data))
     return Vertex(
-        _text(told.get(1, b"")), _text(told.get(3, b"")), bool(told.get(4)), _time(told.get(5)), _time(told.get(6)),
+        _text(told.get(1, b"")),
+        _text(told.get(3, b"")),
+        bool(told.get(4)),
+        _time(told.get(5)),
+        _time(told.get(6)),
         _text(told.get(7, b"")),
-    )  # fmt: skip
+    )
 
 
 def _text(value: bytes) -> str:

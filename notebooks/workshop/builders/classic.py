@@ -34,10 +34,18 @@ def make(client: docker.DockerClient, order: Order, told: Transcript, panel: Pan
     context, context_bytes = pack_context(order.folder, order.parsed.text)
     stage = order.parsed.stages[order.target]
     request = dict(
-        fileobj=context, custom_context=True, dockerfile=IN_CONTEXT, tag=order.tag, nocache=order.nocache,
+        fileobj=context,
+        custom_context=True,
+        dockerfile=IN_CONTEXT,
+        tag=order.tag,
+        nocache=order.nocache,
         target=stage.name if stage.named and stage.index + 1 < len(order.parsed.stages) else None,
-        buildargs=order.buildargs, labels=labels(IMAGE), rm=True, forcerm=True, decode=True,
-    )  # fmt: skip
+        buildargs=order.buildargs,
+        labels=labels(IMAGE),
+        rm=True,
+        forcerm=True,
+        decode=True,
+    )
     _follow(told, client.api.build(**request), panel)
     if told.failure:
         kept = _keep_cache(client, told)

@@ -18,34 +18,56 @@ WRAPPING = re.compile(
 
 # (what the output or the engine says, what it means and what to do); the first that fits is shown.
 HINTS = (
-    (r"no space left on device|ENOSPC", "The engine's disk is full. `workshop.tidy(client)` removes what this workshop made."),
-    (r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|self.signed certificate|unknown authority",
-     "This network intercepts TLS. Point SSL_CERT_FILE at your organisation's CA bundle, restart the kernel, and let "
-     "`workshop.bases.renew(client)` put it into the base images."),
-    (r"Temporary failure in name resolution|Name or service not known|Could not resolve|bad address|EAI_AGAIN"
-     r"|Network is unreachable|NewConnectionError|Temporary failure resolving",
-     "The build has no network: is this machine online, and may containers reach the outside?"),
-    (r"No matching distribution found|Could not find a version|Unable to locate package|has no installation candidate"
-     r"|no such package|npm (ERR!|error) 404",
-     "No such package or version. Check the spelling; apt wants `apt-get update` in the same RUN."),
+    (
+        r"no space left on device|ENOSPC",
+        "The engine's disk is full. `workshop.tidy(client)` removes what this workshop made.",
+    ),
+    (
+        r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|self.signed certificate|unknown authority",
+        "This network intercepts TLS. Point SSL_CERT_FILE at your organisation's CA bundle, restart the kernel, and let "
+        "`workshop.bases.renew(client)` put it into the base images.",
+    ),
+    (
+        r"Temporary failure in name resolution|Name or service not known|Could not resolve|bad address|EAI_AGAIN"
+        r"|Network is unreachable|NewConnectionError|Temporary failure resolving",
+        "The build has no network: is this machine online, and may containers reach the outside?",
+    ),
+    (
+        r"No matching distribution found|Could not find a version|Unable to locate package|has no installation candidate"
+        r"|no such package|npm (ERR!|error) 404",
+        "No such package or version. Check the spelling; apt wants `apt-get update` in the same RUN.",
+    ),
     (r"^COPY (.* )?-from", "A flag takes two dashes: --from=stage."),
-    (r"^COPY .*--from=(.|\n)*(file does not exist|not found|no such file)",
-     "That stage has no such file. Which line of it makes the file, and where?"),
-    (r"COPY failed|ADD failed|file not found in build context|forbidden path outside the build context|no source files"
-     r"|copier: stat|no items matching glob|^(COPY|ADD) (.|\n)*\"\S*\"( not found)?: not found",
-     "That file is not in the build context. Only files in the app's folder that .dockerignore lets through can be "
-     "copied; a stage's own files need `COPY --from=stage`."),
-    (r"invalid from flag value|pull access denied .*(stage|builder)", "`--from` names neither an earlier stage nor an image."),
-    (r"docker/dockerfile\b.*(no such host|failed to do request)",
-     "The line `# syntax=…` asks for a frontend from a registry, which this machine cannot reach: leave that line out."),
+    (
+        r"^COPY .*--from=(.|\n)*(file does not exist|not found|no such file)",
+        "That stage has no such file. Which line of it makes the file, and where?",
+    ),
+    (
+        r"COPY failed|ADD failed|file not found in build context|forbidden path outside the build context|no source files"
+        r"|copier: stat|no items matching glob|^(COPY|ADD) (.|\n)*\"\S*\"( not found)?: not found",
+        "That file is not in the build context. Only files in the app's folder that .dockerignore lets through can be "
+        "copied; a stage's own files need `COPY --from=stage`.",
+    ),
+    (
+        r"invalid from flag value|pull access denied .*(stage|builder)",
+        "`--from` names neither an earlier stage nor an image.",
+    ),
+    (
+        r"docker/dockerfile\b.*(no such host|failed to do request)",
+        "The line `# syntax=…` asks for a frontend from a registry, which this machine cannot reach: leave that line out.",
+    ),
     (r"[Uu]nknown flag", "This engine's builder is older than that flag: leave it out, or use a newer engine."),
-    (r"--mount option requires BuildKit|the --\w+ option requires BuildKit|[Hh]eredoc|dockerfile parse error.*<<",
-     'This needs BuildKit: workshop.build(…, builder="buildkit").'),
-    (r"not found$|not found\)|: not found|executable file not found|(non-zero code:|exit status|exit code:) 127",
-     "That command is not in this image. Which base has it, or is it misspelt?"),
+    (
+        r"--mount option requires BuildKit|the --\w+ option requires BuildKit|[Hh]eredoc|dockerfile parse error.*<<",
+        'This needs BuildKit: workshop.build(…, builder="buildkit").',
+    ),
+    (
+        r"not found$|not found\)|: not found|executable file not found|(non-zero code:|exit status|exit code:) 127",
+        "That command is not in this image. Which base has it, or is it misspelt?",
+    ),
     (r"Permission denied|permission denied", "The step's user may not do that. Which USER is in force there?"),
     (r"(non-zero code:|exit status|exit code:) 137|Killed", "The step was killed: most likely it ran out of memory."),
-)  # fmt: skip
+)
 
 
 class BuildError(WorkshopError):
@@ -84,7 +106,9 @@ def failed(message: str, instruction: Instruction | None, output: list[str], kep
     why = f"exit code {code[1]}" if code else message.strip()
     what = f"{where} ({why}):\n    {command}" if command else f"{where}: {why}"
     state = "The steps before it are cached, so a next build is quick." if kept else "Nothing was tagged."
-    return BuildError(what, "Mend that line and run the cell again.", state, line, command, last, hint(command, message, *last))
+    return BuildError(
+        what, "Mend that line and run the cell again.", state, line, command, last, hint(command, message, *last)
+    )
 
 
 def no_such_source(name: str, dockerfile: Dockerfile, reason: WorkshopError) -> WorkshopError:
@@ -120,7 +144,9 @@ def _refused(message: str, dockerfile: Dockerfile) -> BuildError:
     return BuildError(what, remedy, "Nothing was built.", line, command, [], hint(message))
 
 
-def buildkit_failed(message: str, instruction: Instruction | None, output: list[str], dockerfile: Dockerfile) -> BuildError:
+def buildkit_failed(
+    message: str, instruction: Instruction | None, output: list[str], dockerfile: Dockerfile
+) -> BuildError:
     """The error for a build that failed on BuildKit. Its messages begin with what it was doing, layer by layer."""
     message = WRAPPING.sub("", message)
     if instruction or "parse error" not in message:

@@ -30,9 +30,21 @@ from .waste import waste
 from .waterfall import waterfall
 
 __all__ = [
-    "contents", "floor", "gate", "in_words", "layers", "meanings", "megabytes", "pull", "set_footer", "sizes",
-    "stage_colour", "waste", "waterfall", "words_of",
-]  # fmt: skip
+    "contents",
+    "floor",
+    "gate",
+    "in_words",
+    "layers",
+    "meanings",
+    "megabytes",
+    "pull",
+    "set_footer",
+    "sizes",
+    "stage_colour",
+    "waste",
+    "waterfall",
+    "words_of",
+]
 
 # JupyterLab draws this mime type itself. The default would put plotly.js, or a link to it, into every output.
 plotly.io.renderers.default = "plotly_mimetype"

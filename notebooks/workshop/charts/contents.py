@@ -22,21 +22,28 @@ def contents(frame: pd.DataFrame, by: str = "directory", footer: str = "") -> go
     if whole:
         shown = _grouped(tree)
         figure.add_treemap(
-            ids=shown["id"], parents=shown["parent"],
+            ids=shown["id"],
+            parents=shown["parent"],
             labels=[f"<b>{safe(row.label)}</b> {megabytes(row.bytes)}" for row in shown.itertuples()],
-            values=[int(count) for count in shown["bytes"]], branchvalues="total",
+            values=[int(count) for count in shown["bytes"]],
+            branchvalues="total",
             marker={
                 "colors": [tint(FINAL, 0.06 + 0.5 * count / whole) for count in shown["bytes"]],
-                "line": {"color": "white", "width": 1.5}, "pad": {"t": 20, "l": 4, "r": 4, "b": 4},
+                "line": {"color": "white", "width": 1.5},
+                "pad": {"t": 20, "l": 4, "r": 4, "b": 4},
             },
-            textinfo="label", textfont={"color": INK, "size": 12}, tiling={"pad": 2}, sort=True,
+            textinfo="label",
+            textfont={"color": INK, "size": 12},
+            tiling={"pad": 2},
+            sort=True,
             pathbar={"visible": True},
             hovertext=[
                 f"<b>{safe(row.id or 'all')}</b><br>{megabytes(row.bytes)} in {plural(row.files, 'file')}<br>"
-                f"{percent(row.bytes, whole)} of all bytes" for row in shown.itertuples()
+                f"{percent(row.bytes, whole)} of all bytes"
+                for row in shown.itertuples()
             ],
             hoverinfo="text",
-        )  # fmt: skip
+        )
         figure.update_layout(uniformtext={"minsize": 10, "mode": "hide"})
     title, words = _finding(tree, whole)
     return finish(figure, title, words, footer, 340 if whole else 20, left=10, right=10)

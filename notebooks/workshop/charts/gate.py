@@ -11,9 +11,10 @@ from .style import BASE, CONTEXT, FINAL, INK, MUTED, finish, megabytes, plural, 
 LEFT, SHIPPED = "left behind", "shipped"
 # What the final stage holds without the gate: fate → (where it came from, colour)
 OTHERWISE = {
-    "from the base": ("base image", BASE), "from the context": ("build context", CONTEXT),
+    "from the base": ("base image", BASE),
+    "from the context": ("build context", CONTEXT),
     "made here": ("made in the final stage", FINAL),
-}  # fmt: skip
+}
 
 
 def gate(frame: pd.DataFrame, footer: str = "") -> go.Figure:
@@ -28,21 +29,27 @@ def gate(frame: pd.DataFrame, footer: str = "") -> go.Figure:
     figure = go.Figure()
     if flows:
         figure.add_sankey(
-            arrangement="snap", domain={"x": [0, 1], "y": [0.02, 0.98]},
+            arrangement="snap",
+            domain={"x": [0, 1], "y": [0.02, 0.98]},
             textfont={"size": 13, "color": INK, "shadow": "auto"},
             node={
-                "label": [safe(node["label"]) for node in nodes], "color": [node["colour"] for node in nodes],
-                "thickness": 20, "pad": 30, "line": {"color": INK, "width": 0.6},
-                "customdata": [safe(node["label"]) for node in nodes], "hovertemplate": "%{customdata}<extra></extra>",
+                "label": [safe(node["label"]) for node in nodes],
+                "color": [node["colour"] for node in nodes],
+                "thickness": 20,
+                "pad": 30,
+                "line": {"color": INK, "width": 0.6},
+                "customdata": [safe(node["label"]) for node in nodes],
+                "hovertemplate": "%{customdata}<extra></extra>",
             },
             link={
                 "source": [node_of[flow["source"]] for flow in flows],
                 "target": [node_of[flow["target"]] for flow in flows],
                 "value": [flow["bytes"] for flow in flows],
                 "color": [tint(flow["colour"], 0.75 if flow["fate"] != LEFT else 0.4) for flow in flows],
-                "customdata": [_explain(flow) for flow in flows], "hovertemplate": "%{customdata}<extra></extra>",
+                "customdata": [_explain(flow) for flow in flows],
+                "hovertemplate": "%{customdata}<extra></extra>",
             },
-        )  # fmt: skip
+        )
     title, words = _finding(frame)
     lanes = max(len({flow["source"] for flow in flows}), 2)
     return finish(figure, title, words, footer, 110 + 62 * lanes if flows else 20)
@@ -64,10 +71,18 @@ def _flows(frame: pd.DataFrame) -> list[dict]:
             source, colour = OTHERWISE.get(fate, (str(fate), BASE))
             source = frame.attrs.get("base", source) if fate == "from the base" else source
         largest = rows.loc[rows["bytes"].idxmax()]
-        flows.append({
-            "source": source, "target": LEFT if fate == LEFT else "final image", "fate": fate, "bytes": total,
-            "files": len(rows), "colour": colour, "largest": largest["path"], "landed": largest.get("landed"),
-        })  # fmt: skip
+        flows.append(
+            {
+                "source": source,
+                "target": LEFT if fate == LEFT else "final image",
+                "fate": fate,
+                "bytes": total,
+                "files": len(rows),
+                "colour": colour,
+                "largest": largest["path"],
+                "landed": largest.get("landed"),
+            }
+        )
     return flows
 
 

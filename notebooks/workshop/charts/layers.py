@@ -33,17 +33,27 @@ def layers(frame: pd.DataFrame, footer: str = "") -> go.Figure:
         wide = row.bytes / longest
         text = f"{safe(shorten(row.instruction, int(wide * 44)))}<br>{megabytes(row.bytes)}" if wide > 0.16 else ""
         figure.add_bar(
-            x=[int(row.bytes)], y=[images.index(row.image)], orientation="h", width=0.62,
+            x=[int(row.bytes)],
+            y=[images.index(row.image)],
+            orientation="h",
+            width=0.62,
             marker={
                 "color": tint(colour, shade),
                 "line": {"color": INK if heavy else "white", "width": 2.5 if heavy else 1},
                 "pattern": {
-                    "shape": "/" if row.from_base else "", "bgcolor": tint(colour, shade),
-                    "fgcolor": tint(colour, shade + 0.2), "size": 9, "solidity": 0.12,
+                    "shape": "/" if row.from_base else "",
+                    "bgcolor": tint(colour, shade),
+                    "fgcolor": tint(colour, shade + 0.2),
+                    "size": 9,
+                    "solidity": 0.12,
                 },
             },
-            text=[f"<b>{text}</b>" if heavy and text else text], textposition="inside", insidetextanchor="middle",
-            textangle=0, constraintext="none", textfont={"size": 11, "color": INK},
+            text=[f"<b>{text}</b>" if heavy and text else text],
+            textposition="inside",
+            insidetextanchor="middle",
+            textangle=0,
+            constraintext="none",
+            textfont={"size": 11, "color": INK},
             hovertext=[
                 f"<b>{safe(str(row.image))}</b>, layer {row.layer}"
                 + (" (from the base image)" if row.from_base else "")
@@ -51,27 +61,41 @@ def layers(frame: pd.DataFrame, footer: str = "") -> go.Figure:
                 + f"<br>{wrap(row.instruction, 70)}"
             ],
             hoverinfo="text",
-        )  # fmt: skip
+        )
     for position, image in enumerate(images):
         figure.add_annotation(
-            x=int(totals[image]), y=position, text=f" {megabytes(totals[image])}", showarrow=False, xanchor="left",
+            x=int(totals[image]),
+            y=position,
+            text=f" {megabytes(totals[image])}",
+            showarrow=False,
+            xanchor="left",
             font={"size": 13},
-        )  # fmt: skip
+        )
     labels = [shorten_left(str(image).removeprefix(PREFIX), 26) for image in images]
     figure.update_layout(barmode="stack")
     figure.update_xaxes(range=[0, longest * 1.35], visible=False, fixedrange=True)
     figure.update_yaxes(
-        range=[len(images) - 0.5, -0.5], tickvals=list(range(len(images))),
-        ticktext=[safe(label) + " " for label in labels], tickfont={"size": 13}, fixedrange=True,
-    )  # fmt: skip
+        range=[len(images) - 0.5, -0.5],
+        tickvals=list(range(len(images))),
+        ticktext=[safe(label) + " " for label in labels],
+        tickfont={"size": 13},
+        fixedrange=True,
+    )
     title, words = _finding(frame, totals, heaviest)
     left = 24 + round(8 * max([4, *map(len, labels)]))
     if frame["from_base"].any():
         figure.add_annotation(
-            text="grey, hatched: from the base image; blue: added by this Dockerfile", showarrow=False,
-            xref="paper", x=0, xanchor="left", yref="paper", y=0, yanchor="top", yshift=-1,
+            text="grey, hatched: from the base image; blue: added by this Dockerfile",
+            showarrow=False,
+            xref="paper",
+            x=0,
+            xanchor="left",
+            yref="paper",
+            y=0,
+            yanchor="top",
+            yshift=-1,
             font={"size": 11, "color": MUTED},
-        )  # fmt: skip
+        )
     return finish(figure, title, words, footer, 12 + 64 * max(1, len(images)), left, bottom=26)
 
 

@@ -54,18 +54,21 @@ def _markers(figure: go.Figure, values: pd.DataFrame) -> None:
         name, _, colour, symbol = MEANINGS[column]
         known = [(at, int(count)) for at, count in enumerate(values[column]) if pd.notna(count)]
         figure.add_scatter(
-            name=name, mode="markers+text", cliponaxis=False,
+            name=name,
+            mode="markers+text",
+            cliponaxis=False,
             x=[count or nothing for _, count in known],
             y=[at + (row - (len(values.columns) - 1) / 2) * step for at, _ in known],
             marker={"color": colour, "symbol": symbol, "size": 11, "line": {"color": INK, "width": 1}},
-            text=[f" {megabytes(count)}" for _, count in known], textposition="middle right",
+            text=[f" {megabytes(count)}" for _, count in known],
+            textposition="middle right",
             textfont={"size": 11, "color": INK},
             hovertext=[
                 f"<b>{safe(values.index[at])}</b><br>{name}: {megabytes(count)} ({count:,} bytes)"
                 for at, count in known
             ],
             hoverinfo="text",
-        )  # fmt: skip
+        )
 
 
 def _ticks(values: pd.DataFrame) -> list[int]:
@@ -96,19 +99,29 @@ def _axes(figure: go.Figure, values: pd.DataFrame, labels: list[str]) -> None:
         named = {nothing: "0", **named}
     pad = 0.03 * (high - low)
     figure.update_xaxes(
-        type="log", range=[low - pad, high + pad], tickvals=list(named), ticktext=list(named.values()),
-        tickfont={"size": 11, "color": MUTED}, gridcolor=GRID, zeroline=False, fixedrange=True,
+        type="log",
+        range=[low - pad, high + pad],
+        tickvals=list(named),
+        ticktext=list(named.values()),
+        tickfont={"size": 11, "color": MUTED},
+        gridcolor=GRID,
+        zeroline=False,
+        fixedrange=True,
         title={"text": "equal distances are equal ratios", "font": {"size": 11, "color": MUTED}, "standoff": 8},
-    )  # fmt: skip
+    )
     for at in range(1, len(values)):
         figure.add_shape(
             type="line", xref="paper", x0=0, x1=1, y0=at - 0.5, y1=at - 0.5, line={"color": MUTED, "width": 0.5}
         )
     figure.update_yaxes(
-        range=[len(values) - 0.5, -0.5], tickvals=list(range(len(values))),
-        ticktext=[safe(label) + " " for label in labels], tickfont={"size": 13}, fixedrange=True, showgrid=False,
+        range=[len(values) - 0.5, -0.5],
+        tickvals=list(range(len(values))),
+        ticktext=[safe(label) + " " for label in labels],
+        tickfont={"size": 13},
+        fixedrange=True,
+        showgrid=False,
         zeroline=False,
-    )  # fmt: skip
+    )
 
 
 def _finding(values: pd.DataFrame) -> tuple[str, str]:

@@ -70,7 +70,10 @@ def _draw(figure: go.Figure, rows: list[dict]) -> None:
     """The bars with their seconds behind them, a rule above every speed."""
     bars = {number: row for number, row in enumerate(rows) if "seconds" in row}
     figure.add_bar(
-        x=[row["seconds"] for row in bars.values()], y=list(bars), orientation="h", width=0.66,
+        x=[row["seconds"] for row in bars.values()],
+        y=list(bars),
+        orientation="h",
+        width=0.66,
         marker={
             "color": [FINAL if row["least"] else tint(FINAL, 0.35) for row in bars.values()],
             "line": {"color": FINAL, "width": 1},
@@ -79,31 +82,51 @@ def _draw(figure: go.Figure, rows: list[dict]) -> None:
             f"<b>{safe(row['image'])}</b><br>{took(row['seconds'])} at {safe(row['speed'])}" for row in bars.values()
         ],
         hoverinfo="text",
-    )  # fmt: skip
+    )
     for number, row in bars.items():
         figure.add_annotation(
-            x=row["seconds"], y=number, text=took(row["seconds"]), showarrow=False, xanchor="left", xshift=5,
+            x=row["seconds"],
+            y=number,
+            text=took(row["seconds"]),
+            showarrow=False,
+            xanchor="left",
+            xshift=5,
             font={"size": 12},
-        )  # fmt: skip
+        )
     for number, row in enumerate(rows):
         if "heading" not in row:
             continue
         figure.add_annotation(
-            xref="paper", x=0, y=number, text=f"<b>at {safe(row['heading'])}</b>", showarrow=False, xanchor="left",
-            xshift=2, font={"size": 13, "color": INK},
-        )  # fmt: skip
+            xref="paper",
+            x=0,
+            y=number,
+            text=f"<b>at {safe(row['heading'])}</b>",
+            showarrow=False,
+            xanchor="left",
+            xshift=2,
+            font={"size": 13, "color": INK},
+        )
         if number:
             figure.add_shape(
-                type="line", xref="paper", x0=0, x1=1, y0=number - 0.5, y1=number - 0.5,
+                type="line",
+                xref="paper",
+                x0=0,
+                x1=1,
+                y0=number - 0.5,
+                y1=number - 0.5,
                 line={"color": GRID, "width": 1},
-            )  # fmt: skip
+            )
     longest = max(row["seconds"] for row in bars.values())
     figure.update_xaxes(range=[0, longest or 1], visible=False, fixedrange=True)
     figure.update_yaxes(
-        range=[len(rows) - 0.5, -0.5], tickvals=list(range(len(rows))),
-        ticktext=[safe(row["label"]) + " " for row in rows], tickfont={"size": 12}, fixedrange=True, showgrid=False,
+        range=[len(rows) - 0.5, -0.5],
+        tickvals=list(range(len(rows))),
+        ticktext=[safe(row["label"]) + " " for row in rows],
+        tickfont={"size": 12},
+        fixedrange=True,
+        showgrid=False,
         zeroline=False,
-    )  # fmt: skip
+    )
 
 
 def _finding(groups: list[tuple[str, pd.Series]]) -> tuple[str, str]:

@@ -16,26 +16,34 @@ def sizes(frame: pd.DataFrame, footer: str = "") -> go.Figure:
     smallest = len(frame) - 1
     figure = go.Figure(
         go.Bar(
-            x=[int(count) for count in frame["bytes"]], y=list(range(len(frame))), orientation="h", width=0.62,
+            x=[int(count) for count in frame["bytes"]],
+            y=list(range(len(frame))),
+            orientation="h",
+            width=0.62,
             marker={
                 "color": [FINAL if row == smallest else tint(FINAL, 0.35) for row in range(len(frame))],
                 "line": {"color": FINAL, "width": 1},
             },
-            text=[f"<b>{megabytes(count)}</b>" for count in frame["bytes"]], textposition="outside", cliponaxis=False,
+            text=[f"<b>{megabytes(count)}</b>" for count in frame["bytes"]],
+            textposition="outside",
+            cliponaxis=False,
             textfont={"color": INK, "size": 13},
             hovertext=[
                 f"{safe(str(row.image))}<br>{megabytes(row.bytes)} ({int(row.bytes):,} bytes)"
-for row in frame.itertuples()
+                for row in frame.itertuples()
             ],
             hoverinfo="text",
         )
-    )  # fmt: skip
+    )
     largest = max([1, *frame["bytes"]])
     figure.update_xaxes(range=[0, largest * 1.35], visible=False, fixedrange=True)  # room for the number behind the bar
     figure.update_yaxes(
-        range=[len(frame) - 0.5, -0.5], tickvals=list(range(len(frame))),
-        ticktext=[safe(label) + " " for label in labels], tickfont={"size": 13}, fixedrange=True,
-    )  # fmt: skip
+        range=[len(frame) - 0.5, -0.5],
+        tickvals=list(range(len(frame))),
+        ticktext=[safe(label) + " " for label in labels],
+        tickfont={"size": 13},
+        fixedrange=True,
+    )
     left = 24 + round(8 * max([4, *map(len, labels)]))
     title = _finding(frame)
     words = title + ". " + ", ".join(f"{row.image}: {megabytes(row.bytes)}" for row in frame.itertuples()) + "."

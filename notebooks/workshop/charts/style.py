@@ -25,10 +25,20 @@ BETWEEN = ["#CC79A7", "#56B4E9", "#D55E00", "#009E73"]
 SPOTLIGHT = "#F0E442"
 
 _KNOWN = {
-    "builder": BUILDER, "build": BUILDER, "floor": BUILDER, "0": BUILDER,
-    "final": FINAL, "final image": FINAL, "package": FINAL, "runtime": FINAL, "-1": FINAL,
-    "base": BASE, "from the base": BASE, "context": CONTEXT, "from the context": CONTEXT,
-}  # fmt: skip
+    "builder": BUILDER,
+    "build": BUILDER,
+    "floor": BUILDER,
+    "0": BUILDER,
+    "final": FINAL,
+    "final image": FINAL,
+    "package": FINAL,
+    "runtime": FINAL,
+    "-1": FINAL,
+    "base": BASE,
+    "from the base": BASE,
+    "context": CONTEXT,
+    "from the context": CONTEXT,
+}
 
 _footer: str | Callable[[], str] = ""
 
@@ -130,24 +140,44 @@ def finish(
     figure.update_layout(
         template="none",
         title={
-            "text": f"<b>{heading}</b>", "font": {"size": 16, "color": INK},
-            "x": 0, "xref": "container", "xanchor": "left",
-            "y": 1 - 28 / whole, "yref": "container", "yanchor": "bottom", "pad": {"l": 14},  # y: the first line's foot
+            "text": f"<b>{heading}</b>",
+            "font": {"size": 16, "color": INK},
+            "x": 0,
+            "xref": "container",
+            "xanchor": "left",
+            "y": 1 - 28 / whole,
+            "yref": "container",
+            "yanchor": "bottom",
+            "pad": {"l": 14},  # y: the first line's foot
         },
         height=whole,
         margin={"l": left, "r": right, "t": top, "b": foot},
-        paper_bgcolor=CARD, plot_bgcolor=CARD,  # a white card, whatever the theme around it
+        paper_bgcolor=CARD,
+        plot_bgcolor=CARD,  # a white card, whatever the theme around it
         font={"family": SANS, "size": 12, "color": INK},
         hoverlabel={
-            "bgcolor": CARD, "bordercolor": MUTED, "align": "left", "font": {"family": SANS, "size": 12, "color": INK},
+            "bgcolor": CARD,
+            "bordercolor": MUTED,
+            "align": "left",
+            "font": {"family": SANS, "size": 12, "color": INK},
         },
         showlegend=False,
         modebar={"remove": ["zoom", "pan", "select", "lasso", "zoomin", "zoomout", "autoscale", "resetscale"]},
         meta={"words": words},
-    )  # fmt: skip
+    )
     if small_print:
         figure.add_annotation(
-            text=small_print, font={"size": 10, "color": MUTED}, showarrow=False, align="left",
-            xref="paper", x=0, xanchor="left", xshift=14 - left, yref="paper", y=0, yanchor="bottom", yshift=6 - foot,
-        )  # fmt: skip
+            text=small_print,
+            font={"size": 10, "color": MUTED},
+            showarrow=False,
+            align="left",
+            xref="paper",
+            x=0,
+            xanchor="left",
+            xshift=14 - left,
+            yref="paper",
+            y=0,
+            yanchor="bottom",
+            yshift=6 - foot,
+        )
     return figure

@@ -64,11 +64,20 @@ def _draw(figure: go.Figure, frame: pd.DataFrame, lines: pd.DataFrame) -> None:
         name, colour, pattern = CAUSES.get(cause, (cause, MUTED, "+"))
         sums = frame[frame["cause"] == cause].groupby(rows)[["bytes", "files"]].sum()
         figure.add_bar(
-            name=safe(name), x=sums["bytes"].tolist(), y=sums.index.tolist(), orientation="h", width=0.62,
+            name=safe(name),
+            x=sums["bytes"].tolist(),
+            y=sums.index.tolist(),
+            orientation="h",
+            width=0.62,
             marker={
-                "color": tint(colour, 0.35), "line": {"color": colour, "width": 1},
+                "color": tint(colour, 0.35),
+                "line": {"color": colour, "width": 1},
                 "pattern": {
-                    "shape": pattern, "fgcolor": colour, "bgcolor": tint(colour, 0.25), "size": 8, "solidity": 0.3,
+                    "shape": pattern,
+                    "fgcolor": colour,
+                    "bgcolor": tint(colour, 0.25),
+                    "size": 8,
+                    "solidity": 0.3,
                 },
             },
             hovertext=[
@@ -77,22 +86,33 @@ def _draw(figure: go.Figure, frame: pd.DataFrame, lines: pd.DataFrame) -> None:
                 for row in sums.itertuples()
             ],
             hoverinfo="text",
-        )  # fmt: skip
+        )
     shown = lines.head(LINES)[["label", "bytes", "files"]].values.tolist()
     if len(rest):
         shown.append([f"({len(rest)} more)", rest["bytes"].sum(), rest["files"].sum()])
     labels, sums, files = zip(*shown)
     for number, (count, of) in enumerate(zip(sums, files)):
         figure.add_annotation(
-            x=int(count), y=number, xanchor="left", xshift=5, showarrow=False, font={"size": 12}, align="left",
+            x=int(count),
+            y=number,
+            xanchor="left",
+            xshift=5,
+            showarrow=False,
+            font={"size": 12},
+            align="left",
             text=f"<b>{megabytes(count)}</b>, {plural(int(of), 'file')}",
-        )  # fmt: skip
+        )
     figure.update_layout(barmode="stack")
     figure.update_xaxes(range=[0, int(max(sums))], visible=False, fixedrange=True)
     figure.update_yaxes(
-        range=[len(labels) - 0.5, -0.6], tickvals=list(range(len(labels))), ticktext=[f"{text} " for text in labels],
-        tickfont={"size": 12}, fixedrange=True, showgrid=False, zeroline=False,
-    )  # fmt: skip
+        range=[len(labels) - 0.5, -0.6],
+        tickvals=list(range(len(labels))),
+        ticktext=[f"{text} " for text in labels],
+        tickfont={"size": 12},
+        fixedrange=True,
+        showgrid=False,
+        zeroline=False,
+    )
 
 
 def with_legend(figure: go.Figure, per_row: int) -> go.Figure:
@@ -105,13 +125,24 @@ def with_legend(figure: go.Figure, per_row: int) -> go.Figure:
     layout = figure.layout
     top, whole = layout.margin.t + strip, layout.height + strip
     return figure.update_layout(
-        height=whole, margin={"t": top}, title={"y": 1 - 28 / whole}, showlegend=True,
+        height=whole,
+        margin={"t": top},
+        title={"y": 1 - 28 / whole},
+        showlegend=True,
         legend={
-            "orientation": "h", "yref": "container", "y": 1 - (top - strip) / whole, "yanchor": "top",
-            "xref": "container", "x": 0.01, "xanchor": "left", "itemclick": False, "itemdoubleclick": False,
-            "font": {"size": 12}, "traceorder": "normal",
+            "orientation": "h",
+            "yref": "container",
+            "y": 1 - (top - strip) / whole,
+            "yanchor": "top",
+            "xref": "container",
+            "x": 0.01,
+            "xanchor": "left",
+            "itemclick": False,
+            "itemdoubleclick": False,
+            "font": {"size": 12},
+            "traceorder": "normal",
         },
-    )  # fmt: skip
+    )
 
 
 def _finding(frame: pd.DataFrame, lines: pd.DataFrame) -> tuple[str, str]:

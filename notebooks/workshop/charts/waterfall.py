@@ -55,18 +55,27 @@ def _steps(frame: pd.DataFrame) -> pd.DataFrame:
     """One row a layer, all base layers as one; columns line, kind ("base", "own"), bytes, wasted, layers (count)."""
     frame = frame.sort_values("layer", kind="stable", ignore_index=True)
     base = frame["from_base"].fillna(False).astype(bool) if "from_base" in frame else pd.Series(False, frame.index)
-    steps = pd.DataFrame({
-        "line": [line_of(text) for text in frame["created_by"]], "kind": base.map({True: "base", False: "own"}),
-        "bytes": frame["bytes"].astype("int64"), "layers": 1,
-        "wasted": frame["wasted"].fillna(0).astype("int64") if "wasted" in frame else 0,
-    })  # fmt: skip
+    steps = pd.DataFrame(
+        {
+            "line": [line_of(text) for text in frame["created_by"]],
+            "kind": base.map({True: "base", False: "own"}),
+            "bytes": frame["bytes"].astype("int64"),
+            "layers": 1,
+            "wasted": frame["wasted"].fillna(0).astype("int64") if "wasted" in frame else 0,
+        }
+    )
     if base.any():
         below = steps[base]
         name = frame.attrs.get("base", "base image")
-        joined = pd.DataFrame({
-            "line": [f"{shorten(name, 24)} ({plural(len(below), 'layer')})"], "kind": ["base"],
-            "bytes": [below["bytes"].sum()], "wasted": [below["wasted"].sum()], "layers": [len(below)],
-        })  # fmt: skip
+        joined = pd.DataFrame(
+            {
+                "line": [f"{shorten(name, 24)} ({plural(len(below), 'layer')})"],
+                "kind": ["base"],
+                "bytes": [below["bytes"].sum()],
+                "wasted": [below["wasted"].sum()],
+                "layers": [len(below)],
+            }
+        )
         steps = pd.concat([joined, steps[~base]])
     return steps.reset_index(drop=True)
 
@@ -113,9 +122,12 @@ def _draw(figure: go.Figure, rows: pd.DataFrame, knows_waste: bool) -> str:
     thin = steps["bytes"] < 0.004 * total  # no bar to see: the line goes through
     joints = [[number + (-0.36 if thin[number] else 0.36), number + 0.64, None] for number in range(len(ends))]
     figure.add_scatter(
-        x=[x for end in ends for x in (end, end, None)], y=sum(joints, []), mode="lines", hoverinfo="skip",
+        x=[x for end in ends for x in (end, end, None)],
+        y=sum(joints, []),
+        mode="lines",
+        hoverinfo="skip",
         line={"color": MUTED, "width": 1},
-    )  # fmt: skip
+    )
     shown = rows["bytes"] - rows["wasted"]
     bar = {"y": numbers, "orientation": "h", "width": 0.7, "hovertext": hover, "hoverinfo": "text"}
     figure.add_bar(
@@ -123,35 +135,54 @@ def _draw(figure: go.Figure, rows: pd.DataFrame, knows_waste: bool) -> str:
     )
     if rows["wasted"].any():
         figure.add_bar(
-            x=rows["wasted"].tolist(), base=(rows["start"] + shown).tolist(),
+            x=rows["wasted"].tolist(),
+            base=(rows["start"] + shown).tolist(),
             marker={
                 "color": tint(WASTE, 0.35),
                 "line": {"color": WASTE, "width": [int(count > 0) for count in rows["wasted"]]},
                 "pattern": {"shape": "/", "fgcolor": WASTE, "bgcolor": tint(WASTE, 0.2), "size": 7, "solidity": 0.3},
             },
             **bar,
-        )  # fmt: skip
+        )
     columns = [(92, "adds", rows["bytes"])] + [(194, "seen by nobody", rows["wasted"])] * knows_waste
     for shift, heading, counts in columns:
         _column(figure, shift, heading, counts, rows["kind"] == "total")
     figure.add_shape(
-        type="line", xref="paper", x0=0, x1=1, y0=len(steps) - 0.5, y1=len(steps) - 0.5,
+        type="line",
+        xref="paper",
+        x0=0,
+        x1=1,
+        y0=len(steps) - 0.5,
+        y1=len(steps) - 0.5,
         line={"color": INK, "width": 1},
-    )  # fmt: skip
+    )
     figure.update_layout(barmode="overlay")
     figure.update_xaxes(range=[0, total * 1.01], visible=False, fixedrange=True)
     labels = [safe(shorten(row.line, LINE)) + " " for row in rows.itertuples()]
     figure.update_yaxes(
-        range=[len(rows) - 0.5, -1.5], tickvals=numbers, tickfont={"size": 12}, fixedrange=True, showgrid=False,
+        range=[len(rows) - 0.5, -1.5],
+        tickvals=numbers,
+        tickfont={"size": 12},
+        fixedrange=True,
+        showgrid=False,
         zeroline=False,
         ticktext=[f"<b>{text}</b>" if kind == "total" else text for text, kind in zip(labels, rows["kind"])],
-    )  # fmt: skip
+    )
     legend = ["grey: base image; blue: added by this Dockerfile"] * bool((rows["kind"] == "base").any())
     legend += ["orange, hatched: a later layer hides it"] * bool(rows["wasted"].any())
     figure.add_annotation(
-        text="; ".join(legend), showarrow=False, xref="paper", x=0, xanchor="left", xshift=-256, yref="paper", y=0,
-        yanchor="top", yshift=-7, font={"size": 11, "color": MUTED},
-    )  # fmt: skip
+        text="; ".join(legend),
+        showarrow=False,
+        xref="paper",
+        x=0,
+        xanchor="left",
+        xshift=-256,
+        yref="paper",
+        y=0,
+        yanchor="top",
+        yshift=-7,
+        font={"size": 11, "color": MUTED},
+    )
     return "; ".join(legend)
 
 

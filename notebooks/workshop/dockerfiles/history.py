@@ -23,9 +23,23 @@ from .syntax import Dockerfile, Instruction
 OURS = f"LABEL {LABEL}="
 # What can stand first in a history entry; RUN does not always: the classic builder records the bare command.
 WORDS = {
-    "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD", "SHELL",
-    "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
-}  # fmt: skip
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+}
 
 
 @dataclass(frozen=True)
@@ -83,9 +97,7 @@ def base_image(parsed: Dockerfile, ids: dict[str, str], index: int) -> str | Non
     return ids.get(above.name) if above else None if base.lower() == "scratch" else base
 
 
-def paired(
-    client: docker.DockerClient, parsed: Dockerfile, ids: dict[str, str]
-) -> Iterator[tuple[Entry, Instruction]]:
+def paired(client: docker.DockerClient, parsed: Dockerfile, ids: dict[str, str]) -> Iterator[tuple[Entry, Instruction]]:
     """(history entry, instruction) of all stages of a build. ids: {stage's name: image id}."""
     for name in ids:
         yield from ((entry, line) for entry, line in own(client, parsed, ids, name) if line)

@@ -97,7 +97,9 @@ def _container(client: docker.DockerClient, image: str, **options):
     except docker.errors.ImageNotFound:
         raise WorkshopError(f"The engine has no image {image}.", "Run the cell that builds it first.") from None
     except docker.errors.APIError as error:
-        raise WorkshopError(_cannot_start(image, str(error.explanation or error)), "", "The container was removed.") from None
+        raise WorkshopError(
+            _cannot_start(image, str(error.explanation or error)), "", "The container was removed."
+        ) from None
     finally:
         if container is not None:
             try:
@@ -115,7 +117,9 @@ def _cannot_start(image: str, message: str) -> str:
         return f"A container of {image} cannot start: {message.strip()}."
     if found[1] in ("/bin/sh", "sh"):
         return f'A container of {image} cannot start: there is no shell in it. A CMD without one is written CMD ["program"].'
-    return f"A container of {image} cannot start: there is no {found[1]} in it (or not on its PATH). Look at its CMD line."
+    return (
+        f"A container of {image} cannot start: there is no {found[1]} in it (or not on its PATH). Look at its CMD line."
+    )
 
 
 def _silent(container, image: str, what: str) -> WorkshopError:

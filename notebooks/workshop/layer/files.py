@@ -83,12 +83,18 @@ def sizes(client: docker.DockerClient, images: str | list[str], compressed: bool
         plain = own[own["kind"] == "file"]
         others = {one for other, ids in stacks.items() if other != image for one in ids}
         tars = [(known.tar_bytes(one), one in others) for one in diff_ids]
-        rows.append({
-            "image": image, "layers": len(diff_ids), "files": int(plain["visible"].sum()), "bytes": int(plain["size"].sum()),
-            "tar": sum(count for count, _ in tars),
-            **({"compressed": sum(map(known.compressed, diff_ids))} if compressed else {}),
-            "engine": about[image]["Size"], "shared": sum(count for count, shared in tars if shared),
-        })  # fmt: skip
+        rows.append(
+            {
+                "image": image,
+                "layers": len(diff_ids),
+                "files": int(plain["visible"].sum()),
+                "bytes": int(plain["size"].sum()),
+                "tar": sum(count for count, _ in tars),
+                **({"compressed": sum(map(known.compressed, diff_ids))} if compressed else {}),
+                "engine": about[image]["Size"],
+                "shared": sum(count for count, shared in tars if shared),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -126,14 +132,16 @@ def _frame(stacks: list[tuple[str, list[str]]], known: cache.Shelf) -> pd.DataFr
     repeat = lambda values: np.repeat(np.array(values, dtype=np.int64), lengths)  # noqa: E731
     numbers = {name: np.array(whole[name], dtype=np.int64) for name in ("size", "mode", "uid", "gid")}
     frame = {
-        "image": _category(image, lengths), "layer": repeat(number), "diff_id": _category(diff_id, lengths),
+        "image": _category(image, lengths),
+        "layer": repeat(number),
+        "diff_id": _category(diff_id, lengths),
         "created_by": _category(line, lengths),
         **{name: numbers[name] if name in numbers else pd.Series(whole[name], dtype=TEXT) for name in ENTRY},
         "kind": pd.Categorical.from_codes(kinds, KINDS),
         "visible": (causes == merge.VISIBLE) & ~np.isin(kinds, (REMOVED, OPAQUE_DIRECTORY)),
         "hidden_by": pd.Series(np.array(merge.CAUSES, dtype=object)[causes], dtype=TEXT),
         "hidden_by_layer": np.fromiter(itertools.chain.from_iterable(by), dtype=np.int64, count=len(kinds)),
-    }  # fmt: skip
+    }
     return pd.DataFrame(frame)[COLUMNS]
 
 

@@ -33,15 +33,29 @@ LARGEST_HEADER = 1 << 20  # bytes of one PAX header or GNU long name; real ones 
 LARGEST_KEPT = 32 << 20  # bytes of a package database, or of a file that is asked for
 
 _TYPES = {
-    tars.FILE: FILE, tars.DIRECTORY: DIRECTORY, tars.SYMLINK: SYMLINK, tars.LINK: HARD_LINK,
-    tars.CHARACTER: DEVICE, tars.BLOCK: DEVICE, tars.FIFO: FIFO,
-}  # fmt: skip
+    tars.FILE: FILE,
+    tars.DIRECTORY: DIRECTORY,
+    tars.SYMLINK: SYMLINK,
+    tars.LINK: HARD_LINK,
+    tars.CHARACTER: DEVICE,
+    tars.BLOCK: DEVICE,
+    tars.FIFO: FIFO,
+}
 
 # What the readers below raise for bytes that are not what they should be.
 BROKEN = (
-    Damaged, zstandard.ZstdError, zlib.error, gzip.BadGzipFile, EOFError, ValueError, LookupError, TypeError,
-    AttributeError, ArithmeticError, RecursionError,
-)  # fmt: skip
+    Damaged,
+    zstandard.ZstdError,
+    zlib.error,
+    gzip.BadGzipFile,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 
 
 @dataclass
@@ -91,8 +105,13 @@ def read_layer(stream, wanted: str | None = None, squeeze=None) -> Layer:
         tar.drain()
     _resolve_hard_links(columns)
     return Layer(
-        diff_id.text, columns, tar.count, stored.count if compressed else None, package_databases.parse(keep), keep.get(wanted),
-    )  # fmt: skip
+        diff_id.text,
+        columns,
+        tar.count,
+        stored.count if compressed else None,
+        package_databases.parse(keep),
+        keep.get(wanted),
+    )
 
 
 def _row(tar: Tar, entry: Entry, wanted: str | None, keep: dict[str, bytes]) -> tuple:

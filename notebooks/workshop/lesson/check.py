@@ -24,10 +24,24 @@ from ..layer.files import files, sizes
 from ..units import shorten, size
 
 __all__ = [
-    "Verdict", "answers", "brings_less_than", "has", "has_stage", "history_lacks", "lacks", "more_layers_than", "no_layer_has",
-    "not_smaller_than", "prints", "prints_other_than", "runs_as", "same_layers_as", "smaller_than", "that",
+    "Verdict",
+    "answers",
+    "brings_less_than",
+    "has",
+    "has_stage",
+    "history_lacks",
+    "lacks",
+    "more_layers_than",
+    "no_layer_has",
+    "not_smaller_than",
+    "prints",
+    "prints_other_than",
+    "runs_as",
+    "same_layers_as",
+    "smaller_than",
+    "that",
     "waste_below",
-]  # fmt: skip
+]
 
 CONTENT = ["file", "symlink", "hard link"]  # kinds of entries that hold or lead to something to read
 
@@ -60,7 +74,9 @@ def that(client: docker.DockerClient, image: str, *promises: Promise, unlike: st
     except docker.errors.ImageNotFound:
         return Verdict("not attempted", f"the engine has no image {image} yet.")
     if image in build.outdated:
-        return Verdict("not yet", f"the last build of {image} did not finish; what the engine has is from an earlier attempt.")
+        return Verdict(
+            "not yet", f"the last build of {image} did not finish; what the engine has is from an earlier attempt."
+        )
     if unlike and _same(client, mine, unlike) and _stages(client, image) == _stages(client, unlike):
         return Verdict("not attempted", f"{image} is still the same as {unlike}.")
     held = []
@@ -367,7 +383,9 @@ def _heaviest(client, image: str) -> str:
 def _nearest(client, image: str, path: str) -> str:
     found = _visible(client, image, "*")
     same_name = found[found["path"].str.endswith("/" + path.rpartition("/")[2])]["path"]
-    close = difflib.get_close_matches(path, list(same_name) or list(found["path"]), n=1, cutoff=0.0 if len(same_name) else 0.7)
+    close = difflib.get_close_matches(
+        path, list(same_name) or list(found["path"]), n=1, cutoff=0.0 if len(same_name) else 0.7
+    )
     return f"It has {close[0]}." if close else "Nothing of that name is in it."
 
 

@@ -98,13 +98,17 @@ class PricePanel:
     def _table(self) -> Table:
         cost = self.cost
         return Table(
-            pd.DataFrame({
-                "image": cost["image"],
-                "stored": cost["stored"].map(_gigabytes), "storage": cost["storage"].map(_dollars),
-                "pulled": cost["pulled"].map(_gigabytes), "pulls": cost["egress"].map(_dollars),
-                "a month": cost["month"].map(_dollars),
-            })
-        )  # fmt: skip
+            pd.DataFrame(
+                {
+                    "image": cost["image"],
+                    "stored": cost["stored"].map(_gigabytes),
+                    "storage": cost["storage"].map(_dollars),
+                    "pulled": cost["pulled"].map(_gigabytes),
+                    "pulls": cost["egress"].map(_dollars),
+                    "a month": cost["month"].map(_dollars),
+                }
+            )
+        )
 
     def _ipython_display_(self) -> None:
         from IPython.display import display

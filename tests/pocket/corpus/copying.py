@@ -57,8 +57,11 @@ CASES = [
     Case("copy_linked_file", SCRATCH + "COPY link /x\n", {"a": "a\n", "link": Symlink("a")}),
     Case("copy_linked_dir", SCRATCH + "COPY link /x\n", {**TREE, "link": Symlink("src")}),
     Case("copy_below_linked_dir", SCRATCH + "COPY link/a /x\n", {**TREE, "link": Symlink("src")}),
-    Case("copy_links_within_a_dir", SCRATCH + "COPY d /x\n",
-         {"d": Dir(), "d/a": "a\n", "d/l": Symlink("a"), "d/n": Symlink("/no")}),
+    Case(
+        "copy_links_within_a_dir",
+        SCRATCH + "COPY d /x\n",
+        {"d": Dir(), "d/a": "a\n", "d/l": Symlink("a"), "d/n": Symlink("/no")},
+    ),
     Case("copy_absolute_link_stays_inside", SCRATCH + "COPY link /x\n", {"a": "a\n", "link": Symlink("/a")}),
     Case("copy_link_outside", SCRATCH + "COPY link /x\n", {"link": Symlink("../../../etc/passwd")}, expect_error=True),
     Case("copy_hard_links", SCRATCH + "COPY d /x\n", {"d": Dir(), "d/a": "a\n", "d/b": HardLink("d/a")}),
@@ -76,6 +79,11 @@ CASES = [
     Case("copy_above_the_context", SCRATCH + "COPY ../a /\n", {"a": "a\n"}, expect_error=True),
     Case("copy_absolute_source", SCRATCH + "COPY /src/a /a\n", TREE),
     Case("copy_dot_dot_inside_the_context", SCRATCH + "COPY src/../src/a /a\n", TREE),
-    Case("copy_heredoc", BASE + "COPY <<EOF /greeting\nhello\nEOF\n", written={"greeting": "hello\n"},
-         reason_for_difference="Docker's classic builder knows no heredocs", expect_error=True),
-]  # fmt: skip
+    Case(
+        "copy_heredoc",
+        BASE + "COPY <<EOF /greeting\nhello\nEOF\n",
+        written={"greeting": "hello\n"},
+        reason_for_difference="Docker's classic builder knows no heredocs",
+        expect_error=True,
+    ),
+]

@@ -13,7 +13,12 @@ CASES = [
     Case("chown_numbers", SCRATCH + "COPY --chown=7:8 src /new/dst\n", TREE),
     Case("chown_user_number_only", SCRATCH + "COPY --chown=7 src/a /a\n", TREE),
     Case("chown_name", BASE + PASSWD + "RUN echo ada:x:64: >> /etc/group\nCOPY --chown=ada src /dst\n", TREE),
-    Case("chown_name_without_a_group_of_that_name", BASE + PASSWD + "COPY --chown=ada src /dst\n", TREE, expect_error=True),
+    Case(
+        "chown_name_without_a_group_of_that_name",
+        BASE + PASSWD + "COPY --chown=ada src /dst\n",
+        TREE,
+        expect_error=True,
+    ),
     Case("chown_new_parents_of_a_dir", BASE + "COPY --chown=7:8 src /p/q/dst/\n", TREE),
     Case("chown_new_parents_of_a_file", BASE + "COPY --chown=7:8 src/a /p/q/a\n", TREE),
     Case("chown_new_parents_several", BASE + "COPY --chown=7:8 src/a src/sub /p/q/\n", TREE),
@@ -27,8 +32,11 @@ CASES = [
     Case("chown_variable", SCRATCH + "ARG U=9\nCOPY --chown=$U:$U src/a /a\n", TREE),
     Case("chown_workdir_dot", BASE + "WORKDIR /app\nCOPY --chown=7:8 src .\n", TREE),
     Case(
-        "chmod_is_buildkits", SCRATCH + "COPY --chmod=600 src/a /a\n", TREE,
-        differs=("everything",), reason_for_difference="ours knows --chmod, which Docker leaves to BuildKit",
+        "chmod_is_buildkits",
+        SCRATCH + "COPY --chmod=600 src/a /a\n",
+        TREE,
+        differs=("everything",),
+        reason_for_difference="ours knows --chmod, which Docker leaves to BuildKit",
     ),
     Case("add_chown", SCRATCH + "ADD --chown=7:8 src /dst\n", TREE),
     Case("user_number_runs", BASE + "RUN mkdir -m 777 /d\nUSER 12\nRUN id > /d/id && touch /d/x && mkdir /d/y\n"),
@@ -40,8 +48,10 @@ CASES = [
     Case("user_cannot_read_others", BASE + "RUN echo s > /s && chmod 600 /s\nUSER 12\nRUN cat /s\n", expect_error=True),
     Case("run_chown", BASE + "COPY src /dst\nRUN chown -R 61:62 /dst/sub && chown 9 /dst/a\n", TREE),
     Case("run_chown_then_mode", BASE + "COPY src/a /a\nRUN chmod 6755 /a && chown 9:9 /a\n", TREE),
-    Case("run_makes_for_another", BASE + "RUN mkdir -p /h/x && touch /h/x/f && chown -h 5:6 /h /h/x/f"
-         " && ln -s f /h/x/l && chown -h 7:7 /h/x/l\n"),
+    Case(
+        "run_makes_for_another",
+        BASE + "RUN mkdir -p /h/x && touch /h/x/f && chown -h 5:6 /h /h/x/f && ln -s f /h/x/l && chown -h 7:7 /h/x/l\n",
+    ),
     Case("owner_kept_by_later_change", BASE + "RUN touch /f && chown 5:6 /f\nRUN echo more >> /f\nRUN chmod 640 /f\n"),
     Case("user_owns_then_deletes", BASE + "RUN mkdir /d && touch /d/a /d/b && chown -R 12 /d\nUSER 12\nRUN rm /d/a\n"),
-]  # fmt: skip
+]

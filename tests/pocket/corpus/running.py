@@ -50,9 +50,12 @@ CASES = [
     Case("run_appends", LOWER + "RUN echo more >> /d/sub/b\n"),
     Case("run_hard_links", BASE + "RUN mkdir /h && echo x > /h/a && ln /h/a /h/b && ln /h/a /h/c\n"),
     Case("run_removes_one_of_two_names", BASE + "RUN mkdir /h && echo x > /h/a && ln /h/a /h/b\nRUN rm /h/a\n"),
-    Case("run_writes_to_one_of_two_names", BASE + "RUN mkdir /h && echo x > /h/a && ln /h/a /h/b\nRUN echo y > /h/a\n",
-         differs=("layers",),
-         reason_for_difference="overlay2 parts the names when one is written to; here it stays one file"),
+    Case(
+        "run_writes_to_one_of_two_names",
+        BASE + "RUN mkdir /h && echo x > /h/a && ln /h/a /h/b\nRUN echo y > /h/a\n",
+        differs=("layers",),
+        reason_for_difference="overlay2 parts the names when one is written to; here it stays one file",
+    ),
     Case("run_hard_link_to_lower", LOWER + "RUN ln /d/a /d/also\n"),
     Case("run_fifo", BASE + "RUN mkfifo -m 640 /pipe\n"),
     Case("run_special_bits", BASE + "RUN touch /s && chmod 4755 /s && mkdir /t && chmod 3770 /t\n"),
@@ -61,21 +64,38 @@ CASES = [
     Case("run_leaves_no_mount_points", BASE + "RUN echo > /dev/shm/x; echo x > /dev/null; ls /proc > /dev/null\n"),
     Case("run_etc_hosts_is_not_kept", BASE + "RUN echo 127.0.0.1 mine >> /etc/hosts && grep mine /etc/hosts\n"),
     Case("run_background_is_ended", BASE + "RUN sleep 1000 & echo started\n"),
-    Case("run_volume_then_run", BASE + "RUN mkdir /v && touch /v/kept\nVOLUME /v\nRUN touch /v/lost && ls /v > /seen\n"),
+    Case(
+        "run_volume_then_run", BASE + "RUN mkdir /v && touch /v/kept\nVOLUME /v\nRUN touch /v/lost && ls /v > /seen\n"
+    ),
     Case("run_volume_new_dir", BASE + "VOLUME /n\nRUN touch /n/lost\n"),
     Case("run_volume_then_copy", BASE + "VOLUME /v\nCOPY a /v/a\n", {"a": "a\n"}),
-    Case("run_continued_with_comments", BASE + "RUN set -e; \\\n# first\n  echo a > /a; \\\n  # second\n  echo b > /b\n"),
+    Case(
+        "run_continued_with_comments", BASE + "RUN set -e; \\\n# first\n  echo a > /a; \\\n  # second\n  echo b > /b\n"
+    ),
     Case("run_quotes", BASE + """RUN echo "a  b" 'c  $PATH' \\$x "\\"q\\"" > /q\n"""),
-    Case("run_heredoc", BASE + "RUN <<EOF\necho a > /a\necho b > /b\nEOF\n", written={"a": "a\n", "b": "b\n"},
-         reason_for_difference="Docker's classic builder knows no heredocs", expect_error=True),
+    Case(
+        "run_heredoc",
+        BASE + "RUN <<EOF\necho a > /a\necho b > /b\nEOF\n",
+        written={"a": "a\n", "b": "b\n"},
+        reason_for_difference="Docker's classic builder knows no heredocs",
+        expect_error=True,
+    ),
     Case("run_mount_is_buildkits", BASE + "RUN --mount=type=cache,target=/c true\n", expect_error=True),
     Case("run_network_is_buildkits", BASE + "RUN --network=none true\n", expect_error=True),
     Case("python_run", "FROM python:3.11-slim\nRUN python -c \"open('/x', 'w').write('hi')\"\n"),
-    Case("python_bytecode", "FROM python:3.11-slim\nWORKDIR /app\nCOPY m.py .\n"
-         "ENV PYTHONDONTWRITEBYTECODE=1\nRUN python m.py > out\nCMD [\"python\", \"m.py\"]\n",
-         {"m.py": "import sys\nprint(sys.version_info[:2])\n"}),
-    Case("python_user", "FROM python:3.11-slim\nRUN useradd --no-create-home --no-log-init clerk\n"
-         "WORKDIR /app\nRUN chown clerk /app\nUSER clerk\n"
-         "RUN python -c \"import os; open('who', 'w').write(str(os.getuid()))\"\n",
-         volatile=("etc/shadow",), copied_up=("etc/.pwd.lock",), reason_for_difference="useradd writes the day of the change"),
-]  # fmt: skip
+    Case(
+        "python_bytecode",
+        "FROM python:3.11-slim\nWORKDIR /app\nCOPY m.py .\n"
+        'ENV PYTHONDONTWRITEBYTECODE=1\nRUN python m.py > out\nCMD ["python", "m.py"]\n',
+        {"m.py": "import sys\nprint(sys.version_info[:2])\n"},
+    ),
+    Case(
+        "python_user",
+        "FROM python:3.11-slim\nRUN useradd --no-create-home --no-log-init clerk\n"
+        "WORKDIR /app\nRUN chown clerk /app\nUSER clerk\n"
+        "RUN python -c \"import os; open('who', 'w').write(str(os.getuid()))\"\n",
+        volatile=("etc/shadow",),
+        copied_up=("etc/.pwd.lock",),
+        reason_for_difference="useradd writes the day of the change",
+    ),
+]

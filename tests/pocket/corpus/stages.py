@@ -28,33 +28,51 @@ CASES = [
     Case("copy_from_with_chown", OWNED + "FROM scratch\nCOPY --from=source --chown=7:8 /m /dst\n"),
     Case("copy_from_glob", MADE + "FROM scratch\nCOPY --from=source /m/* /dst/\n"),
     Case("copy_from_several", MADE + "FROM scratch\nCOPY --from=source /m/a /m/sub/b /dst/\n"),
-    Case("copy_from_hard_links", SOURCE + "RUN mkdir /h && echo x > /h/a && ln /h/a /h/b\n"
-         "FROM scratch\nCOPY --from=source /h /h\n"),
+    Case(
+        "copy_from_hard_links",
+        SOURCE + "RUN mkdir /h && echo x > /h/a && ln /h/a /h/b\nFROM scratch\nCOPY --from=source /h /h\n",
+    ),
     Case("copy_from_deleted", MADE + "RUN rm -r /m/sub\nFROM scratch\nCOPY --from=source /m /dst\n"),
     Case("copy_from_missing", MADE + "FROM scratch\nCOPY --from=source /nowhere /dst\n", expect_error=True),
-    Case("copy_from_unknown_stage", MADE + "FROM scratch\nCOPY --from=no-such-stage:none /m /dst\n", expect_error=True,
-         differs=("error", "said"), reason_for_difference="asks a registry, whose absence is worded by the network"),
+    Case(
+        "copy_from_unknown_stage",
+        MADE + "FROM scratch\nCOPY --from=no-such-stage:none /m /dst\n",
+        expect_error=True,
+        differs=("error", "said"),
+        reason_for_difference="asks a registry, whose absence is worded by the network",
+    ),
     Case("copy_from_later_index", MADE + "FROM scratch\nCOPY --from=1 /m /dst\n", expect_error=True),
-    Case("copy_from_ignores_dockerignore", MADE + "FROM scratch\nCOPY --from=source /m /dst\n", {".dockerignore": "*\n"}),
+    Case(
+        "copy_from_ignores_dockerignore", MADE + "FROM scratch\nCOPY --from=source /m /dst\n", {".dockerignore": "*\n"}
+    ),
     Case("from_previous_stage", MADE + "ENV A=1\nWORKDIR /m\nFROM source\nRUN rm a && echo $A > new\n"),
     Case("from_previous_stage_twice", MADE + "FROM source AS one\nRUN rm /m/a\nFROM source\nCOPY --from=one /m /n\n"),
     Case("from_upper_case_name", MADE + "FROM SOURCE\nENV A=1\n"),
     Case("stage_named_as_an_image", "FROM scratch AS busybox\nLABEL a=b\n" + BASE + "ENV A=1\n"),
-    Case("same_name_twice", "FROM busybox:1.37 AS x\nRUN echo 1 > /n\n"
-         "FROM busybox:1.37 AS x\nRUN echo 2 > /n\nFROM scratch\nCOPY --from=x /n /n\n", expect_error=True),
+    Case(
+        "same_name_twice",
+        "FROM busybox:1.37 AS x\nRUN echo 1 > /n\n"
+        "FROM busybox:1.37 AS x\nRUN echo 2 > /n\nFROM scratch\nCOPY --from=x /n /n\n",
+        expect_error=True,
+    ),
     Case("unused_stage_is_built", BASE + "RUN echo unused\n" + BASE + "ENV A=1\n"),
     Case("unused_stage_fails", BASE + "RUN false\n" + BASE + "ENV A=1\n", expect_error=True),
     Case("target_first", MADE + "FROM scratch AS last\nCOPY --from=source /m /dst\n", target="source"),
-    Case("target_stops_there", BASE + "ENV A=1\nFROM busybox:1.37 AS mid\nENV B=2\nFROM mid\nRUN false\n", target="mid"),
+    Case(
+        "target_stops_there", BASE + "ENV A=1\nFROM busybox:1.37 AS mid\nENV B=2\nFROM mid\nRUN false\n", target="mid"
+    ),
     Case("target_in_other_case", MADE + "FROM scratch\nRUN false\n", target="SOURCE"),
     Case("target_by_number", BASE + "ENV A=1\n" + BASE + "RUN false\n", target="0", expect_error=True),
     Case("target_unknown", BASE + "ENV A=1\n", target="nowhere", expect_error=True),
     Case("stage_name_bad", "FROM busybox:1.37 AS 1x\n", expect_error=True),
     Case("stage_name_missing", "FROM busybox:1.37 AS\n", expect_error=True),
-    Case("onbuild_in_a_second_stage", SOURCE + "ONBUILD RUN echo late > /late\nONBUILD COPY a /src/\n"
-         "RUN echo soon > /soon\nFROM source\nENV A=1\n", {"a": "a\n"}),
+    Case(
+        "onbuild_in_a_second_stage",
+        SOURCE + "ONBUILD RUN echo late > /late\nONBUILD COPY a /src/\nRUN echo soon > /soon\nFROM source\nENV A=1\n",
+        {"a": "a\n"},
+    ),
     Case("onbuild_is_not_inherited_twice", SOURCE + "ONBUILD ENV A=1\nFROM source AS second\nFROM second\nENV B=2\n"),
     Case("onbuild_bad_trigger", SOURCE + "ONBUILD NONSENSE x\nFROM source\n", expect_error=True),
     Case("entrypoint_resets_previous_stages_cmd", SOURCE + 'CMD ["a"]\nFROM source\nENTRYPOINT ["b"]\n'),
     Case("platform_flag", "FROM --platform=linux/amd64 busybox:1.37\nENV A=1\n"),
-]  # fmt: skip
+]

@@ -23,17 +23,27 @@ def texts(figure: go.Figure, halls: list[Hall], plan: Plan, colours: list[str]) 
     _write(figure, [(12, hall.top + 11, _name(hall)) for hall in halls], 12, INK, "middle right")
     for hall, colour in zip(halls, colours):  # on a plate, so that a route can pass behind it
         figure.add_annotation(
-            x=WIDTH - 4, y=hall.top + 11, text=_rent(hall, plan), xanchor="right", showarrow=False,
-            bgcolor=tint(colour, 0.38), borderpad=1, font={"size": 12, "color": INK},
-        )  # fmt: skip
+            x=WIDTH - 4,
+            y=hall.top + 11,
+            text=_rent(hall, plan),
+            xanchor="right",
+            showarrow=False,
+            bgcolor=tint(colour, 0.38),
+            borderpad=1,
+            font={"size": 12, "color": INK},
+        )
     for hall in halls:
         _signs(figure, hall)
     hover = [(x, top + 27, _told(step, plan)) for step, x, top in stations]
     hover += [(hall.end[0], hall.end[1] + 34, wrap(fate(hall.stage.number, plan), 60)) for hall in halls]
     figure.add_scatter(
-        x=[x for x, _, _ in hover], y=[y for _, y, _ in hover], hovertext=[text for _, _, text in hover],
-        hoverinfo="text", mode="markers", marker={"size": 52, "symbol": "square", "opacity": 0},
-    )  # fmt: skip
+        x=[x for x, _, _ in hover],
+        y=[y for _, y, _ in hover],
+        hovertext=[text for _, _, text in hover],
+        hoverinfo="text",
+        mode="markers",
+        marker={"size": 52, "symbol": "square", "opacity": 0},
+    )
 
 
 def _told(step: Step, plan: Plan) -> str:
@@ -44,10 +54,15 @@ def _told(step: Step, plan: Plan) -> str:
 
 def _write(figure: go.Figure, items: list[tuple], size: int, colour: str, position: str = "middle center") -> None:
     figure.add_scatter(
-        x=[x for x, _, _ in items], y=[y for _, y, _ in items], text=[text for _, _, text in items], mode="text",
-        textposition=position, textfont={"size": size, "color": colour, "family": SANS},
-        hoverinfo="skip", cliponaxis=False,
-    )  # fmt: skip
+        x=[x for x, _, _ in items],
+        y=[y for _, y, _ in items],
+        text=[text for _, _, text in items],
+        mode="text",
+        textposition=position,
+        textfont={"size": size, "color": colour, "family": SANS},
+        hoverinfo="skip",
+        cliponaxis=False,
+    )
 
 
 def _below(end: tuple[float, float]) -> tuple[float, float]:
@@ -122,15 +137,26 @@ def _signs(figure: go.Figure, hall: Hall) -> None:
             text += f" from {route.step.takes_from}"
         plate = {"showarrow": False, "y": hall.wall + WALL / 2, "yanchor": "middle", "borderpad": 2}
         figure.add_annotation(
-            x=route.gate_x + OPENING, xshift=6, xanchor="left", bgcolor=CARD, bordercolor=INK, borderwidth=1,
+            x=route.gate_x + OPENING,
+            xshift=6,
+            xanchor="left",
+            bgcolor=CARD,
+            bordercolor=INK,
+            borderwidth=1,
             font={"size": 10, "color": INK},
-            text=f"<b>{safe(_fit_path(text, max(4, int(room / 7.2))))}</b>", **plate,
-        )  # fmt: skip
+            text=f"<b>{safe(_fit_path(text, max(4, int(room / 7.2))))}</b>",
+            **plate,
+        )
         if route is routes[0] and route.gate_x > 90:
             figure.add_annotation(
-                x=route.gate_x - OPENING, xshift=-6, xanchor="right", bgcolor=INK, font={"size": 10, "color": CARD},
-                text="<b>THE GATE</b>", **plate,
-            )  # fmt: skip
+                x=route.gate_x - OPENING,
+                xshift=-6,
+                xanchor="right",
+                bgcolor=INK,
+                font={"size": 10, "color": CARD},
+                text="<b>THE GATE</b>",
+                **plate,
+            )
 
 
 def _fit_path(path: str, width: int) -> str:

@@ -74,8 +74,12 @@ def _column(index: int, per_row: int) -> float:
 
 def _shafts(plan: Plan) -> list[int]:
     """The stages whose goods pass by other halls on their way down."""
-    far = {step.takes_from for stage in plan.stages for step in stage.steps
-           if isinstance(step.takes_from, int) and step.takes_from != stage.number - 1}  # fmt: skip
+    far = {
+        step.takes_from
+        for stage in plan.stages
+        for step in stage.steps
+        if isinstance(step.takes_from, int) and step.takes_from != stage.number - 1
+    }
     return sorted(far)
 
 

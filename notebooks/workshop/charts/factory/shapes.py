@@ -29,18 +29,26 @@ def _rounded(x0: float, y0: float, x1: float, y1: float, radius: float) -> str:
 def _drawing(path: str, x: float, y: float, colour: str, width: float = 1.8, fill: str = "rgba(0,0,0,0)") -> dict:
     """A drawing of fixed pixel size around a point."""
     return _path(
-        path, xsizemode="pixel", ysizemode="pixel", xanchor=x, yanchor=y, fillcolor=fill, fillrule="evenodd",
+        path,
+        xsizemode="pixel",
+        ysizemode="pixel",
+        xanchor=x,
+        yanchor=y,
+        fillcolor=fill,
+        fillrule="evenodd",
         line={"color": colour, "width": width},
-    )  # fmt: skip
+    )
 
 
 def building(halls: list[Hall]) -> list[dict]:
     """The saw-tooth roof with its chimney, and the brick walls between the storeys, open where there is a gate."""
     eaves, teeth = ROOF, 8
     tooth = WIDTH / teeth
-    roof = f"M0,{eaves}" + "".join(
-        f"L{tooth * n:.1f},{eaves - 20}L{tooth * (n + 1):.1f},{eaves - 6}" for n in range(teeth)
-    ) + f"L{WIDTH},{eaves}Z"  # fmt: skip
+    roof = (
+        f"M0,{eaves}"
+        + "".join(f"L{tooth * n:.1f},{eaves - 20}L{tooth * (n + 1):.1f},{eaves - 6}" for n in range(teeth))
+        + f"L{WIDTH},{eaves}Z"
+    )
     chimney = f"M{WIDTH - 70},{eaves - 8}L{WIDTH - 67},1L{WIDTH - 51},1L{WIDTH - 48},{eaves - 8}Z"
     shapes = [
         _path(chimney, fillcolor=BRICK, line={"color": INK, "width": 1}),

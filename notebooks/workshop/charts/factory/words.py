@@ -129,9 +129,18 @@ def _env(step: Step, plan: Plan) -> str:
 
 
 _TELL = {
-    "FROM": _from, "WORKDIR": _workdir, "COPY": _copy, "COPY --from": _gate, "RUN": _run, "ARG": _arg,
-    "EXPOSE": _expose, "CMD": _cmd, "ENTRYPOINT": _entrypoint, "USER": _user, "ENV": _env,
-}  # fmt: skip
+    "FROM": _from,
+    "WORKDIR": _workdir,
+    "COPY": _copy,
+    "COPY --from": _gate,
+    "RUN": _run,
+    "ARG": _arg,
+    "EXPOSE": _expose,
+    "CMD": _cmd,
+    "ENTRYPOINT": _entrypoint,
+    "USER": _user,
+    "ENV": _env,
+}
 
 
 def _last(step: Step) -> str:
@@ -167,9 +176,12 @@ def finding(plan: Plan) -> str:
     if not stages:
         return "No FROM yet: there is no factory without a building"
     halls = "One hall" if len(stages) == 1 else f"{len(stages)} halls"
-    crossing = [step for number in sorted(shipped) for step in stages[number].steps
-                if step.word == "COPY --from" and isinstance(step.takes_from, int)
-                and step.takes_from not in shipped]  # fmt: skip
+    crossing = [
+        step
+        for number in sorted(shipped)
+        for step in stages[number].steps
+        if step.word == "COPY --from" and isinstance(step.takes_from, int) and step.takes_from not in shipped
+    ]
     if len(stages) == 1:
         base = stages[0].base
         ships = "only what you bring in ships" if base == "scratch" else f"all of {base} ships too"
