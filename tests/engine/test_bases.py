@@ -5,9 +5,6 @@ from __future__ import annotations
 import http.server
 import json
 import os
-import shutil
-import ssl
-import subprocess
 import threading
 import time
 
@@ -18,18 +15,6 @@ from hand import tar_of
 from workshop.bases import ca, ladder
 from workshop.bases.known import in_engine, source
 from workshop.bases.pull import failure
-
-
-@pytest.fixture
-def fresh_ladder(monkeypatch):
-    """No rung is known to be out of reach, and nothing is set that a teacher may have set."""
-    monkeypatch.setattr(ladder, "_out_of_reach", {})
-    for name in (ladder.KIT, ladder.REGISTRY, ladder.OTHER_MIRRORS):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(ca.CA_FILE, "none")
-    ca.bundle.cache_clear()
-    yield
-    ca.bundle.cache_clear()
 
 
 @pytest.fixture
@@ -89,11 +74,6 @@ def test_a_mirror_follows_docker_hub_and_the_reason_is_told(client, registry, na
     assert outcome.source == f"the mirror {registry}"
     assert len(outcome.steps_down) == 1 and outcome.steps_down[0].startswith("Docker Hub")
     assert f"because {outcome.steps_down[0]}" in capsys.readouterr().out
-
-
-def test_what_a_kit_brought_along_is_not_said_to_be_built():
-    assert ladder._told(ladder.Outcome("x:1", "stand-in")) == f"x:1: {ladder.WITH_ANOTHER}"
-    assert "built here in 2.0 s" in ladder._told(ladder.Outcome("x:1", "stand-in", (), 2.0))
 
 
 @needs_registry
@@ -200,26 +180,6 @@ def test_a_kit_that_does_not_hold_the_image_or_is_none_says_so(
         workshop.bases.ensure(client, [name])
 
 
-@pytest.mark.parametrize(
-    "message, everywhere, says",
-    [
-        ("toomanyrequests: You have reached your unauthenticated pull rate limit.", True, "HTTP 429"),
-        (
-            "Get https://registry-1.docker.io/v2/: dial tcp: lookup registry-1.docker.io: no such host",
-            True,
-            "cannot be resolved",
-        ),
-        ("dial tcp 1.2.3.4:443: i/o timeout", True, "no answer in time"),
-        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", True, "does not trust"),
-        ("manifest for python:9.9 not found: manifest unknown", False, "Docker Hub has no python:9.9"),
-        ("write /var/lib/docker/tmp/x: no space left on device", True, "disk is full"),
-    ],
-)
-def test_what_an_engine_says_about_a_failed_pull_is_put_into_words(message, everywhere, says):
-    found = failure("python:9.9", message)
-    assert says in found.reason and found.everywhere is everywhere
-
-
 def test_the_certificate_layer_is_labelled_and_found_by_pip(client, busybox, name, fresh_ladder, monkeypatch, tmp_path):
     (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\nours\n-----END CERTIFICATE-----\n")
     monkeypatch.setenv(ca.CA_FILE, str(tmp_path / "ca.pem"))
@@ -235,70 +195,11 @@ def test_the_certificate_layer_is_labelled_and_found_by_pip(client, busybox, nam
     assert len(in_engine(client, name)["RootFS"]["Layers"]) == count, "once is enough"
 
 
-def test_a_base_that_downloads_nothing_gets_no_certificates(fresh_ladder, monkeypatch, tmp_path):
-    (tmp_path / "ca.pem").write_text("x")
-    monkeypatch.setenv(ca.CA_FILE, str(tmp_path / "ca.pem"))
-    ca.bundle.cache_clear()
-    assert ca.needed_for("python:3.11") and not ca.needed_for("busybox:1.37")
-
-
-@pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl, to make a certificate authority of its own")
-def test_interception_shows_as_a_certificate_that_only_this_machine_trusts(fresh_ladder, monkeypatch, tmp_path):
-    key, pem = tmp_path / "key.pem", tmp_path / "cert.pem"
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=127.0.0.1",
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-            "-keyout",
-            str(key),
-            "-out",
-            str(pem),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as server:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(pem, key)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setattr(ca, "PROBE", f"https://127.0.0.1:{server.server_address[1]}/")
-        monkeypatch.delenv(ca.CA_FILE)
-        for variable in ca.VARIABLES:
-            monkeypatch.delenv(variable, raising=False)
-        monkeypatch.setenv("PIP_CERT", str(pem))
-        assert ca.bundle() == pem.read_bytes()
-        server.shutdown()
-    ca.bundle.cache_clear()
-    assert ca.bundle() is None, "nobody answers: nothing can be said, and nothing is added"
-
-
 def test_the_table_tells_which_bases_are_there_and_where_from(client, busybox):
     table = workshop.bases.table(client).set_index("name")
     assert list(table.index) == list(workshop.bases.BASES)
     assert table.loc[busybox, "present"] and table.loc[busybox, "source"]
     assert workshop.bases.summary(client)
-
-
-def test_names_without_a_tag_mean_latest():
-    assert ladder._tagged("nginx") == "nginx:latest" and ladder._tagged("localhost:5000/a") == "localhost:5000/a:latest"
-    assert ladder._tagged("a:1") == "a:1" and ladder._tagged("a@sha256:0") == "a@sha256:0"
-
-
-def test_images_of_other_registries_are_not_looked_for_on_the_mirrors(fresh_ladder):
-    assert [rung for rung, _ in ladder._rungs("gcr.io/distroless/python3-debian12:latest")] == ["gcr.io", "a stand-in"]
-    assert [rung for rung, _ in ladder._rungs("busybox:1.37")][0] == "Docker Hub"
-    assert [rung for rung, _ in ladder._rungs("busybox:1.37")][-1] == "a stand-in"
 
 
 def test_the_distroless_base_comes_from_its_own_registry_or_is_made_here(client, fresh_ladder, monkeypatch):
@@ -316,11 +217,3 @@ def test_the_distroless_base_comes_from_its_own_registry_or_is_made_here(client,
     assert asked == made == ["gcr.io/distroless/python3-debian12:latest"]
     assert outcome.source == "stand-in" and outcome.steps_down == ("gcr.io: the name cannot be resolved here",)
     assert not outcome.certificates, "pip does not run in it"
-
-
-def test_another_registry_is_called_by_its_name(fresh_ladder):
-    assert [rung for rung, _ in ladder._rungs("ghcr.io/somebody/something:1")] == ["ghcr.io"]
-    refused = failure("gcr.io/distroless/python9:latest", "manifest unknown")
-    assert refused.reason == "gcr.io has no gcr.io/distroless/python9:latest" and not refused.everywhere
-    pulled = {"RepoDigests": ["gcr.io/distroless/python3-debian12@sha256:0"]}
-    assert source(pulled) == "gcr.io" and source({"RepoDigests": ["python@sha256:0"]}) == "Docker Hub"
