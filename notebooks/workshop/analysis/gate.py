@@ -76,7 +76,7 @@ def _held(client: docker.DockerClient, build: Build, parsed: Dockerfile) -> dict
     read = read[read["visible"] & read["kind"].isin(["file", "hard link"]) & (read["digest"] != "")]
     held: dict[str, pd.DataFrame] = {}
     for name, image in build.stages.items():
-        rows = read[read["image"] == image].rename(columns={"size": "bytes"})
+        rows = read[read["image"] == image]
         above = parent(parsed, _index(parsed, name))
         first = history.first_own_layer(client, parsed, build.stages, name)
         own = rows["layer"] >= first
