@@ -11,7 +11,7 @@ from pathlib import Path
 
 import docker
 
-from ..errors import WorkshopError, watching
+from ..errors import WorkshopError, translate_engine_loss
 from ..progress import Panel
 from ..units import seconds
 from . import ca, kit, standins
@@ -54,7 +54,7 @@ class Outcome:
     certificates: bool = False
 
 
-@watching("the fetching of base images")
+@translate_engine_loss("the fetching of base images")
 def ensure(client: docker.DockerClient, names: Iterable[str]) -> list[Outcome]:
     """Make base images available in the engine, each from the best place that has it, with live progress.
 

@@ -18,7 +18,7 @@ import docker
 from ..analysis.waste import waste
 from ..builders import build
 from ..engine import containers
-from ..errors import WorkshopError, watching
+from ..errors import WorkshopError, translate_engine_loss
 from ..labels import tags_of
 from ..layer.files import files, sizes
 from ..units import shorten, size
@@ -63,7 +63,7 @@ class Verdict:
         return self.state == "passed"
 
 
-@watching("the check")
+@translate_engine_loss("the check")
 def that(client: docker.DockerClient, image: str, *conditions: Condition, unlike: str | None = None) -> Verdict:
     """Check an image against conditions, in order; the first one that does not hold is reported.
 
