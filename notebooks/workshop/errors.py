@@ -61,7 +61,7 @@ def engine_lost(while_doing: str, state: str = "") -> EngineLost:
 
 
 def translate_engine_loss(while_doing: str):
-    """Decorator: an engine that goes away during the call becomes EngineLost, e.g. translate_engine_loss("the export of an image")."""
+    """Decorator: an engine that goes away during the call becomes EngineLost, e.g. `("the export of an image")`."""
 
     def wrap(function):
         @functools.wraps(function)
