@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..dockerfiles.created_by import instruction
-from ..errors import watching
+from ..errors import translate_engine_loss
 from . import merge, source
 from .base_layers import UNKNOWN, Base, bases_of
 from .cache import LayerCache
@@ -21,7 +21,7 @@ TEXT = pd.Series([""]).dtype  # what pandas holds texts in; from an empty list i
 COLUMNS = ["image", "layer", "diff_id", "created_by", "from_base", *ENTRY, "visible", "hidden_by", "hidden_by_layer"]
 
 
-@watching("the export of an image")
+@translate_engine_loss("the export of an image")
 def files(client: docker.DockerClient | None, images: str | Path | list) -> pd.DataFrame:
     """Every entry of every layer, read from the layers themselves.
 
@@ -53,7 +53,7 @@ def files(client: docker.DockerClient | None, images: str | Path | list) -> pd.D
     return _frame(stacks, layers)
 
 
-@watching("the export of an image")
+@translate_engine_loss("the export of an image")
 def sizes(client: docker.DockerClient, images: str | list[str], compressed: bool = False) -> pd.DataFrame:
     """How large images are, in the meanings of the word.
 
