@@ -351,6 +351,7 @@ def test_a_cache_that_cannot_be_written_does_no_harm(client, busybox, tmp_path, 
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv(cache.HERE, str(tmp_path / "file"))
     assert len(workshop.files(client, busybox)) > 0
+    assert workshop.packages(client, busybox)["name"].notna().all()
 
 
 def test_an_image_that_is_not_there_is_named(client):

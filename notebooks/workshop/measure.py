@@ -5,11 +5,13 @@ from __future__ import annotations
 import docker
 import pandas as pd
 
-from .analysis import packages as packages_of
+from .analysis import packages as of_files
+from .errors import translate_engine_loss
 from .layer.cache import LayerCache
-from .layer.files import files
+from .layer.files import read_files
 
 
+@translate_engine_loss("the export of an image")
 def packages(client: docker.DockerClient | None, images) -> pd.DataFrame:
     """Every package that an image's visible databases name, in the order of manager and name.
 
@@ -17,5 +19,6 @@ def packages(client: docker.DockerClient | None, images) -> pd.DataFrame:
     database says it; 0 where it does not), layer and created_by (the layer that brought this version). A package whose
     files were copied without its database is not found: nothing in the image names it.
     """
-    entries, cached = files(client, images), LayerCache()
-    return packages_of.packages(entries, {diff_id: cached.packages(diff_id) for diff_id in entries["diff_id"].unique()})
+    layers = LayerCache()
+    files = read_files(client, images, layers)
+    return of_files.packages(files, {diff_id: layers.packages(diff_id) for diff_id in files["diff_id"].unique()})

@@ -40,13 +40,16 @@ def bases_of(client: docker.DockerClient, images: dict[str, dict]) -> dict[str, 
 
     Costs one listing of the images, and one inspection of each that this process has not seen before.
     """
-    known = {tag: _diff_ids(client, one["Id"]) for one in _candidates(client) for tag in tags_of(one)} if images else {}
+    if not images:
+        return {}
+    known = {tag: _diff_ids(client, image["Id"]) for image in _candidates(client) for tag in tags_of(image)}
     return {name: _base_of(client, name, image, known) for name, image in images.items()}
 
 
 def _candidates(client: docker.DockerClient) -> list[dict]:
     """The listed images that may be a base. A label is inherited, so an unlabelled build on a stand-in has its label."""
-    return [one for one in client.api.images() if (one.get("Labels") or {}).get(LABEL) in (None, STAND_IN, CA_LAYER)]
+    tagged = client.api.images(filters={"dangling": False})  # the engine adds up the size of each that it lists
+    return [image for image in tagged if (image.get("Labels") or {}).get(LABEL) in (None, STAND_IN, CA_LAYER)]
 
 
 def _base_of(client: docker.DockerClient, name: str, image: dict, known: dict[str, tuple[str, ...]]) -> Base:

@@ -39,7 +39,11 @@ def files(client: docker.DockerClient | None, images: str | Path | list) -> pd.D
 
     Raises WorkshopError if an image is not there or an archive is damaged, EngineLost if the engine goes away.
     """
-    layers = LayerCache()
+    return read_files(client, images, LayerCache())
+
+
+def read_files(client: docker.DockerClient | None, images: str | Path | list, layers: LayerCache) -> pd.DataFrame:
+    """`files()` by way of a cache that the caller has more to ask of afterwards."""
     asked_for = [images] if isinstance(images, (str, Path)) else list(dict.fromkeys(images))
     about = {name: source.inspect(client, name) for name in asked_for if not source.is_path(name)}
     in_engine = {name: source.diff_ids_of(image) for name, image in about.items()}

@@ -138,7 +138,10 @@ def not_smaller_than(other: str) -> Condition:
 
 
 def has(path: str, at_least_megabytes: float = 0) -> Condition:
-    """A file that can be seen in the image, of at least so many MB (10^6 bytes); `path` may have wildcards (see above)."""
+    """A file that can be seen in the image, of at least so many MB (10^6 bytes).
+
+    path: wildcards may be in it, `*` within a folder and `**` across folders.
+    """
 
     def condition(client, image):
         found = _visible(client, image, path)
@@ -152,7 +155,7 @@ def has(path: str, at_least_megabytes: float = 0) -> Condition:
 
 
 def lacks(path: str) -> Condition:
-    """No file of that path can be seen in the image; `path` may have wildcards (see above)."""
+    """No file of that path can be seen in the image; as for `has`, wildcards may be in it."""
 
     def condition(client, image):
         found = _visible(client, image, path)
@@ -164,7 +167,7 @@ def lacks(path: str) -> Condition:
 
 
 def no_layer_has(path: str, as_in: str | None = None) -> Condition:
-    """No layer has a file of that path, whether it can still be seen or not; `path` may have wildcards (see above).
+    """No layer has a file of that path, whether it can still be seen or not; as for `has`, wildcards may be in it.
 
     as_in: another image that has such a file; then no file of the same content may be in any layer either,
     whatever its name.
