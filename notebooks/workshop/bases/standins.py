@@ -28,8 +28,7 @@ import docker
 from docker.types import CancellableStream
 
 from ..errors import WorkshopError
-from ..labels import LABEL, STAND_IN, STAND_IN_ROOT, STAND_IN_STAGE, labels
-from ..removal import remove_untagged
+from ..labels import LABEL, STAND_IN, STAND_IN_ROOT, STAND_IN_STAGE, labels, remove_untagged
 
 RECIPES = Path(__file__).parent / "recipes"
 ROOT = "factory-floor/debian:bookworm"

@@ -145,7 +145,7 @@ def default_tag(app: str, dockerfile: str, target: str | int | None = None) -> s
 def _fetch_images(client: docker.DockerClient, parsed: syntax.Dockerfile) -> None:
     try:
         bases.ensure(client, stages.images(parsed))
-    except bases.NotToBeHad as error:
+    except bases.Unavailable as error:
         if error.name in [name for name in parsed.copied_from() if name in parsed.images()]:
             raise errors.no_such_source(error.name, parsed, error) from None
         raise

@@ -15,9 +15,8 @@ import docker
 from ..dockerfiles import history, stages
 from ..engine.connect import describe
 from ..errors import CONNECTION_ERRORS, WorkshopError
-from ..labels import IMAGE, STAGE
+from ..labels import IMAGE, STAGE, full_tag, remove_untagged
 from ..progress import Panel
-from ..removal import remove_untagged
 from ..units import size
 from . import buildkit_dockerfile, errors
 from .buildkit_trace import CANCELED, Trace, Vertex
@@ -58,7 +57,7 @@ def make(client: docker.DockerClient, order: Order, told: Trace, panel: Panel) -
         panel.row(f"keep {index}", state="done")
     ids[names[order.target]] = told.image
     for name, image in ids.items():
-        repository, _, version = stages.full_tag(tags[name]).rpartition(":")
+        repository, _, version = full_tag(tags[name]).rpartition(":")
         client.api.tag(image, repository, version)
     stages.drop_old(client, order.tag, tags.values())
     _read_sizes(client, ids, told, panel)

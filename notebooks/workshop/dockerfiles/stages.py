@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import docker
 
-from ..labels import LABEL, STAGE, tags_of
+from ..labels import LABEL, STAGE, full_tag, tags_of
 from .syntax import Dockerfile, Instruction, Stage
 
 
@@ -62,11 +62,6 @@ def needed(parsed: Dockerfile, target: int) -> list[int]:
 def tag_word(name: str) -> str:
     """A stage's name as a part of a tag."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("._-") or "stage"
-
-
-def full_tag(tag: str) -> str:
-    """An image's name with its tag, which is "latest" if it has none."""
-    return tag if ":" in tag.rsplit("/", 1)[-1] else f"{tag}:latest"
 
 
 def stage_tags(tag: str, names: list[str]) -> dict[str, str]:
