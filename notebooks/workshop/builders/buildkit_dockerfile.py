@@ -10,7 +10,6 @@ one that BuildKit would give them. And our label comes last, so that the history
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import re
 import tarfile
@@ -18,6 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
+from .. import archives
 from ..dockerfiles.stages import earlier
 from ..dockerfiles.syntax import Dockerfile, Instruction
 from ..labels import LABEL
@@ -66,13 +66,8 @@ def pack(folder: Path, dockerfile: str) -> tuple[BinaryIO, int]:
     body = tempfile.TemporaryFile()
     with packed, gzip.GzipFile(fileobj=body, mode="wb", compresslevel=1) as squeezed:
         with tarfile.open(fileobj=squeezed, mode="w|") as there, tarfile.open(fileobj=packed) as here:
-            text = dockerfile.encode()
-            entry = tarfile.TarInfo(IN_CONTEXT)
-            entry.size = len(text)
-            there.addfile(entry, io.BytesIO(text))
-            top = tarfile.TarInfo(FOLDER)
-            top.type, top.mode = tarfile.DIRTYPE, 0o755
-            there.addfile(top)
+            archives.add(there, IN_CONTEXT, dockerfile.encode())
+            archives.add(there, FOLDER, None)
             for member in here:
                 if member.name == ".dockerignore" and drops_itself(folder):
                     continue
