@@ -6,13 +6,11 @@ Run against another engine with DOCKER_HOST=… python3 tests.
 from __future__ import annotations
 
 import contextlib
-import io
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tarfile
 import time
 import urllib.request
 import uuid
@@ -32,6 +30,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import workshop  # noqa: E402
 from engines import pocket, pocket_engine_of_tests  # noqa: E402, F401
+from workshop.archives import tar_of  # noqa: E402, F401
 from workshop.labels import tags_of  # noqa: E402
 
 
@@ -98,20 +97,6 @@ def registry(tmp_path_factory):
     yield f"127.0.0.1:{port}"
     process.terminate()
     process.wait()
-
-
-def tar_of(entries: dict) -> bytes:
-    """A tar archive: {name: bytes} are files, {name: None} directories, {name: TarInfo} anything else."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, content in entries.items():
-            entry = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(name)
-            if content is None:
-                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-            if isinstance(content, bytes):
-                entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content) if isinstance(content, bytes) else None)
-    return packed.getvalue()
 
 
 def traces_of(client, word: str) -> list[str]:

@@ -8,9 +8,8 @@ import pandas as pd
 from ..bases import known
 from ..bases.known import in_engine
 from ..errors import translate_engine_loss
-from ..labels import BASES, CONTAINER, LABEL, PREFIX, STAND_IN_ROOT, STAND_IN_STAGE, tags_of
+from ..labels import BASES, CONTAINER, LABEL, PREFIX, STAND_IN_ROOT, STAND_IN_STAGE, remove_untagged, tags_of
 from ..progress import Panel
-from ..removal import remove_untagged
 
 
 @translate_engine_loss("the tidying up")
