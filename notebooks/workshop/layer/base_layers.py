@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import docker
 
-from ..labels import CA_LAYER, LABEL, PREFIX, STAND_IN, tags_of
+from ..dockerfiles import history
+from ..labels import CA_LAYER, LABEL, STAGE, STAND_IN, tags_of
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def bases_of(client: docker.DockerClient, images: dict[str, dict]) -> dict[str, 
     if not images:
         return {}
     known = {tag: _diff_ids(client, image["Id"]) for image in _candidates(client) for tag in tags_of(image)}
-    return {name: _base_of(client, name, image, known) for name, image in images.items()}
+    return {name: _base_of(client, image, known) for name, image in images.items()}
 
 
 def _candidates(client: docker.DockerClient) -> list[dict]:
@@ -52,23 +53,22 @@ def _candidates(client: docker.DockerClient) -> list[dict]:
     return [image for image in tagged if (image.get("Labels") or {}).get(LABEL) in (None, STAND_IN, CA_LAYER)]
 
 
-def _base_of(client: docker.DockerClient, name: str, image: dict, known: dict[str, tuple[str, ...]]) -> Base:
-    diff_ids, built_here = tuple(image["RootFS"].get("Layers") or ()), name.startswith(PREFIX)
-    own = {_repository(tag) for tag in ([name] if built_here else tags_of(image))}
+def _base_of(client: docker.DockerClient, image: dict, known: dict[str, tuple[str, ...]]) -> Base:
+    diff_ids = tuple(image["RootFS"].get("Layers") or ())
+    own = {_repository(tag) for tag in tags_of(image)}
     below = [tag for tag, stack in known.items() if stack and stack == diff_ids[: len(stack)]]
     for tag in sorted(below, key=lambda tag: (-len(known[tag]), len(tag), tag)):
-        if _repository(tag) in own:
-            continue
-        # A stage of nothing but FROM is the base itself under a name of ours.
-        if known[tag] != diff_ids or built_here or _goes_on(client, image["Id"], tag):
+        if _repository(tag) not in own and (known[tag] != diff_ids or _goes_on(client, image, tag)):
             return Base(tag, len(known[tag]))
     return UNKNOWN
 
 
-def _goes_on(client: docker.DockerClient, image: str, base: str) -> bool:
-    """True if an image's history is the base's and more."""
-    whole, start = ([entry["CreatedBy"] for entry in reversed(client.api.history(one))] for one in (image, base))
-    return len(whole) > len(start) and whole[: len(start)] == start
+def _goes_on(client: docker.DockerClient, image: dict, base: str) -> bool:
+    """True if an image's history, our label aside, is the base's and more; for a stage, which may be a FROM alone, or no
+    more. (Else it is another build of the same Dockerfile.)"""
+    whole, start = ([entry.text for entry in history.entries(client, name)] for name in (image["Id"], base))
+    is_stage = ((image.get("Config") or {}).get("Labels") or {}).get(LABEL) == STAGE
+    return whole[: len(start)] == start and (is_stage or len(whole) > len(start))
 
 
 def _diff_ids(client: docker.DockerClient, image_id: str) -> tuple[str, ...]:
