@@ -19,7 +19,7 @@ for module in ("agreement", "at_hand", "dive_itself", "hand", "oracle", "compare
 
 import workshop  # noqa: E402
 from at_hand import REGISTRY, free_port  # noqa: E402
-from workshop.bases import ca, ladder  # noqa: E402
+from workshop.bases import certificates, resolve  # noqa: E402
 
 # A shell starts what it puts into the background with Ctrl-C ignored, and Python would keep it so: the tests that
 # interrupt a build, and the processes that they start, need it back.
@@ -67,12 +67,12 @@ def registry(tmp_path_factory):
 
 
 @pytest.fixture
-def fresh_ladder(monkeypatch):
-    """No rung is known to be out of reach, and nothing is set that a teacher may have set."""
-    monkeypatch.setattr(ladder, "_out_of_reach", {})
-    for name in (ladder.KIT, ladder.REGISTRY, ladder.OTHER_MIRRORS):
+def fresh_resolver(monkeypatch):
+    """No source is known to be out of reach, and nothing is set that a teacher may have set."""
+    monkeypatch.setattr(resolve, "_unreachable", {})
+    for name in (resolve.KIT, resolve.REGISTRY, resolve.OTHER_MIRRORS):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(ca.CA_FILE, "none")
-    ca.bundle.cache_clear()
+    monkeypatch.setenv(certificates.CA_FILE, "none")
+    certificates.bundle.cache_clear()
     yield
-    ca.bundle.cache_clear()
+    certificates.bundle.cache_clear()

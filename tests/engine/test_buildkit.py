@@ -14,8 +14,8 @@ import workshop
 from at_hand import everything, need_buildkit, traces_of
 from recipes import TWO_STAGES
 from workshop.builders import buildkit
-from workshop.builders import request as order
 from workshop.builders.errors import BuildError
+from workshop.builders.steps import COLUMNS
 from workshop.engine import tidy
 
 RECIPE = """ARG TAG=1.37
@@ -76,7 +76,7 @@ def test_steps_say_stage_line_and_what_became_of_them(client, material):
     assert 0 < seconds[6] < 60 and seconds[4] == seconds[8] == 0
     added = steps.set_index("line")["bytes"]
     assert added[10] >= 2 * len(f"{material.name}\n") and added[11] == 0
-    assert list(steps.columns) == order.COLUMNS and set(steps["image"]) == {""}
+    assert list(steps.columns) == COLUMNS and set(steps["image"]) == {""}
 
 
 def test_a_second_build_finds_everything_in_the_cache_and_is_the_same_image(client, material):
@@ -290,10 +290,10 @@ def test_an_interruption_while_stages_are_kept_leaves_the_earlier_image(client, 
     held = everything(client)["tags"]
     (material / "material.txt").write_text(f"{material.name} again\n")
 
-    def interrupted(client, order, index, told):
+    def interrupted(client, request, index, trace):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(buildkit, "_stage", interrupted)
+    monkeypatch.setattr(buildkit, "_build_stage", interrupted)
     with pytest.raises(KeyboardInterrupt):
         build(client, material)
     assert client.api.inspect_image(before.tag)["Id"] == before.image

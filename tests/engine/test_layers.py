@@ -61,7 +61,7 @@ def test_the_inventory_of_a_real_image(client, busybox, app):
     files = workshop.files(client, build.tag)
     base = len(client.api.inspect_image(busybox)["RootFS"]["Layers"])
     own = files[(files["layer"] >= base)].set_index("path")
-    assert own.loc["/d/three", ["kind", "size", "visible"]].tolist() == ["file", 4, True]
+    assert own.loc["/d/three", ["kind", "bytes", "visible"]].tolist() == ["file", 4, True]
     assert own.loc["/d/two", ["kind", "linkname"]].tolist() == ["symlink", "/nowhere"]
     one = own[own.index == "/d/one"].set_index("kind")
     assert one.loc["file", ["visible", "hidden_by", "hidden_by_layer"]].tolist() == [False, "deleted", base + 1]
@@ -142,6 +142,7 @@ def test_a_cache_that_cannot_be_written_does_no_harm(client, busybox, tmp_path, 
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv(cache.HERE, str(tmp_path / "file"))
     assert len(workshop.files(client, busybox)) > 0
+    assert workshop.packages(client, busybox)["name"].notna().all()
 
 
 def test_an_image_that_is_not_there_is_named(client):

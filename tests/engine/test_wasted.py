@@ -18,7 +18,7 @@ def test_one_run_line_really_ships_as_much_less_as_two_are_said_to(client, busyb
     joined = workshop.build(client, app, run([" && ".join(lines)]), tag=f"{app.name}:1")
     try:
         files = workshop.files(client, [apart.tag, joined.tag])
-        shipped = files[files["kind"] == "file"].groupby("image", observed=True)["size"].sum()
+        shipped = files[files["kind"] == "file"].groupby("image", observed=True)["bytes"].sum()
         saved = as_one(files, apart.tag)["saved"].sum()
         assert saved == shipped[apart.tag] - shipped[joined.tag] == 70_500
         assert as_one(files, joined.tag).empty
@@ -60,4 +60,4 @@ def test_waste_is_what_the_engines_own_merged_files_do_not_have(client, busybox,
     with tarfile.open(fileobj=packed) as merged:
         there = sum(one.size for one in merged if one.isreg() and not one.name.startswith(("etc/", "dev/", ".docker")))
     own = files[(files["kind"] == "file") & ~files["path"].str.startswith(("/etc/", "/dev/"))]
-    assert own["size"].sum() - there == waste(files)["size"].sum()
+    assert own["bytes"].sum() - there == waste(files)["bytes"].sum()

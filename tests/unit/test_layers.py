@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 import workshop
 import zstandard
-from hand import archive_of, frame_of, link, tar_of
+from hand import archive_of, frame_of, link
+from workshop.archives import tar_of
 from workshop.dockerfiles.created_by import instruction
 from workshop.layer import archive
 from workshop.layer import layer as layer_tar
@@ -51,7 +52,7 @@ def rows(layer, kind: str) -> list[tuple]:
     columns = layer.columns
     return [
         (path, size)
-        for path, number, size in zip(columns["path"], columns["kind"], columns["size"])
+        for path, number, size in zip(columns["path"], columns["kind"], columns["bytes"])
         if layer_tar.KINDS[number] == kind
     ]
 
@@ -97,7 +98,7 @@ def test_a_files_digest_is_that_of_its_content_and_a_hard_link_has_its_files():
     digests = files.set_index("path")["digest"].to_dict()
     one = f"sha256:{hashlib.sha256(b'one').hexdigest()}"
     assert digests == {"/b": one, "/a": one, "/c": one, "/d": ""}
-    assert files["size"].sum() == 3 and files.set_index("path")["linkname"].to_dict()["/c"] == "/a"
+    assert files["bytes"].sum() == 3 and files.set_index("path")["linkname"].to_dict()["/c"] == "/a"
 
 
 def test_devices_long_names_odd_names_and_extended_attributes_are_read():
@@ -125,7 +126,7 @@ def test_a_sparse_files_size_is_its_expanded_size(tmp_path):
     subprocess.run(["tar", "--sparse", "-C", tmp_path, "-cf", tmp_path / "layer.tar", "sparse"], check=True)
     layer = (tmp_path / "layer.tar").read_bytes()
     files = frame_of([layer])
-    assert len(layer) < 100_000 and files["size"].tolist() == [10_000_000]
+    assert len(layer) < 100_000 and files["bytes"].tolist() == [10_000_000]
     assert files["digest"][0] == f"sha256:{hashlib.sha256((tmp_path / 'sparse').read_bytes()).hexdigest()}"
 
 

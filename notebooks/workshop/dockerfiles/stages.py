@@ -1,13 +1,9 @@
-"""How the stages of a Dockerfile hang together, and the names under which a build's stages are kept."""
+"""How the stages of a Dockerfile hang together."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
-import docker
-
-from ..labels import LABEL, STAGE, tags_of
 from .syntax import Dockerfile, Instruction, Stage
 
 
@@ -57,28 +53,3 @@ def needed(parsed: Dockerfile, target: int) -> list[int]:
         named = [earlier(parsed, name, line.stage) for line in lines for name in sources(line)]
         new = (above | {one.index for one in named if one}) - found
     return sorted(found)
-
-
-def tag_word(name: str) -> str:
-    """A stage's name as a part of a tag."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("._-") or "stage"
-
-
-def full_tag(tag: str) -> str:
-    """An image's name with its tag, which is "latest" if it has none."""
-    return tag if ":" in tag.rsplit("/", 1)[-1] else f"{tag}:latest"
-
-
-def stage_tags(tag: str, names: list[str]) -> dict[str, str]:
-    """{stage: tag}; the last stage's is the image's own."""
-    *before, last = names
-    return {name: f"{full_tag(tag)}.{tag_word(name)}" for name in before} | {last: tag}
-
-
-def drop_old(client: docker.DockerClient, tag: str, current: Iterable[str]) -> None:
-    """A stage that an earlier build had under this tag and that this one has not would be mistaken for its own."""
-    full = full_tag(tag)
-    for image in client.api.images(name=full.rsplit(":", 1)[0], filters={"label": f"{LABEL}={STAGE}"}):
-        for old in tags_of(image):
-            if old.startswith(f"{full}.") and old not in current:
-                client.api.remove_image(old)
