@@ -18,7 +18,7 @@ for module in ("agreement", "at_hand", "dive_itself", "hand", "oracle", "compare
     pytest.register_assert_rewrite(module)
 
 import workshop  # noqa: E402
-from at_hand import REGISTRY, free_port  # noqa: E402
+from at_hand import REGISTRY, forget, free_port  # noqa: E402
 from workshop.bases import certificates, resolve  # noqa: E402
 
 # A shell starts what it puts into the background with Ctrl-C ignored, and Python would keep it so: the tests that
@@ -44,7 +44,7 @@ def app(client, tmp_path):
     folder = tmp_path / f"test-{uuid.uuid4().hex[:8]}"
     folder.mkdir()
     yield folder
-    workshop.tidy(client, app=folder.name)
+    forget(client, folder.name)
 
 
 @pytest.fixture(scope="session")
