@@ -19,7 +19,7 @@ import workshop
 import zstandard
 from conftest import address, tar_of
 from hand import archive_of, frame_of, link
-from workshop.dockerfiles.created_by import instruction
+from workshop.dockerfiles.history import instruction
 from workshop.layer import archive, cache
 from workshop.layer import layer as layer_tar
 

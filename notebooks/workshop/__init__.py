@@ -3,7 +3,6 @@
 from . import bases, charts
 from .analysis.diff import diff
 from .analysis.dive import efficiency
-from .analysis.gate import gate
 from .analysis.packages import packages
 from .analysis.waste import as_one, waste, waste_by_line
 from .builders.build import Build, build, dockerfile
@@ -15,6 +14,7 @@ from .layer.files import directories, files, layers, sizes
 from .layer.source import read
 from .lesson import check
 from .lesson.predict import conclude, in_words, recap, score, table
+from .measure import gate
 from .units import size
 
 __all__ = [

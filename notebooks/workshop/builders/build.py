@@ -144,8 +144,8 @@ def default_tag(app: str, dockerfile: str, target: str | int | None = None) -> s
 
 def _fetch_images(client: docker.DockerClient, parsed: syntax.Dockerfile) -> None:
     try:
-        bases.ensure(client, stages.images(parsed))
+        bases.ensure(client, parsed.images())
     except bases.NotToBeHad as error:
-        if error.name in [name for name in parsed.copied_from() if name in parsed.images()]:
+        if error.name in parsed.copied_images():
             raise errors.no_such_source(error.name, parsed, error) from None
         raise

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 
 import docker
 
-from ..dockerfiles import history, stages
+from ..dockerfiles import stages
 from ..engine.connect import describe
 from ..errors import CONNECTION_ERRORS, WorkshopError
 from ..labels import IMAGE, STAGE
@@ -159,7 +159,7 @@ def _show_skipped(told: Trace, panel: Panel) -> None:
 def _read_sizes(client: docker.DockerClient, ids: dict[str, str], told: Trace, panel: Panel) -> None:
     """Read from each stage's history what its steps added."""
     numbers = {id(one): number for number, one in enumerate(told.parsed.instructions)}
-    for entry, instruction in history.paired(client, told.parsed, ids):
+    for entry, instruction in stages.Stages(client, told.parsed, ids).made():
         number = numbers[id(instruction)]
         told.bytes[number] = entry.bytes
         if entry.bytes >= SHOWN_FROM and number in told.work:

@@ -18,7 +18,6 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from ..dockerfiles.stages import earlier
 from ..dockerfiles.syntax import Dockerfile, Instruction
 from ..labels import LABEL
 from .request import IN_CONTEXT, drops_itself, pack_context
@@ -104,9 +103,9 @@ def _flag(flag: str, one: Instruction, parsed: Dockerfile) -> str:
     kind = re.search(r"\btype=(\w+)", flag)
     if flag.startswith("--mount=") and "from=" not in flag and (kind is None or kind[1] == "bind"):
         return f"{flag},from={CONTEXT}"
-    found = re.search(r"\bfrom=(\d+)\b", flag)
-    stage = earlier(parsed, found[1], one.stage) if found and one.word in ("COPY", "RUN") else None
-    return flag.replace(found[0], f"from={stage.name}") if stage else flag
+    number = re.search(r"\bfrom=(\d+)\b", flag)
+    known = number is not None and int(number[1]) in one.sources
+    return flag.replace(number[0], f"from={parsed.stages[int(number[1])].name}") if known else flag
 
 
 def _add(one: Instruction) -> str:

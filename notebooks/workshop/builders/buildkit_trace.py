@@ -19,7 +19,6 @@ import base64
 import re
 from dataclasses import dataclass
 
-from ..dockerfiles.stages import needed
 from ..dockerfiles.syntax import Dockerfile, Instruction
 from .buildkit_dockerfile import CONTEXT, as_read
 from .classic_log import ANSI, Step
@@ -73,7 +72,7 @@ class Trace:
 
     def __init__(self, parsed: Dockerfile, target: int):
         self.parsed, self.target = parsed, target
-        self.needed = needed(parsed, target)
+        self.needed = parsed.needed(target)
         self.vertices: dict[str, Vertex] = {}  # by digest, each as last told
         self.work: dict[int, list[str]] = {}  # {number of the instruction, from 0: digests of its vertices}
         self.made: list[str] = []  # ids of images as the engine begins to write them
@@ -184,7 +183,8 @@ class Trace:
         """Numbered instructions of the vertex's stage that have a vertex. A Dockerfile's only stage is not named."""
         index = next((one.index for one in self.parsed.stages if one.name.lower() == vertex.stage), self.target)
         own = [(number, one) for number, one in enumerate(self.parsed.instructions) if one.stage == index]
-        from_image = self.parsed.stages[index].base in self.parsed.images()
+        stage = self.parsed.stages[index]
+        from_image = stage.parent is None and stage.base.lower() != "scratch"
         return [one for one in own if one[1].word in WORK or (one[1].word == "FROM" and from_image)]
 
 

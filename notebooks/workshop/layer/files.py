@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..analysis import waste
-from ..dockerfiles.created_by import instruction
+from ..dockerfiles.history import instruction
 from ..errors import watching
 from . import cache, merge, source
 from .layer import ENTRY, KINDS, OPAQUE_DIRECTORY, REMOVED
