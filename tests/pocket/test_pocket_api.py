@@ -18,8 +18,9 @@ from urllib.parse import quote
 
 import docker
 import pytest
-from conftest import needs_registry, tar_of
+from at_hand import needs_registry
 from engines import ROOT, Pocket
+from hand import tar_of
 from test_pocket_registry import READER, locked  # noqa: F401
 
 SMALL = b'FROM scratch\nLABEL made=here\nCOPY word /word\nCMD ["/word"]\n'

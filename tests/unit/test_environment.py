@@ -8,12 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import environment
 import pytest
+from at_hand import ROOT
 
-ROOT = Path(__file__).parent.parent
 DRIVER = """
 import sys, pathlib
 sys.path.insert(0, {notebooks!r})

@@ -11,22 +11,14 @@ import time
 
 import pytest
 import workshop
-from conftest import traces_of
+from at_hand import traces_of
+from recipes import TWO_STAGES
 from workshop.builders import build as building
 from workshop.builders import classic
 from workshop.builders.classic_log import Transcript
 from workshop.builders.errors import BuildError
 from workshop.dockerfiles import syntax
 from workshop.engine import connect
-
-TWO_STAGES = """FROM busybox:1.37 AS maker
-WORKDIR /work
-COPY material.txt .
-RUN mkdir /out && cat material.txt material.txt > /out/product
-FROM busybox:1.37
-COPY --from=maker /out/product /product
-CMD ["cat", "/product"]
-"""
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import workshop
-from conftest import everything, need_buildkit, traces_of
-from test_building import TWO_STAGES
+from at_hand import everything, need_buildkit, traces_of
+from recipes import TWO_STAGES
 from workshop.builders import buildkit, buildkit_dockerfile, buildkit_trace, wire
 from workshop.builders import request as order
 from workshop.builders.errors import BuildError

@@ -2,7 +2,7 @@
 
 import pytest
 import workshop
-from conftest import need_buildkit
+from at_hand import need_buildkit
 from workshop.dockerfiles.copy_from import copy_from, is_below
 from workshop.dockerfiles.syntax import parse
 

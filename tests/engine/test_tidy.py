@@ -3,7 +3,8 @@
 import docker
 import pytest
 import workshop
-from conftest import everything, tar_of, traces_of
+from at_hand import everything, traces_of
+from hand import tar_of
 from workshop.engine.tidy import our_containers, our_images
 
 

@@ -10,44 +10,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import ROOT, traces_of
-from test_start import ready, started  # noqa: F401
+from at_hand import ROOT, traces_of
+from browser import DONE, ERROR, expect, prompts, run, start
+from jupyter import started
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="these tests need Playwright: `python3 tests` installs it")
-expect = sync_api.expect
-pytestmark = pytest.mark.page
-
-WAIT = 30_000  # milliseconds, for anything; far more than it takes
-DONE = re.compile(r"^\[\d+\]:$")  # the prompt of a cell that has run; before, it is [ ]: and meanwhile [*]:
 CONNECT = "import workshop\nclient = workshop.connect(quiet=True)"
-ERROR = '[data-mime-type="application/vnd.jupyter.stderr"]'  # tracebacks, and what goes to stderr
 
 
 @pytest.fixture(scope="module")
-def browser():
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not program:
-        pytest.skip("no browser on this machine: none of chromium, chromium-browser, google-chrome is installed")
-    expect.set_options(timeout=WAIT)
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-            ],
-        )
-        yield browser.new_context(viewport={"width": 1400, "height": 1000})  # one: its cache serves all pages
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def lab(ready, browser, busybox, tmp_path_factory):  # noqa: F811
+def lab(ready, browser, busybox, tmp_path_factory):
     """JupyterLab in a home of its own, on a copy of the lessons that holds no outputs: what is seen was run here."""
     copy, home = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("home")
     shutil.copytree(ROOT / "sample_apps", copy / "sample_apps")
@@ -64,14 +35,6 @@ def lab(ready, browser, busybox, tmp_path_factory):  # noqa: F811
         with started(home, f"--ServerApp.root_dir={copy}", f"--LabApp.workspaces_dir={home / 'workspaces'}") as lab:
             lab.notebooks = copy / "notebooks"
             yield lab
-
-
-@pytest.fixture
-def page(browser):
-    page = browser.new_page()
-    page.set_default_timeout(WAIT)
-    yield page
-    page.close()
 
 
 @pytest.fixture
@@ -93,22 +56,6 @@ def opened(page, lab, name, *sources):
     page.goto(lab.url.replace("/lab/tree/", f"/lab/workspaces/{workspace}/tree/").replace("00_start_here.ipynb", name))
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()  # what is run before that, JupyterLab drops
     return page.locator(".jp-NotebookPanel .jp-CodeCell")
-
-
-def start(cell):
-    """Runs the cell as a learner does."""
-    cell.locator(".cm-content").click()
-    cell.page.keyboard.press("Shift+Enter")
-
-
-def run(cell):
-    """Runs the cell and waits for its end."""
-    start(cell)
-    expect(prompts(cell)).to_have_text(DONE)
-
-
-def prompts(cells):
-    return cells.locator(".jp-InputPrompt")
 
 
 def choose(page, menu, *names):
@@ -240,7 +187,9 @@ def test_a_figure_stays_a_light_card_with_dark_words_in_the_dark_theme(lab, page
 
 def test_the_price_table_follows_the_slider(page, lab):
     sizes = {"image": ["a"], "compressed": [300_000_000]}
-    source = f"import pandas\nfrom workshop import costs\ncosts.price_panel(pandas.DataFrame({sizes}), pulls=100)"
+    source = (
+        f"import pandas\nfrom workshop.lesson import costs\ncosts.price_panel(pandas.DataFrame({sizes}), pulls=100)"
+    )
     cell = opened(page, lab, "prices.ipynb", source).first
     run(cell)
     table, sliders = cell.locator("table"), cell.get_by_role("slider")

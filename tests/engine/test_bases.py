@@ -13,7 +13,8 @@ import time
 
 import pytest
 import workshop
-from conftest import everything, needs_registry, tar_of
+from at_hand import everything, needs_registry
+from hand import tar_of
 from workshop.bases import ca, ladder
 from workshop.bases.known import in_engine, source
 from workshop.bases.pull import failure

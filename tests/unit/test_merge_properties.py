@@ -1,6 +1,6 @@
 """Stacks of layers that nobody would think of: `workshop.files()` against the naive merge in oracle.py.
 
-Short and the same every time by default; `HYPOTHESIS_PROFILE=long python -m pytest tests/test_merge_properties.py`
+Short and the same every time by default; `HYPOTHESIS_PROFILE=long python -m pytest tests/unit/test_merge_properties.py`
 tries 20,000 new stacks.
 """
 

@@ -1,4 +1,4 @@
-"""Does `files()` say what a container of the image really has? `.venv/bin/python tests/agreement.py [image …]`
+"""Does `files()` say what a container of the image really has? `.venv/bin/python tests/support/agreement.py [image …]`
 
 For each image, the visible rows of `workshop.files()` are compared with the engine's own merged view, entry by entry:
 path, kind, size, mode, owner, link target and SHA-256 of the content. Without arguments: the base images and the sample
@@ -31,7 +31,7 @@ from pathlib import Path
 import docker
 import pandas as pd
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "notebooks")]
+sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "notebooks")]
 
 import workshop  # noqa: E402
 from workshop.builders import build  # noqa: E402
