@@ -9,11 +9,11 @@ from .analysis.gate import StageFacts, crossed_the_gate
 from .builders.build import Build
 from .dockerfiles import syntax
 from .dockerfiles.stages import Stages
-from .errors import WorkshopError, watching
+from .errors import WorkshopError, translate_engine_loss
 from .layer.files import files
 
 
-@watching("the comparison of the stages")
+@translate_engine_loss("the comparison of the stages")
 def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
     """What crossed from the stages to the final image, on either builder.
 

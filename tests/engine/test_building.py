@@ -15,7 +15,7 @@ from at_hand import traces_of
 from recipes import TWO_STAGES
 from workshop.builders import build as building
 from workshop.builders import classic
-from workshop.builders.classic_log import Transcript
+from workshop.builders.classic_log import ClassicLog
 from workshop.builders.errors import BuildError
 from workshop.dockerfiles import syntax
 from workshop.engine import connect
@@ -168,13 +168,13 @@ def test_interrupting_a_build_leaves_nothing_half_made(client, busybox, app, aft
 def test_a_step_that_the_engine_finishes_after_the_interruption_is_removed_too(client, busybox, app):
     """The last that was heard is the step's container; the engine has made its image meanwhile."""
     recipe = f"FROM busybox:1.37\nRUN echo {app.name} > /a\n"
-    told = Transcript(syntax.parse(recipe))
+    log = ClassicLog(syntax.parse(recipe))
     for message in client.api.build(fileobj=io.BytesIO(recipe.encode()), rm=True, decode=True):
-        told.feed(message)
-    unheard = told.made.pop()
-    told.stage_ids = {"stage-0": client.api.inspect_image(unheard)["Parent"]}
+        log.feed(message)
+    unreported = log.new_images.pop()
+    log.stage_ids = {"stage-0": client.api.inspect_image(unreported)["Parent"]}
     assert traces_of(client, app.name)
-    classic.sweep(client, told)
+    classic.remove_unfinished(client, log)
     assert traces_of(client, app.name) == []
 
 

@@ -14,9 +14,9 @@ import pytest
 import workshop
 from at_hand import everything, need_buildkit, traces_of
 from recipes import TWO_STAGES
-from workshop.builders import buildkit, buildkit_dockerfile, buildkit_trace, wire
-from workshop.builders import request as order
+from workshop.builders import buildkit, buildkit_dockerfile, buildkit_trace, protobuf
 from workshop.builders.errors import BuildError
+from workshop.builders.steps import COLUMNS
 from workshop.dockerfiles import history, syntax
 from workshop.engine import tidy
 
@@ -78,7 +78,7 @@ def test_steps_say_stage_line_and_what_became_of_them(client, material):
     assert 0 < seconds[6] < 60 and seconds[4] == seconds[8] == 0
     added = steps.set_index("line")["bytes"]
     assert added[10] >= 2 * len(f"{material.name}\n") and added[11] == 0
-    assert list(steps.columns) == order.COLUMNS and set(steps["image"]) == {""}
+    assert list(steps.columns) == COLUMNS and set(steps["image"]) == {""}
 
 
 def test_a_second_build_finds_everything_in_the_cache_and_is_the_same_image(client, material):
@@ -292,10 +292,10 @@ def test_an_interruption_while_stages_are_kept_leaves_the_earlier_image(client, 
     held = everything(client)["tags"]
     (material / "material.txt").write_text(f"{material.name} again\n")
 
-    def interrupted(client, order, index, told):
+    def interrupted(client, request, index, trace):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(buildkit, "_stage", interrupted)
+    monkeypatch.setattr(buildkit, "_build_stage", interrupted)
     with pytest.raises(KeyboardInterrupt):
         build(client, material)
     assert client.api.inspect_image(before.tag)["Id"] == before.image
@@ -338,33 +338,42 @@ def message(*vertices, log=()):
 
 def test_protocol_buffers_are_read_to_the_letter():
     told = b"\x08\x96\x01" + b"\x12\x07testing" + b"\x19" + bytes(8) + b"\x25" + bytes(4)  # 150 as in the documentation
-    assert list(wire.fields(told)) == [(1, 150), (2, b"testing"), (3, bytes(8)), (4, bytes(4))]
+    assert list(protobuf.fields(told)) == [(1, 150), (2, b"testing"), (3, bytes(8)), (4, bytes(4))]
     for broken in (b"\x08", b"\x08\x96", b"\x12\x07test", b"\x0b"):
         with pytest.raises(ValueError):
-            list(wire.fields(broken))
+            list(protobuf.fields(broken))
 
 
 def test_a_trace_places_vertices_by_words_and_by_number():
     recipe = "FROM a AS x\nENV D=/d\nRUN true\nCOPY f $D/\nRUN <<EOF\nls\nEOF\nFROM a\nRUN true\nCOPY --link --from=x /f /f\n"
-    told = buildkit_trace.Trace(syntax.parse(recipe), 1)
+    trace = buildkit_trace.BuildkitTrace(syntax.parse(recipe), 1)
     begun = lambda second: (5, field(1, second))  # noqa: E731
     done = lambda second: (6, field(1, second) + field(2, 0))  # noqa: E731
-    told.feed(message([(1, b"v1"), (3, b"[x 1/4] FROM docker.io/library/a@sha256:00"), (4, 1), begun(1), done(1)]))
-    told.feed(
+    trace.feed(message([(1, b"v1"), (3, b"[x 1/4] FROM docker.io/library/a@sha256:00"), (4, 1), begun(1), done(1)]))
+    trace.feed(
         message([(1, b"v2"), (3, b"[x 2/4] RUN true"), begun(1)], log=[(b"v2", b"half a "), (b"v2", b"line\n\nmore\n")])
     )
-    told.feed(message([(1, b"v2"), (3, b"[x 2/4] RUN true"), begun(1), done(4)]))
-    told.feed(message([(1, b"v3"), (3, b"[linux/amd64 x  3/4] COPY f /d/"), (4, 1), begun(1), done(1)]))
-    told.feed(message([(1, b"v4"), (3, b"[x 4/4] RUN <<EOF (ls)"), begun(4)]))
+    trace.feed(message([(1, b"v2"), (3, b"[x 2/4] RUN true"), begun(1), done(4)]))
+    trace.feed(message([(1, b"v3"), (3, b"[linux/amd64 x  3/4] COPY f /d/"), (4, 1), begun(1), done(1)]))
+    trace.feed(message([(1, b"v4"), (3, b"[x 4/4] RUN <<EOF (ls)"), begun(4)]))
     linked = b"COPY --link --from=x /f /f"
-    told.feed(
+    trace.feed(
         message([(1, b"v5"), (3, b"[stage-1 3/3] LINK " + linked)], [(1, b"v6"), (3, b"[stage-1 3/3] " + linked)])
     )
-    told.feed(message([(1, b"v7"), (3, b"[internal] load metadata")]))
-    assert told.work == {0: ["v1"], 2: ["v2"], 3: ["v3"], 4: ["v4"], 7: ["v5", "v6"]}
-    assert [step.status for step in told.lines()] == ["base", "cached", "run", "cached", "run", "base", "cached", "run"]
-    assert told.lines()[2].seconds == 3 and told.output("v2") == ["half a line", "more"]
-    assert told.where() == "step 5 of the build"
+    trace.feed(message([(1, b"v7"), (3, b"[internal] load metadata")]))
+    assert trace.digests == {0: ["v1"], 2: ["v2"], 3: ["v3"], 4: ["v4"], 7: ["v5", "v6"]}
+    assert [step.status for step in trace.dockerfile_steps()] == [
+        "base",
+        "cached",
+        "run",
+        "cached",
+        "run",
+        "base",
+        "cached",
+        "run",
+    ]
+    assert trace.dockerfile_steps()[2].seconds == 3 and trace.output("v2") == ["half a line", "more"]
+    assert trace.where() == "step 5 of the build"
 
 
 def test_the_dockerfile_as_buildkit_gets_it():
@@ -392,7 +401,7 @@ RUN --mount=from=0,target=/v true \\
 """
     parsed = syntax.parse(recipe)
     assert (
-        buildkit_dockerfile.written(parsed, 0, "stage")
+        buildkit_dockerfile.rewrite(parsed, 0, "stage")
         == """# a comment
 ARG V=1
 FROM scratch AS factory-floor-context
@@ -413,14 +422,14 @@ RUN --mount=type=cache,target=/t --mount=target=/u,from=factory-floor-context tr
 LABEL factory-floor=stage
 """
     )
-    assert buildkit_dockerfile.written(parsed, 1, "image").splitlines()[-5:] == [
+    assert buildkit_dockerfile.rewrite(parsed, 1, "image").splitlines()[-5:] == [
         "FROM i AS last",
         "copy --from=stage-0 --chown=2 /x /y",
         'ADD ["context/a b", "/c"]',
         "RUN --mount=from=stage-0,target=/v true ",
         "LABEL factory-floor=image",
     ]
-    assert buildkit_dockerfile.own_lines("error on line 2: line 5", parsed) == "error on line 2: line 3"
+    assert buildkit_dockerfile.renumber("error on line 2: line 5", parsed) == "error on line 2: line 3"
 
 
 def test_an_edit_elsewhere_and_another_dockerfile_cost_no_cache(client, material):

@@ -17,7 +17,7 @@ import docker
 import pytest
 import workshop
 from at_hand import NOTEBOOKS, address
-from hand import tar_of
+from workshop.archives import tar_of
 from workshop.bases import standins
 from workshop.bases.standins import LABEL, StandInError
 

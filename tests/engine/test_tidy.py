@@ -4,7 +4,7 @@ import docker
 import pytest
 import workshop
 from at_hand import everything, traces_of
-from hand import tar_of
+from workshop.archives import tar_of
 from workshop.engine.tidy import our_containers, our_images
 
 

@@ -20,8 +20,8 @@ import docker
 import pytest
 from at_hand import needs_registry
 from engines import ROOT, Pocket
-from hand import tar_of
 from test_pocket_registry import READER, locked  # noqa: F401
+from workshop.archives import tar_of
 
 SMALL = b'FROM scratch\nLABEL made=here\nCOPY word /word\nCMD ["/word"]\n'
 

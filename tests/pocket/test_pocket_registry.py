@@ -22,13 +22,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import zstandard
-from hand import tar_of
 from pocket_engine import reference_grammar
 from pocket_engine.errors import BadRequest, EngineError, Interrupted, NotFound
 from pocket_engine.registry import auth, connection, inspect, login, mirrors, platforms, pull, push
 from pocket_engine.registry import client as client_module
 from pocket_engine.registry.registry_errors import AccessDenied, TooManyRequests, Unauthorized
 from pocket_engine.store import Store
+from workshop.archives import tar_of
 
 push_module = importlib.import_module("pocket_engine.registry.push")  # the package's `push` is the function
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import tarfile
 import tempfile
 from pathlib import Path
 
-
-def tar_of(entries: dict) -> bytes:
-    """A tar archive: {name: bytes} are files, {name: None} directories, {name: TarInfo} anything else."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, content in entries.items():
-            entry = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(name)
-            if content is None:
-                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-            if isinstance(content, bytes):
-                entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content) if isinstance(content, bytes) else None)
-    return packed.getvalue()
+from workshop.archives import tar_of
 
 
 def link(kind: bytes, target: str, name: str = "x") -> tarfile.TarInfo:

@@ -18,7 +18,8 @@ import pytest
 import workshop
 import zstandard
 from at_hand import address
-from hand import archive_of, frame_of, link, tar_of
+from hand import archive_of, frame_of, link
+from workshop.archives import tar_of
 from workshop.dockerfiles.history import instruction
 from workshop.layer import archive, cache
 from workshop.layer import layer as layer_tar

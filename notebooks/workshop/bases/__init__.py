@@ -2,9 +2,9 @@
 
 from .kit import save_kit
 from .known import BASES, summary, table
-from .ladder import NotToBeHad, Outcome, ensure, renew
+from .resolve import Outcome, Unavailable, ensure, renew
 
-__all__ = ["BASES", "NotToBeHad", "Outcome", "ensure", "renew", "save_kit", "summary", "table"]
+__all__ = ["BASES", "Outcome", "Unavailable", "ensure", "renew", "save_kit", "summary", "table"]
 
 
 def __dir__() -> list[str]:

@@ -16,7 +16,6 @@ import re
 import shutil
 import signal
 import subprocess
-import tarfile
 import tempfile
 import threading
 import time
@@ -27,9 +26,9 @@ from typing import NamedTuple
 import docker
 from docker.types import CancellableStream
 
+from ..archives import tar_of
 from ..errors import WorkshopError
-from ..labels import LABEL, STAND_IN, STAND_IN_ROOT, STAND_IN_STAGE, labels
-from ..removal import remove_untagged
+from ..labels import LABEL, STAND_IN, STAND_IN_ROOT, STAND_IN_STAGE, labels, remove_untagged
 
 RECIPES = Path(__file__).parent / "recipes"
 ROOT = "factory-floor/debian:bookworm"
@@ -273,20 +272,14 @@ def _context(name: str, mirrors: tuple[str, str] = (MAIN, SECURITY)) -> dict[str
 
 
 def _run_dockerfile(client: docker.DockerClient, name: str, report: Report) -> None:
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        for path, content in _context(name, _mirrors()).items():
-            entry = tarfile.TarInfo(path)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-    archive.seek(0)
+    context = io.BytesIO(tar_of(_context(name, _mirrors())))
     made = {LABEL: STAND_IN, **_made(name)}
     responses, problems = [], []
     hooks = client.api.hooks["response"]
     hooks.append(lambda response, *_, **__: responses.append(response))
     try:
         stream = client.api.build(
-            fileobj=archive, custom_context=True, tag=name, labels=made, decode=True, rm=True, forcerm=True
+            fileobj=context, custom_context=True, tag=name, labels=made, decode=True, rm=True, forcerm=True
         )
     finally:
         hooks.pop()

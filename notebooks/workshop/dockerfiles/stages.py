@@ -1,15 +1,14 @@
-"""The stages of a build as they stand in the engine: what each is built FROM and adds to it, and the tags they are kept under."""
+"""The stages of a build as they stand in the engine: what each is built FROM, and what it adds to that."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import docker
 
 from ..errors import WorkshopError
-from ..labels import LABEL, STAGE, tags_of
+from ..labels import LABEL
 from .history import Entry, align, instruction
 from .syntax import Dockerfile, Instruction
 
@@ -89,28 +88,3 @@ def _diff_ids(client: docker.DockerClient, image: str) -> list[str]:
         return client.api.inspect_image(image)["RootFS"].get("Layers") or []
     except docker.errors.ImageNotFound:
         raise WorkshopError(f"The engine has no image {image} any more.", "Build again, then run this cell.") from None
-
-
-def tag_word(name: str) -> str:
-    """A stage's name as a part of a tag."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("._-") or "stage"
-
-
-def full_tag(tag: str) -> str:
-    """An image's name with its tag, which is "latest" if it has none."""
-    return tag if ":" in tag.rsplit("/", 1)[-1] else f"{tag}:latest"
-
-
-def stage_tags(tag: str, names: list[str]) -> dict[str, str]:
-    """{stage: tag}; the last stage's is the image's own."""
-    *before, last = names
-    return {name: f"{full_tag(tag)}.{tag_word(name)}" for name in before} | {last: tag}
-
-
-def drop_old(client: docker.DockerClient, tag: str, current: Iterable[str]) -> None:
-    """A stage that an earlier build had under this tag and that this one has not would be mistaken for its own."""
-    full = full_tag(tag)
-    for image in client.api.images(name=full.rsplit(":", 1)[0], filters={"label": f"{LABEL}={STAGE}"}):
-        for old in tags_of(image):
-            if old.startswith(f"{full}.") and old not in current:
-                client.api.remove_image(old)

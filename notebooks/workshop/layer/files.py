@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..analysis import waste
 from ..dockerfiles.history import instruction
-from ..errors import watching
+from ..errors import translate_engine_loss
 from . import cache, merge, source
 from .layer import ENTRY, KINDS, OPAQUE_DIRECTORY, REMOVED
 
@@ -20,7 +20,7 @@ TEXT = pd.Series([""]).dtype  # what pandas holds texts in; from an empty list i
 COLUMNS = ["image", "layer", "diff_id", "created_by", *ENTRY, "visible", "hidden_by", "hidden_by_layer"]
 
 
-@watching("the export of an image")
+@translate_engine_loss("the export of an image")
 def files(client: docker.DockerClient | None, images: str | Path | list) -> pd.DataFrame:
     """Every entry of every layer, read from the layers themselves.
 
@@ -59,7 +59,7 @@ def layers(files: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(keys[:2], ignore_index=True)
 
 
-@watching("the export of an image")
+@translate_engine_loss("the export of an image")
 def sizes(client: docker.DockerClient, images: str | list[str], compressed: bool = False) -> pd.DataFrame:
     """How large images are, in the meanings of the word.
 

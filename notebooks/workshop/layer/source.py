@@ -6,7 +6,7 @@ from pathlib import Path
 
 import docker
 
-from ..errors import WorkshopError, watching
+from ..errors import WorkshopError, translate_engine_loss
 from ..progress import Panel
 from ..units import seconds, size
 from . import cache
@@ -62,7 +62,7 @@ def squeeze(client: docker.DockerClient, stacks: dict[str, list[str]], known: ca
     known.put(read, counted | stored)
 
 
-@watching("the export of an image")
+@translate_engine_loss("the export of an image")
 def read(client: docker.DockerClient | None, image: str | Path, path: str, layer: int | None = None) -> bytes:
     """The content of a file as one layer has it, whether it can still be seen in the image or not.
 

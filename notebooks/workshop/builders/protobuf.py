@@ -36,3 +36,33 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         if data[at - 1] < 0x80:
             return value, at
     raise ValueError("the message is cut short")
+
+
+class Message:
+    """One message, by its fields' numbers. Of a field that comes several times the last counts, as the format has it."""
+
+    def __init__(self, data: bytes) -> None:
+        self.fields = list(fields(data))
+        self._last = dict(self.fields)
+
+    def integer(self, number: int) -> int:
+        """A varint; 0 if it is not there."""
+        value = self._last.get(number, 0)
+        return value if isinstance(value, int) else 0
+
+    def raw(self, number: int) -> bytes:
+        """Bytes; none if the field is not there."""
+        value = self._last.get(number, b"")
+        return value if isinstance(value, bytes) else b""
+
+    def text(self, number: int) -> str:
+        """A string; "" if it is not there."""
+        return self.raw(number).decode(errors="replace")
+
+    def message(self, number: int) -> Message:
+        """A message inside of this one; an empty one if it is not there."""
+        return Message(self.raw(number))
+
+    def messages(self) -> Iterator[tuple[int, Message]]:
+        """(number, message) for all fields that hold bytes, in order: for messages that are made of others only."""
+        yield from ((number, Message(value)) for number, value in self.fields if isinstance(value, bytes))
