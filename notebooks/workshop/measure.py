@@ -1,16 +1,18 @@
-"""What is asked of an engine and then counted: each function takes a client, and hands frames to `analysis/`."""
+"""The functions that take a client: they have the images read, and hand the frames to analysis/."""
 
 from __future__ import annotations
 
 import docker
 import pandas as pd
 
+from .analysis import packages as of_files
 from .analysis.gate import StageFacts, crossed_the_gate
 from .builders.build import Build
 from .dockerfiles import syntax
 from .dockerfiles.stages import Stages
 from .errors import WorkshopError, translate_engine_loss
-from .layer.files import files
+from .layer.cache import LayerCache
+from .layer.files import files, read_files
 
 
 @translate_engine_loss("the comparison of the stages")
@@ -46,3 +48,16 @@ def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
     rows = crossed_the_gate(read, stages.dockerfile, facts, stages.lineage)
     rows.attrs["base"] = stages.base
     return rows
+
+
+@translate_engine_loss("the export of an image")
+def packages(client: docker.DockerClient | None, images) -> pd.DataFrame:
+    """Every package that an image's visible databases name, in the order of manager and name.
+
+    images: as for `files`. Columns image, manager ("dpkg", "apk", "python"), name, version, bytes (installed, as the
+    database says it; 0 where it does not), layer and created_by (the layer that brought this version). A package whose
+    files were copied without its database is not found: nothing in the image names it.
+    """
+    layers = LayerCache()
+    read = read_files(client, images, layers)
+    return of_files.packages(read, {diff_id: layers.packages(diff_id) for diff_id in read["diff_id"].unique()})

@@ -78,7 +78,7 @@ def _held(files: pd.DataFrame, stages: Sequence[StageFacts]) -> dict[str, pd.Dat
     files = files[files["visible"] & files["kind"].isin(["file", "hard link"]) & (files["digest"] != "")]
     held: dict[str, pd.DataFrame] = {}
     for stage in stages:
-        rows = files[files["image"] == stage.image].rename(columns={"size": "bytes"})
+        rows = files[files["image"] == stage.image]
         own = rows["layer"] >= stage.first_own_layer
         if stage.parent in held:
             below = held[stage.parent].drop_duplicates("layer").set_index("layer")

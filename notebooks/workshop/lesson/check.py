@@ -4,12 +4,14 @@ check.that(client, "factory/flask_hello:mine", check.smaller_than("factory/flask
            check.answers("Hello"), unlike="factory/flask_hello:single")
 
 A check says "not attempted", "not yet: … (a hint from the image's state)" or "passed: … (what was checked)".
+
+Wildcards in a path are those of `.dockerignore`: `*` and `?` stay within one folder, `**` is any number of folders, so that
+"/usr/lib/gcc/**" is everything below it and "**/gcc*" such a name anywhere. A path starts at the root (`paths.matches`).
 """
 
 from __future__ import annotations
 
 import difflib
-import fnmatch
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,6 +23,7 @@ from ..engine import containers
 from ..errors import WorkshopError, translate_engine_loss
 from ..labels import full_tag, tags_of
 from ..layer.files import files, sizes
+from ..paths import matches
 from ..units import shorten, size
 
 __all__ = [
@@ -135,21 +138,24 @@ def not_smaller_than(other: str) -> Condition:
 
 
 def has(path: str, at_least_megabytes: float = 0) -> Condition:
-    """A file that can be seen in the image, of at least so many MB (10^6 bytes); `path` may have wildcards."""
+    """A file that can be seen in the image, of at least so many MB (10^6 bytes).
+
+    path: wildcards may be in it, `*` within a folder and `**` across folders.
+    """
 
     def condition(client, image):
         found = _visible(client, image, path)
-        if len(found) and found["size"].sum() < at_least_megabytes * 1e6:
-            return False, f"{path} is there, but it has {size(found['size'].sum())}, not {at_least_megabytes:g} MB."
+        if len(found) and found["bytes"].sum() < at_least_megabytes * 1e6:
+            return False, f"{path} is there, but it has {size(found['bytes'].sum())}, not {at_least_megabytes:g} MB."
         if len(found):
-            return True, f"{found.iloc[0]['path']} is there ({size(found['size'].sum())})"
+            return True, f"{found.iloc[0]['path']} is there ({size(found['bytes'].sum())})"
         return False, f"no {path} in {image}. {_nearest(client, image, path)}"
 
     return condition
 
 
 def lacks(path: str) -> Condition:
-    """No file of that path can be seen in the image; `path` may have wildcards."""
+    """No file of that path can be seen in the image; as for `has`, wildcards may be in it."""
 
     def condition(client, image):
         found = _visible(client, image, path)
@@ -161,7 +167,7 @@ def lacks(path: str) -> Condition:
 
 
 def no_layer_has(path: str, as_in: str | None = None) -> Condition:
-    """No layer has a file of that path, whether it can still be seen or not; `path` may have wildcards.
+    """No layer has a file of that path, whether it can still be seen or not; as for `has`, wildcards may be in it.
 
     as_in: another image that has such a file; then no file of the same content may be in any layer either,
     whatever its name.
@@ -170,8 +176,8 @@ def no_layer_has(path: str, as_in: str | None = None) -> Condition:
     def condition(client, image):
         read = files(client, [image, as_in] if as_in else image)
         there = read[read["kind"].isin(CONTENT)]
-        named = there[[fnmatch.fnmatchcase(one, path) for one in there["path"]]]
-        contents = set(named.loc[(named["image"] == as_in) & (named["size"] > 0), "digest"])
+        named = there[[matches(one, path) for one in there["path"]]]
+        contents = set(named.loc[(named["image"] == as_in) & (named["bytes"] > 0), "digest"])
         own = there[there["image"] == image]
         leaks = own[own.index.isin(named.index) | own["digest"].isin(contents)]
         if leaks.empty:
@@ -203,10 +209,10 @@ def waste_below(megabytes: float) -> Condition:
 
     def condition(client, image):
         found = waste(files(client, image))
-        total = found["size"].sum()
+        total = found["bytes"].sum()
         if total < megabytes * 1e6:
             return True, f"{size(total)} of {image} cannot be seen"
-        lines = found.groupby(["layer", "created_by"], observed=True)["size"].sum()
+        lines = found.groupby(["layer", "created_by"], observed=True)["bytes"].sum()
         layer, line = lines.idxmax()
         return False, (
             f"{size(total)} of what {image} ships cannot be seen, and the aim is under {megabytes:g} MB. "
@@ -231,7 +237,7 @@ def brings_less_than(other: str, megabytes: float) -> Condition:
         theirs = client.api.inspect_image(other)["RootFS"]["Layers"]
         found = files(client, image)
         found = found[~found["diff_id"].isin(theirs)]
-        layer, line = found.groupby(["layer", "created_by"], observed=True)["size"].sum().idxmax()
+        layer, line = found.groupby(["layer", "created_by"], observed=True)["bytes"].sum().idxmax()
         return False, f"{seen}, and the aim is under {megabytes:g} MB. Most of it is layer {layer}: {_short(line)}."
 
     return condition
@@ -350,13 +356,13 @@ def _stages(client, image: str) -> dict[str, list[str]]:
 def _visible(client, image: str, pattern: str):
     found = files(client, image)
     found = found[found["visible"] & found["kind"].isin(CONTENT)]
-    return found[[fnmatch.fnmatchcase(path, pattern) for path in found["path"]]]
+    return found[[matches(path, pattern) for path in found["path"]]]
 
 
 def _leak(own, leak, path: str) -> str:
     """Where a file is that should not be in any layer, who put it there, and what became of it."""
-    also = "" if fnmatch.fnmatchcase(leak["path"], path) else f", which holds what {path} held"
-    words = f"layer {leak['layer']} has {leak['path']} ({size(leak['size'])}){also}. "
+    also = "" if matches(leak["path"], path) else f", which holds what {path} held"
+    words = f"layer {leak['layer']} has {leak['path']} ({size(leak['bytes'])}){also}. "
     words += f"It was shipped by {_short(leak['created_by'])}"
     if leak["visible"]:
         return f"{words}, and everybody can see it."
@@ -371,13 +377,13 @@ def _short(line: str) -> str:
 def _heaviest(client, image: str) -> str:
     found = files(client, image)
     plain = found[found["kind"] == "file"]
-    by_layer = plain.groupby(["layer", "created_by"], observed=True)["size"].sum().sort_values()
+    by_layer = plain.groupby(["layer", "created_by"], observed=True)["bytes"].sum().sort_values()
     (_, created_by), count = by_layer.index[-1], by_layer.iloc[-1]
     return f"Its heaviest layer ({size(count)}) was made by {_short(created_by)}"
 
 
 def _nearest(client, image: str, path: str) -> str:
-    found = _visible(client, image, "*")
+    found = _visible(client, image, "**")
     same_name = found[found["path"].str.endswith("/" + path.rpartition("/")[2])]["path"]
     close = difflib.get_close_matches(
         path, list(same_name) or list(found["path"]), n=1, cutoff=0.0 if len(same_name) else 0.7
