@@ -1,10 +1,13 @@
-"""Tar archives made in memory, as an engine's API takes them: small build contexts, files for a container."""
+"""Tar archives on their way to an engine, made in memory, and on their way from one, as a stream."""
 
 from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import docker
 
 
 def add(archive: tarfile.TarFile, name: str, content: bytes | None | tarfile.TarInfo) -> None:
@@ -24,3 +27,15 @@ def tar_of(entries: Mapping[str, bytes | None | tarfile.TarInfo]) -> bytes:
         for name, content in entries.items():
             add(archive, name, content)
     return packed.getvalue()
+
+
+@contextmanager
+def exported(client: docker.DockerClient, names: list[str], piece: int) -> Iterator[Iterator[bytes]]:
+    """One archive of several images, as `docker save` writes it, in pieces of so many bytes.
+
+    The SDK's get_image takes one name; the endpoint takes several, and then sends a layer that they share once.
+    """
+    answer = client.api._get(client.api._url("/images/get"), params={"names": names}, stream=True)
+    client.api._raise_for_status(answer)
+    with answer:
+        yield answer.iter_content(piece)

@@ -1,4 +1,8 @@
-"""The base images: each one made available from the best place that has it, and what was done said plainly."""
+"""The base images: each one made available from the best place that has it, and what was done said plainly.
+
+Owns which images there are, where they are looked for, the class kit, the stand-ins and their recipes, CA certificates.
+May import: the modules beside this folder (archives, errors, labels, progress, units).
+"""
 
 from .kit import save_kit
 from .known import BASES, summary, table

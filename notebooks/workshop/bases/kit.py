@@ -7,6 +7,7 @@ from pathlib import Path
 
 import docker
 
+from ..archives import exported
 from ..errors import WorkshopError, translate_engine_loss
 from ..progress import Panel
 from ..units import size
@@ -33,10 +34,8 @@ def save_kit(client: docker.DockerClient, path: str | Path, names: tuple[str, ..
         panel.row("kit", ", ".join(present))
         try:
             written = 0
-            # The SDK's own method takes one name; the endpoint takes several and sends a shared layer once.
-            answer = client.api._get(client.api._url("/images/get"), params={"names": present}, stream=True)
-            with partial.open("wb") as file:
-                for chunk in client.api._stream_raw_result(answer, CHUNK, False):
+            with exported(client, present, CHUNK) as chunks, partial.open("wb") as file:
+                for chunk in chunks:
                     written += file.write(chunk)
                     panel.row("kit", detail=size(written))
             os.replace(partial, path)

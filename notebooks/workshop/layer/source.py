@@ -6,9 +6,9 @@ from pathlib import Path
 
 import docker
 
+from ..archives import exported
 from ..errors import WorkshopError, translate_engine_loss
 from ..progress import Panel
-from ..transfer import exported
 from ..units import seconds, size
 from .archive import Archive, read_archive, read_folder, unreadable
 from .cache import LayerCache
