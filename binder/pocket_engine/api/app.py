@@ -10,15 +10,24 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from .. import API_VERSION, MIN_API_VERSION, VERSION
+from ..engine_log import LOG
 from ..errors import BadRequest, EngineError, Interrupted
-from ..logbook import LOG
-from . import build, event_stream, images, networks, not_done, registries, system, transport
-from .answers import error_answer, unexpected_answer
-from .streams import cut
+from . import (
+    auth_and_distribution,
+    build,
+    event_stream,
+    image_transfer,
+    images,
+    networks,
+    system,
+    unsupported_endpoints,
+)
+from .json_http import error_answer, unexpected_answer
+from .response_streams import cut
 
-BODY_LIMIT = 16 << 20  # bytes of a body that is read into memory; contexts and archives go to disk (spool.py)
+BODY_LIMIT = 16 << 20  # bytes of a body that is read into memory; contexts and archives go to disk (request_body.py)
 # In this order: of two routes that fit, the first is taken.
-OWN = (system, event_stream, registries, transport, images, build, networks)
+OWN = (system, event_stream, auth_and_distribution, image_transfer, images, build, networks)
 OF_CONTAINERS = ("containers", "exec")
 HEADERS = {
     "Api-Version": API_VERSION,
@@ -47,7 +56,7 @@ def _all_routes(engine) -> list[web.RouteDef]:
     for name in (f"{__package__}.{name}" for name in OF_CONTAINERS):
         if importlib.util.find_spec(name):
             found += importlib.import_module(name).routes(engine)
-    return found + not_done.routes(engine)
+    return found + unsupported_endpoints.routes(engine)
 
 
 def _without_head(options: dict) -> dict:

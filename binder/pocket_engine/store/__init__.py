@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from ..errors import Conflict
-from . import limit as limits
+from . import size_limit as limits
 from .blobs import Blobs
 from .images import Images
 from .layers import Layers
@@ -50,7 +50,7 @@ class Store:
         self.images.sweep()
 
     def usage(self) -> dict:
-        """As limit.usage."""
+        """As size_limit.usage."""
         return limits.usage(self.images, self.limit)
 
     def _make_room(self, needed: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import docker
 
-from ..dockerfiles.created_by import instruction as as_written
+from ..dockerfiles.history import instruction as as_written
 from ..errors import CONNECTION_ERRORS, WorkshopError
 from ..labels import IMAGE, STAGE, UNFINISHED, labels, tags_of
 from ..progress import Panel

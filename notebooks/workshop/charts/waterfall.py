@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..dockerfiles.created_by import instruction
+from ..dockerfiles.history import instruction
 from ..errors import WorkshopError
 from .layers import plain
 from .style import BASE, BETWEEN, FINAL, INK, MUTED, finish, megabytes, percent, plural, safe, shorten, tint, wrap

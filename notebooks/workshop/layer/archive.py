@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..dockerfiles.created_by import made_layers
+from ..dockerfiles.history import made_layers
 from ..errors import WorkshopError
 from . import layer as layer_tar
 from . import tar

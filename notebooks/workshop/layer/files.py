@@ -9,7 +9,7 @@ import docker
 import numpy as np
 import pandas as pd
 
-from ..dockerfiles.created_by import instruction
+from ..dockerfiles.history import instruction
 from ..errors import translate_engine_loss
 from . import merge, source
 from .base_layers import UNKNOWN, Base, bases_of
