@@ -69,9 +69,14 @@ def _base_of(client: docker.DockerClient, image: dict, known: dict[str, tuple[st
 
 
 def _goes_on(client: docker.DockerClient, image: dict, base: str) -> bool:
-    """True if an image's history, our label aside, is the base's and more; for a stage, which may be a FROM alone, or no
-    more. (Else it is another build of the same Dockerfile.)"""
-    whole, start = ([entry.text for entry in history.entries(client, name)] for name in (image["Id"], base))
+    """True if an image's history, our label aside, is the base's and more: else both are builds of one Dockerfile.
+
+    For a stage, which may be a FROM line alone, it need not be more. False if somebody has removed the base since.
+    """
+    try:
+        whole, start = ([entry.text for entry in history.entries(client, name)] for name in (image["Id"], base))
+    except docker.errors.ImageNotFound:
+        return False
     is_stage = ((image.get("Config") or {}).get("Labels") or {}).get(LABEL) == STAGE
     return whole[: len(start)] == start and (is_stage or len(whole) > len(start))
 
