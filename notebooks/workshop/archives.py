@@ -1,4 +1,4 @@
-"""Tar archives on their way to an engine, made in memory, and on their way from one, as a stream."""
+"""Tar archives for an engine and from it: small ones made in memory, and images as an engine exports them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tar_of(entries: Mapping[str, bytes | None | tarfile.TarInfo]) -> bytes:
 
 
 @contextmanager
-def exported(client: docker.DockerClient, names: list[str], piece: int) -> Iterator[Iterator[bytes]]:
+def exported_images(client: docker.DockerClient, names: list[str], piece: int) -> Iterator[Iterator[bytes]]:
     """One archive of several images, as `docker save` writes it, in pieces of so many bytes.
 
     The SDK's get_image takes one name; the endpoint takes several, and then sends a layer that they share once.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import docker
 
-from ..archives import exported
+from ..archives import exported_images
 from ..errors import WorkshopError, translate_engine_loss
 from ..progress import Panel
 from ..units import size
@@ -34,7 +34,7 @@ def save_kit(client: docker.DockerClient, path: str | Path, names: tuple[str, ..
         panel.row("kit", ", ".join(present))
         try:
             written = 0
-            with exported(client, present, CHUNK) as chunks, partial.open("wb") as file:
+            with exported_images(client, present, CHUNK) as chunks, partial.open("wb") as file:
                 for chunk in chunks:
                     written += file.write(chunk)
                     panel.row("kit", detail=size(written))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import docker
 
-from ..archives import exported
+from ..archives import exported_images
 from ..errors import WorkshopError, translate_engine_loss
 from ..progress import Panel
 from ..units import seconds, size
@@ -140,7 +140,7 @@ def _export(
                 panel.row("save", detail=f"{size(done)} came from the engine")
                 yield piece
 
-        with exported(client, names, PIECE) as chunks, ReadAhead(chunks) as pieces:
+        with exported_images(client, names, PIECE) as chunks, ReadAhead(chunks) as pieces:
             archive = read_archive(shown(pieces), what, wanted, begin_layer)
         panel.summary = f"Read the layers of {what} in {seconds(panel.rows['save'].age())}"
     return archive

@@ -110,6 +110,16 @@ def test_an_earlier_build_of_the_same_repository_is_no_base(client, busybox, raw
     assert split(client, image) == ([True] * depth(client, busybox) + [False] * 2, busybox)
 
 
+def test_the_same_dockerfile_built_without_the_workshop_is_no_base(client, busybox, app, raw, name):
+    lines = "FROM busybox:1.37\nCOPY one /one\n"
+    (app / "one").write_bytes(b"1")
+    other = raw(lines, f"{name}:1")
+    build = workshop.build(client, app, lines)
+    stacks = [client.api.inspect_image(image)["RootFS"]["Layers"] for image in (other, build.tag)]
+    assert stacks[0] == stacks[1], "it came from the cache"
+    assert split(client, build.tag) == ([True] * depth(client, busybox) + [False], busybox)
+
+
 def test_what_the_workshop_built_for_an_app_is_no_base(client, busybox, app, raw, name):
     built = workshop.build(client, app, "FROM busybox:1.37\nRUN echo 1 > /one\n")
     image = raw(f"FROM {built.tag}\nCOPY two /two\n", f"{name}:1")
