@@ -18,7 +18,8 @@ for module in ("agreement", "at_hand", "dive_itself", "hand", "oracle", "compare
     pytest.register_assert_rewrite(module)
 
 import workshop  # noqa: E402
-from at_hand import REGISTRY, free_port  # noqa: E402
+from at_hand import REGISTRY, forget, free_port  # noqa: E402
+from workshop.bases import certificates, resolve  # noqa: E402
 
 # A shell starts what it puts into the background with Ctrl-C ignored, and Python would keep it so: the tests that
 # interrupt a build, and the processes that they start, need it back.
@@ -43,7 +44,7 @@ def app(client, tmp_path):
     folder = tmp_path / f"test-{uuid.uuid4().hex[:8]}"
     folder.mkdir()
     yield folder
-    workshop.tidy(client, app=folder.name)
+    forget(client, folder.name)
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +64,15 @@ def registry(tmp_path_factory):
     yield f"127.0.0.1:{port}"
     process.terminate()
     process.wait()
+
+
+@pytest.fixture
+def fresh_resolver(monkeypatch):
+    """No source is known to be out of reach, and nothing is set that a teacher may have set."""
+    monkeypatch.setattr(resolve, "_unreachable", {})
+    for name in (resolve.KIT, resolve.REGISTRY, resolve.OTHER_MIRRORS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(certificates.CA_FILE, "none")
+    certificates.bundle.cache_clear()
+    yield
+    certificates.bundle.cache_clear()

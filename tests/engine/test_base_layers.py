@@ -8,7 +8,8 @@ import uuid
 import docker
 import pytest
 import workshop
-from conftest import need_buildkit, tar_of
+from at_hand import need_buildkit
+from workshop.archives import tar_of
 
 
 @pytest.fixture

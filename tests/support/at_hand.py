@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import shutil
 import socket
+import time
 from pathlib import Path
 
 import docker
 import pytest
 import workshop
-from workshop.labels import tags_of
+from workshop.labels import PREFIX, remove_untagged, tags_of
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -40,10 +41,27 @@ def need_buildkit(client) -> None:
         pytest.skip(f"{name} has no BuildKit")
 
 
+def forget(client, name: str) -> None:
+    """Remove the images that a test built under factory/<name>…, and the steps behind them, as `tidy` does.
+
+    The engine is asked for these alone: `tidy` looks at everything with the workshop's label, which takes a well-used
+    engine up to half a minute.
+    """
+    built = client.api.images(filters={"reference": f"{PREFIX}{name}*"})
+    for image in sorted(built, key=lambda one: -one["Created"]):  # what was built on another goes first
+        steps = client.api.inspect_image(image["Id"]).get("Parent")
+        for tag in tags_of(image):
+            if tag.startswith(f"{PREFIX}{name}"):
+                client.api.remove_image(tag)
+        remove_untagged(client, steps)
+
+
 def traces_of(client, word: str) -> list[str]:
-    """Images and containers, finished or not, in whose making the word occurs. Others may be at work meanwhile."""
+    """Images and containers of the last hour, finished or not, in whose making the word occurs."""
     found = []
     for image in client.api.images(all=True):
+        if image["Created"] < time.time() - 3600:
+            continue  # asking a well-used engine for each one's history takes it long
         with contextlib.suppress(docker.errors.NotFound):
             if any(word in entry["CreatedBy"] for entry in client.api.history(image["Id"])):
                 found.append(image["Id"])

@@ -145,6 +145,7 @@ LAYERS = [
         "added": b"5",
     },
 ]
+
 BETWEEN = [
     ["/added", "added", 0, 1],
     ["/d", "removed", 0, 0],
@@ -184,18 +185,6 @@ def test_an_image_or_a_layer_that_is_not_there_is_named():
         diff(files, "a", "c")
     with pytest.raises(workshop.WorkshopError, match="a has no layer 1, or nothing in it.\nLayers .* 0, 2."):
         diff(files, ("a", 1), "b")
-
-
-def test_stages_are_images(client, busybox, app):
-    builder = "FROM busybox:1.37 AS builder\nRUN echo tool > /tool && echo product > /made\n"
-    recipe = builder + "FROM busybox:1.37\nCOPY --from=builder /made /app\n"
-    build = workshop.build(client, app, recipe)
-    files = workshop.files(client, [build.stages["builder"], build.tag])
-    table = diff(files, build.stages["builder"], build.tag)
-    assert table[["path", "change", "moved_from"]].values.tolist() == [
-        ["/app", "moved", "/made"],
-        ["/tool", "removed", ""],
-    ]
 
 
 def test_many_files_and_many_of_the_same_content_take_no_time():

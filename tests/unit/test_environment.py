@@ -13,6 +13,8 @@ import environment
 import pytest
 from at_hand import ROOT
 
+pytestmark = pytest.mark.slow  # each makes an environment, or two
+
 DRIVER = """
 import sys, pathlib
 sys.path.insert(0, {notebooks!r})

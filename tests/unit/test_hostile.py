@@ -438,22 +438,26 @@ def with_packed(place: Path, packed: bytes, diff_id: str = "sha256:" + "0" * 64,
     return written(place, tar_of({"0/layer.tar": packed, name: config, "manifest.json": manifest}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", ["gzip", "zstd"])
 def test_a_layer_of_64_gib_in_a_few_megabytes_stays_within_bounds(place, pack):
     bomb = packed_zeros(pack, 2**36, head=header("f", size=2**36))
     refused_alone(with_packed(place, bomb))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", ["gzip", "zstd"])
 def test_a_pax_header_that_unpacks_to_gigabytes_stays_within_bounds(place, pack):
     refused_alone(with_packed(place, packed_zeros(pack, 2**32, head=header("p", b"x", 2**32))))
 
 
+@pytest.mark.slow
 def test_a_zstd_frame_that_asks_for_gigabytes_of_memory_is_refused(place):
     frame = b"\x28\xb5\x2f\xfd" + b"\0" + bytes([31 - 10 << 3]) + (600 << 3 | 1).to_bytes(3, "little") + bytes(600)
     refused_alone(with_packed(place, frame))
 
 
+@pytest.mark.slow
 def test_more_than_a_million_entries_are_refused_within_bounds(place):
     template, names = header("0000000"), (b"%07d" % number for number in range(1_000_001))
     total = sum(template[:148]) + sum(template[156:]) + 8 * 32 - 7 * 48
@@ -472,17 +476,20 @@ def test_more_than_a_million_entries_are_refused_within_bounds(place):
     assert "1,000,000" in said
 
 
+@pytest.mark.slow
 def test_one_layer_named_a_thousand_times_stays_within_bounds(place):
     layer = tar_of({f"f{n}": b"" for n in range(50_000)})
     packed = gzip.compress(layer, 1)
     refused_alone(with_packed(place, packed, digest(layer), times=1000))
 
 
+@pytest.mark.slow
 def test_a_name_of_half_a_million_folders_stays_within_bounds(place):
     layer = pax(("path", b"a/" * 500_000 + b"b")) + FILE + END
     alone(with_layers(place, layer, kind="docker"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("member", ["manifest.json", "config"])
 def test_a_huge_json_stays_within_bounds(place, member):
     entries = entries_of(archive_of(SMALL, kind="legacy"))
@@ -491,6 +498,7 @@ def test_a_huge_json_stays_within_bounds(place, member):
     refused_alone(written(place, tar_of(entries)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["blob", "index.json", "path"])
 def test_a_pipe_in_the_place_of_a_file_does_not_hang(place, what):
     folder = layout_folder(place, archive_of(SMALL, kind="oci"))
@@ -501,6 +509,7 @@ def test_a_pipe_in_the_place_of_a_file_does_not_hang(place, what):
     refused_alone(file if what == "path" else folder, seconds=60)
 
 
+@pytest.mark.slow
 def test_a_device_that_never_ends_is_no_archive(place):
     (place / "zero.tar").symlink_to("/dev/zero")
     refused_alone(place / "zero.tar", seconds=60)
@@ -928,6 +937,7 @@ def test_thousands_of_indexes_in_each_other_end(place):
     harmless(oci(place, top, blobs=blobs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leaf", ["image", "nothing"])
 def test_indexes_that_name_the_same_index_ten_times_over_end(place, leaf):
     """Ten to the power of twelve ways lead to one manifest, or to none."""

@@ -1,7 +1,6 @@
 """Stacks of layers that nobody would think of: `workshop.files()` against the naive merge in oracle.py.
 
-Short and the same every time by default; `HYPOTHESIS_PROFILE=long python -m pytest tests/unit/test_merge_properties.py`
-tries 20,000 new stacks.
+Few and the same every time by default; HYPOTHESIS_PROFILE=weekly tries 200 new ones, and HYPOTHESIS_PROFILE=long 20,000.
 """
 
 from __future__ import annotations
@@ -22,7 +21,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from oracle import Entry, is_below, joined, marker, split
 
-settings.register_profile("short", max_examples=200, deadline=None, derandomize=True, database=None)
+settings.register_profile("short", max_examples=20, deadline=None, derandomize=True, database=None)
+settings.register_profile("weekly", max_examples=200, deadline=None, database=None, print_blob=True)
 settings.register_profile("long", max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
 PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
@@ -203,7 +203,7 @@ def test_the_merged_filesystem_is_what_the_specification_says(folder, layers, la
     assert again.equals(frame)
 
 
-@settings(PROFILE, max_examples=PROFILE.max_examples // 4)
+@settings(PROFILE, max_examples=PROFILE.max_examples // 2)
 @given(stacks())
 def test_neither_layout_nor_compression_nor_tar_dialect_changes_the_frame(folder, layers):
     frames = [
@@ -218,7 +218,7 @@ def test_neither_layout_nor_compression_nor_tar_dialect_changes_the_frame(folder
         assert frame.to_dict("list") == frames[0].to_dict("list")
 
 
-@settings(PROFILE, max_examples=PROFILE.max_examples // 4)
+@settings(PROFILE, max_examples=PROFILE.max_examples // 2)
 @given(stacks(), st.lists(st.lists(entries(), max_size=5), min_size=1, max_size=2))
 def test_layers_on_top_only_ever_hide(folder, layers, more):
     """The rows of the lower layers are the same rows; one that was hidden stays so, for the same reason."""
@@ -233,7 +233,7 @@ def test_layers_on_top_only_ever_hide(folder, layers, more):
     assert above.loc[gone, why].astype(object).equals(below.loc[gone, why].astype(object))
 
 
-@settings(PROFILE, max_examples=PROFILE.max_examples // 4)
+@settings(PROFILE, max_examples=PROFILE.max_examples // 2)
 @given(stacks(), st.randoms(use_true_random=False))
 def test_where_markers_stand_in_the_tar_makes_no_difference(folder, layers, random):
     """ "… applied first, … regardless of the ordering in which the whiteout file was encountered." (layer.md)"""
