@@ -10,7 +10,7 @@ from pathlib import Path
 from . import VERSION, engine_log
 from .endpoints import Claimed, Port, Socket, claim, own_folder
 from .errors import EngineError
-from .lifetime import keep
+from .supervisor import keep
 
 TOKEN = "FACTORY_FLOOR_POCKET_TOKEN"  # where `ps` does not show it
 ABOUT = """\

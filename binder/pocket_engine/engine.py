@@ -11,7 +11,7 @@ from .containers import Containers
 from .events import Events
 from .registry.mirrors import checked
 from .rootfs import Roots
-from .rootfs.unpack_layers import remove
+from .rootfs.remove_tree import remove
 from .runtime.runner import probe
 from .store import Store
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from ..errors import BadRequest
-from ..store import layer_rules
 from ..store.entries import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
 from ..store.merged_view import Part, by_folder
+from ..store.symlinks import resolve
 from .compression import opened
 
 MOST_FILES = 1_000_000
@@ -134,7 +134,7 @@ class Context:
         return self._children.get(path, [])
 
     def resolve(self, path: str, follow_last: bool = True) -> str:
-        return layer_rules.resolve(self.entries, path, follow_last)
+        return resolve(self.entries, path, follow_last)
 
     def open(self, path: str) -> BinaryIO:
         entry = self.entries[path]

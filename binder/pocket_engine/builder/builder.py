@@ -340,6 +340,16 @@ class Build:
         return stage_users.reader(self.layers.view(state.diff_ids))
 
 
+def build(engine, context: Path | None, options: Options, say: Callable[[dict], None], stop: threading.Event) -> str:
+    """Build, and return the image's id.
+
+    context: the build context as a tar, compressed or not. say: gets the messages of Docker's build stream. Raises
+    EngineError in Docker's words: BadRequest (what the Dockerfile or context has wrong), run_instruction.Failed (a RUN's program
+    failed, .code), NoSpace, Interrupted once `stop` is set. Images of finished steps stay, as the cache of the next build.
+    """
+    return Build(engine, context, options, say, stop).run()
+
+
 class _Container:
     """A step that Docker does in a container says so, and its end, too."""
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import BinaryIO, NamedTuple
 
 from ..store.entries import DIRECTORY, FILE, OPAQUE, Entry
-from ..store.layer_rules import resolve
 from ..store.layers import Layer, Layers
+from ..store.symlinks import resolve
 
 Opener = Callable[[], BinaryIO]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadRequest, Conflict, EngineError, NotFound
-from ..lifetime import started
+from ..procfs import started
 from ..runtime.jobs import Job
 from . import config, healthcheck, mounts, published_ports
 from .archive import Files

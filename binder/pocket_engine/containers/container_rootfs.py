@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .. import passwd
 from ..rootfs import Tree, layer_diff
-from ..rootfs.unpack_layers import remove
+from ..rootfs.remove_tree import remove
 from ..store.entries import FILE, Entry
 from . import resolve_in_root
 from .state_file import Record

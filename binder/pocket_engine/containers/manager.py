@@ -9,6 +9,7 @@ from typing import Any
 
 from ..engine_log import LOG
 from ..errors import Conflict, EngineError, NotFound
+from ..rootfs.remove_tree import remove
 from . import config, container_json, execs, ids_and_names, mounts, published_ports
 from .container import Container
 from .state_file import Record
@@ -33,8 +34,6 @@ class Containers:
     def _load(self, folder) -> None:
         record = Record.load(folder)
         if record is None or record.id != folder.name:
-            from ..rootfs.unpack_layers import remove
-
             remove(folder)
             return
         container = Container(self._engine, folder, record, self._ports, self._left)

@@ -31,7 +31,7 @@ class Record:
     started_at: str = NEVER
     finished_at: str = NEVER
     pid: int = 0
-    born: str | None = None  # when that process started (lifetime.started): a number may be used again
+    born: str | None = None  # when that process started (procfs.started): a number may be used again
     ports: dict[str, list[int]] = field(default_factory=dict)
     filled: bool = False  # whether the root filesystem is there
 

@@ -16,6 +16,7 @@ from ..store.layers import Layers
 from . import unpack_layers
 from .layer_diff import Snapshot, made_anew, walk
 from .metadata_ledger import Ledger
+from .remove_tree import clear
 
 MOST = 5000  # paths; beyond that a new tree is as quick
 
@@ -47,7 +48,7 @@ def undo(
         return False
     for path in stale:
         if not _below(path, stale):
-            unpack_layers.clear(os.path.join(root, path))
+            clear(os.path.join(root, path))
             ledger.forget(path)
     folders = changed | {os.path.dirname(path) for path in again | stale}
     again |= {path for path in folders if path in entries and entries[path].kind == DIRECTORY}

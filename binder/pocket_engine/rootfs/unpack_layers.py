@@ -1,11 +1,10 @@
-"""Creating the files of a merged view in an empty folder, and removing them again."""
+"""Creating the files of a merged view in an empty folder, or those of one more layer over it."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
-import shutil
 import stat
 import threading
 from collections.abc import Collection, Sequence
@@ -16,6 +15,7 @@ from ..errors import Interrupted
 from ..store.entries import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry
 from ..store.layers import Layers
 from .metadata_ledger import Ledger, usable
+from .remove_tree import clear
 
 _DEVICES = {CHARACTER: stat.S_IFCHR, BLOCK: stat.S_IFBLK}
 
@@ -134,14 +134,6 @@ def add(layers: Layers, diff_id: str, root: Path, ledger: Ledger) -> None:
         os.utime(place, (entry.mtime, entry.mtime))
 
 
-def clear(place: str) -> None:
-    """Remove whatever is there, if anything is."""
-    if os.path.isdir(place) and not os.path.islink(place):
-        remove(Path(place))
-    elif os.path.lexists(place):
-        os.unlink(place)
-
-
 def _symlink(place: str, entry: Entry, ledger: Ledger) -> None:
     os.symlink(entry.link, place)
     if ledger.privileged:
@@ -202,19 +194,3 @@ def _special(place: str, entry: Entry, ledger: Ledger) -> None:
         os.chmod(place, entry.mode)
     ledger.note(entry.path, entry, os.lstat(place).st_mode)
     os.utime(place, (entry.mtime, entry.mtime))
-
-
-def remove(folder: Path) -> None:
-    """Remove a tree, folders without permission bits included."""
-
-    def open_up(function, path, _):
-        with contextlib.suppress(OSError):
-            parent = os.path.dirname(path)
-            os.chmod(parent, 0o700)
-            if not os.path.islink(path) and os.path.isdir(path):
-                os.chmod(path, 0o700)
-                shutil.rmtree(path, onerror=open_up) if function is not os.rmdir else os.rmdir(path)
-            else:
-                os.unlink(path)
-
-    shutil.rmtree(folder, onerror=open_up)

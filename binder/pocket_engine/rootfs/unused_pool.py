@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from . import Tree
+from .root_filesystem import Tree
 
 MOST = 8  # trees
 ROOM = 2_500_000_000  # bytes of their files

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .. import inode_birth_time
+from ..procfs import read_memory
 
 UNCHANGED = 0xFFFFFFFF
 _AT_FDCWD = 0xFFFFFF9C
@@ -36,15 +37,13 @@ class Record:
 
     def chown(self, call) -> int:
         """Take note of one call (see seccomp_notify.Call). Returns 0; raises OSError where there is no such file."""
-        from .seccomp_notify import read
-
         args = [arg & 0xFFFFFFFF for arg in call.args]
         if call.name == "fchown":
             place, ids = f"/proc/{call.pid}/fd/{args[0]}".encode(), (args[1], args[2])
             found, born = os.stat(place), inode_birth_time.birth(place, follow=True)
         else:
             at = call.name == "fchownat"
-            path = read(call.pid, call.args[1 if at else 0], 4096).split(b"\0")[0]
+            path = read_memory(call.pid, call.args[1 if at else 0], 4096).split(b"\0")[0]
             ids = (args[2], args[3]) if at else (args[1], args[2])
             place, follow = _place(call.pid, args[0] if at else _AT_FDCWD, path)
             found, born = os.stat(place, follow_symlinks=follow), inode_birth_time.birth(place, follow)

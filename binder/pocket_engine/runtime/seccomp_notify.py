@@ -23,6 +23,7 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ..procfs import read_memory
 from . import chown_record, listen_addresses, seccomp
 
 _RECEIVE, _SEND, _VALID = 0xC0502100, 0xC0182101, 0x40082102
@@ -106,7 +107,7 @@ class Listener:
             return None
         if call.name == "listen":
             return self._listen(call)
-        address = read(call.pid, call.args[1], min(_low(call.args[2]), 128))
+        address = read_memory(call.pid, call.args[1], min(_low(call.args[2]), 128))
         self._still(call)
         if listen_addresses.family(address) == socket.AF_UNSPEC:
             return None
@@ -147,12 +148,6 @@ class Listener:
     def _still(self, call: Call) -> None:
         """Raises OSError if the caller is gone, and what was read perhaps another's."""
         fcntl.ioctl(self._fd, _VALID, bytearray(struct.pack("=Q", call.id)))
-
-
-def read(pid: int, address: int, size: int) -> bytes:
-    """That many bytes of a process's memory, or fewer. Raises OSError."""
-    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
-        return os.pread(memory.fileno(), size, address)
 
 
 def _low(value: int) -> int:

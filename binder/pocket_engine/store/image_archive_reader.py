@@ -10,7 +10,7 @@ import threading
 from typing import Any, BinaryIO, NamedTuple
 
 from ..errors import BadRequest, no_space
-from . import image_names, layer_rules, tar_stream
+from . import image_names, layer_rules, symlinks, tar_stream
 from .blobs import STEP, Blobs
 from .entries import FILE, HARDLINK, Entry
 from .images_json import MOST_CONFIG, diff_ids_of
@@ -150,7 +150,7 @@ class Bundle:
             raise BadRequest(f"The archive's blob {path[:200]!r} has no sha256 digest for a name.")
 
     def _entry(self, path: str) -> Entry:
-        entry = self._entries.get(layer_rules.resolve(self._entries, path))
+        entry = self._entries.get(symlinks.resolve(self._entries, path))
         if entry is not None and entry.kind == HARDLINK:
             entry = self._entries.get(entry.link)
         if entry is None or entry.kind != FILE:

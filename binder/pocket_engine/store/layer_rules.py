@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ..errors import BadRequest
 from .entries import DIRECTORY, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry
+from .symlinks import printable, resolve
 
 MOST_ENTRIES = 2_000_000
 MOST_BYTES = 64 << 30  # of content that a layer may claim to have
 MOST_NAMES = 512 << 20  # characters of all names, links and attributes together
-MOST_LINKS = 40  # symbolic links in one path, as the kernel has it
 _META = ".wh..wh."  # aufs' own files: Docker unpacks none of them but the opaque marker
 
 
@@ -33,7 +33,7 @@ class Rules:
         if entry.kind == HARDLINK:
             link = self._inside(link)
         elif entry.kind == SYMLINK and (not link or "\0" in link or len(link) > 4095):
-            raise BadRequest(f"The layer holds the symbolic link {_shown(path)}, which has no usable target.")
+            raise BadRequest(f"The layer holds the symbolic link {printable(path)}, which has no usable target.")
         if path != entry.path or link != entry.link:
             entry = entry._replace(path=path, link=link)
         _check_numbers(entry)
@@ -42,7 +42,7 @@ class Rules:
             entry = self._link(entry)
         before = self._seen.get(path)
         if before is not None and before.kind == DIRECTORY and entry.kind != DIRECTORY:
-            raise BadRequest(f"The layer holds {_shown(path) or '/'} twice: as a folder and as something else.")
+            raise BadRequest(f"The layer holds {printable(path) or '/'} twice: as a folder and as something else.")
         if entry.kind == SYMLINK or (before is not None and before.kind == SYMLINK):
             self._links = True
             self._parents.clear()
@@ -52,9 +52,9 @@ class Rules:
     def _whiteout(self, entry: Entry, path: str, name: str) -> Entry:
         """aufs wrote whiteouts as hard links, so their kind says nothing."""
         if name != OPAQUE and name[len(WHITEOUT) :] in ("", ".", ".."):
-            raise BadRequest(f"The layer holds the whiteout {_shown(path)}, which names nothing.")
+            raise BadRequest(f"The layer holds the whiteout {printable(path)}, which names nothing.")
         if entry.kind == FILE and entry.size and not name.startswith(_META):
-            raise BadRequest(f"The layer holds the whiteout {_shown(path)} with content.")
+            raise BadRequest(f"The layer holds the whiteout {printable(path)} with content.")
         entry = entry._replace(path=path, kind=FILE, link="", major=0, minor=0)
         _check_numbers(entry)
         self._weigh(entry)
@@ -64,7 +64,7 @@ class Rules:
         target = self._seen.get(entry.link)
         if target is None or target.kind == DIRECTORY or entry.link == entry.path:
             raise BadRequest(
-                f"The layer holds the hard link {_shown(entry.path)} to {_shown(entry.link)}, "
+                f"The layer holds the hard link {printable(entry.path)} to {printable(entry.link)}, "
                 "which is no file before it in the layer."
             )
         return entry if target.kind in (FILE, HARDLINK) else target._replace(path=entry.path)
@@ -101,59 +101,32 @@ class Rules:
         while above:
             there = self._seen.get(above)
             if there is not None and there.kind != DIRECTORY:
-                raise BadRequest(f"The layer holds something below {_shown(above)}, which is no folder.")
+                raise BadRequest(f"The layer holds something below {printable(above)}, which is no folder.")
             if there is not None:
                 break
             if above[above.rfind("/") + 1 :].startswith(WHITEOUT):
-                raise BadRequest(f"The layer holds something below the whiteout {_shown(above)}.")
+                raise BadRequest(f"The layer holds something below the whiteout {printable(above)}.")
             self._grow(len(above))
             self._seen[above] = Entry(above, DIRECTORY, 0o755)
             above = above.rpartition("/")[0]
         return real
 
 
-def resolve(entries: dict[str, Entry], path: str, follow_last: bool = True) -> str:
-    """Where a path leads when "/" is the root of these entries: absolute links start at the root, ".." stops there,
-    parts that do not exist are kept. Raises BadRequest for more than 40 links."""
-    done: list[str] = []
-    parts = _parts(path)
-    followed = 0
-    while parts:
-        part = parts.pop()
-        if part == "..":
-            del done[-1:]
-            continue
-        done.append(part)
-        entry = entries.get("/".join(done))
-        if entry is None or entry.kind != SYMLINK or not (parts or follow_last):
-            continue
-        followed += 1
-        if followed > MOST_LINKS:
-            raise BadRequest(f"too many levels of symbolic links: {_shown(path)}")
-        done = [] if entry.link.startswith("/") else done[:-1]
-        parts += _parts(entry.link)
-    return "/".join(done)
-
-
-def _parts(path: str) -> list[str]:
-    return [part for part in path.split("/") if part not in ("", ".")][::-1]
-
-
 def _plain(name: str) -> str:
     """A name without "." and empty parts. Raises BadRequest for names that no filesystem holds, or that lead out."""
     if "\0" in name:
-        raise BadRequest(f"The layer holds the name {_shown(name)}, with a NUL in it.")
+        raise BadRequest(f"The layer holds the name {printable(name)}, with a NUL in it.")
     path = name
     if name[:1] in ("/", ".") or "/." in name or "//" in name or name[-1:] == "/":
         parts = [part for part in name.split("/") if part not in ("", ".")]
         if ".." in parts:
-            raise BadRequest(f"The layer holds the name {_shown(name)}, which leads out of its folder.")
+            raise BadRequest(f"The layer holds the name {printable(name)}, which leads out of its folder.")
         path = "/".join(parts)
     if len(path) > 60 and (
         len(path.encode("utf-8", "surrogateescape")) > 4095
         or max(len(part.encode("utf-8", "surrogateescape")) for part in path.split("/")) > 255
     ):
-        raise BadRequest(f"The layer holds the name {_shown(name)}, which is too long for a filesystem.")
+        raise BadRequest(f"The layer holds the name {printable(name)}, which is too long for a filesystem.")
     return path
 
 
@@ -161,17 +134,11 @@ def _check_numbers(entry: Entry) -> None:
     """Owners and devices as the kernel counts them; -1 would mean "as it is"."""
     if not (0 <= entry.uid < 2**32 - 1 and 0 <= entry.gid < 2**32 - 1):
         raise BadRequest(
-            f"The layer holds {_shown(entry.path)} with the owner {entry.uid}:{entry.gid}: there is none such."
+            f"The layer holds {printable(entry.path)} with the owner {entry.uid}:{entry.gid}: there is none such."
         )
     if not (0 <= entry.major < 4096 and 0 <= entry.minor < 2**20):
         raise BadRequest(
-            f"The layer holds the device {_shown(entry.path)}, {entry.major}:{entry.minor}: there is none such."
+            f"The layer holds the device {printable(entry.path)}, {entry.major}:{entry.minor}: there is none such."
         )
     if not entry.path and entry.kind != DIRECTORY:
         raise BadRequest("The layer holds something that is no folder in the place of its root.")
-
-
-def _shown(name: str) -> str:
-    """For a message: undecodable bytes and control characters escaped, and not endless."""
-    text = name.encode("unicode_escape", "backslashreplace").decode() if not name.isprintable() else name
-    return text if len(text) <= 200 else text[:200] + "…"

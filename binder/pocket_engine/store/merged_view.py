@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import BinaryIO, NamedTuple
 
 from ..errors import BadRequest, NotFound
-from . import layer_rules
 from .entries import DIRECTORY, FILE, HARDLINK, OPAQUE, WHITEOUT, Entry
+from .symlinks import resolve
 
 _HIDDEN = ".wh..wh."  # aufs' own files: nothing to see
 
@@ -53,8 +53,8 @@ class View:
         return list(self._children.get(path, ()))
 
     def resolve(self, path: str, follow_last: bool = True) -> str:
-        """Where a path leads inside the root, as `layer_rules.resolve` has it."""
-        return layer_rules.resolve(self.entries, path, follow_last)
+        """Where a path leads inside the root, as `symlinks.resolve` has it."""
+        return resolve(self.entries, path, follow_last)
 
     def open(self, path: str) -> BinaryIO:
         """Exactly the bytes of a file; nothing is followed but hard links. Raises NotFound, BadRequest."""
