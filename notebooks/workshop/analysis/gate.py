@@ -111,7 +111,7 @@ def _crossed(
         own = held[final][held[final]["stage"] == name]
         for layer, instruction in lines.items():
             source, paths = copy_from(instruction, dockerfile) if isinstance(instruction, Instruction) else (None, [])
-            if source in held:
+            if source is not None and source in held:
                 found.append(pairs(own[own["layer"] == layer], held[source], paths).assign(by=name))
     return pd.concat(found, ignore_index=True)
 

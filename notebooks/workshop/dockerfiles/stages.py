@@ -46,8 +46,8 @@ class Stages:
     def entries(self, name: str) -> list[tuple[Entry, Instruction | None]]:
         """What a stage adds to its base's history, each entry with its instruction, oldest first."""
         base = self._base_image(name)
-        inherited = len(_entries(self.client, base)) if base else 0
-        history = _entries(self.client, self.ids[name])[inherited:]
+        inherited = len(entries_of(self.client, base)) if base else 0
+        history = entries_of(self.client, self.ids[name])[inherited:]
         lines = [line for line in self.dockerfile.of_stage(self._index(name)) if line.word != "FROM"]
         return list(zip(history, align(history, lines)))
 
@@ -77,7 +77,7 @@ class Stages:
         return self.ids.get(parent) if parent else None if base.lower() == "scratch" else base
 
 
-def _entries(client: docker.DockerClient, image: str) -> list[Entry]:
+def entries_of(client: docker.DockerClient, image: str) -> list[Entry]:
     """An image's history, oldest first, without the labels by which the workshop knows its own images."""
     entries = [Entry(instruction(entry["CreatedBy"]), entry["Size"]) for entry in client.api.history(image)]
     return [entry for entry in reversed(entries) if not entry.text.startswith(OURS)]

@@ -70,6 +70,10 @@ class Dockerfile:
         """The stage that is called so. Raises StopIteration if none is: names come from the Dockerfile itself."""
         return next(stage for stage in self.stages if stage.name == name)
 
+    def stage_of(self, line: Instruction) -> Stage:
+        """The stage that an instruction stands in; what stands before the first FROM counts as in the first."""
+        return self.stages[line.stage or 0]
+
     def lineage(self, index: int) -> list[int]:
         """A stage's number, then that of the stage it is built FROM, and so on: the stages whose layers it has."""
         chain = [index]

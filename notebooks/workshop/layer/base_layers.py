@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import docker
 
-from ..dockerfiles import history
+from ..dockerfiles.stages import entries_of
 from ..labels import CA_LAYER, LABEL, STAGE, STAND_IN, tags_of
 
 
@@ -74,7 +74,7 @@ def _goes_on(client: docker.DockerClient, image: dict, base: str) -> bool:
     For a stage, which may be a FROM line alone, it need not be more. False if somebody has removed the base since.
     """
     try:
-        whole, start = ([entry.text for entry in history.entries(client, name)] for name in (image["Id"], base))
+        whole, start = ([entry.text for entry in entries_of(client, name)] for name in (image["Id"], base))
     except docker.errors.ImageNotFound:
         return False
     is_stage = ((image.get("Config") or {}).get("Labels") or {}).get(LABEL) == STAGE

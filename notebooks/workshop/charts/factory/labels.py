@@ -78,7 +78,7 @@ def _short(step: Instruction, dockerfile: Dockerfile) -> str:
     """What a station works on, in at most two lines of 12 characters."""
     args = step.args
     if step.word == "FROM":
-        text = dockerfile.stages[step.stage].base.rsplit("/", 1)[-1]
+        text = dockerfile.stage_of(step).base.rsplit("/", 1)[-1]
     elif step.word in ("COPY", "ADD"):
         text = "your folder" if args[:-1] == (".",) else "a note" if "<<" in step.text else " ".join(args[:-1])
     elif step.word in ("ENV", "LABEL") and len(args) > 1:
@@ -136,7 +136,7 @@ def _signs(figure: go.Figure, hall: Hall) -> None:
         text = goods[0] + (f" +{len(goods) - 1}" if len(goods) > 1 else "")
         if isinstance(route.step.source, str):
             text += f" from {route.step.source}"
-        plate = {"showarrow": False, "y": hall.wall + WALL / 2, "yanchor": "middle", "borderpad": 2}
+        plate = {"showarrow": False, "y": (hall.wall or 0) + WALL / 2, "yanchor": "middle", "borderpad": 2}
         figure.add_annotation(
             x=route.gate_x + OPENING,
             xshift=6,

@@ -32,7 +32,7 @@ class Hall:
     """A stage's storey: spots and end are (x, top of the row)."""
 
     stage: Stage
-    wall: float | None  # top of the wall above it
+    wall: float | None  # top of the wall above it; None above the first hall if nothing comes in
     top: float
     bottom: float
     spots: list[tuple[Instruction, float, float]] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Hall:
 def halls_of(dockerfile: Dockerfile) -> tuple[list[Hall], float, float]:
     """Every hall with its stations and routes; the whole picture's width and height."""
     halls: list[Hall] = []
-    y = ROOF
+    y: float = ROOF
     for stage in dockerfile.stages:
         # what comes before the first FROM stands in the first hall
         steps = [*([] if halls else dockerfile.of_stage(None)), *dockerfile.of_stage(stage.index)]
@@ -84,16 +84,16 @@ def _shafts(dockerfile: Dockerfile) -> list[int]:
 
 
 def _route(step: Instruction, x: float, top: float, hall: Hall, halls: list[Hall], shafts: list[int]) -> Route:
-    source = step.source
+    source, wall = step.source, hall.wall or 0.0  # a hall that takes goods has a wall
     first_row = top == hall.top + HEADER
     gate_x = x if first_row else x - PITCH / 2  # between the machines of the rows above
     last = [(gate_x, top + 3)] if first_row else [(gate_x, top - 3), (x, top - 3), (x, top + 3)]
-    if source == hall.stage.index - 1:
+    if isinstance(source, int) and source == hall.stage.index - 1:
         return Route(step, [(gate_x, halls[source].bottom - 5), *last], gate_x, source)
     if isinstance(source, int):
         lane = shafts.index(source)
-        lane_x, side_y = WIDTH + 10 + 9 * lane, hall.wall - 5 - 4 * (lane % 3)
+        lane_x, side_y = WIDTH + 10 + 9 * lane, wall - 5 - 4 * (lane % 3)
         start_y = halls[source].bottom - 12
         start = [(WIDTH, start_y), (lane_x, start_y), (lane_x, side_y), (gate_x, side_y)]
         return Route(step, [*start, *last], gate_x, source)
-    return Route(step, [(0, hall.wall - 7), (gate_x, hall.wall - 7), *last], gate_x, None)
+    return Route(step, [(0, wall - 7), (gate_x, wall - 7), *last], gate_x, None)

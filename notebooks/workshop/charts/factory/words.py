@@ -66,7 +66,7 @@ def sentence(step: Instruction, dockerfile: Dockerfile) -> str:
 
 
 def _from(step: Instruction, dockerfile: Dockerfile) -> str:
-    stage = dockerfile.stages[step.stage]
+    stage = dockerfile.stage_of(step)
     called = f" This hall is called “{stage.name}”." if stage.named else ""
     if stage.parent is not None:
         return f"No new building: this hall carries on where “{dockerfile.stages[stage.parent].name}” stopped.{called}"
@@ -94,7 +94,7 @@ def _copy(step: Instruction, dockerfile: Dockerfile) -> str:
 def _gate(step: Instruction, dockerfile: Dockerfile) -> str:
     goods, to = _goods(step), _last(step)
     to = "the workbench" if to in (".", "./") else to
-    if isinstance(step.source, str):
+    if not isinstance(step.source, int):
         return f"Delivered from another factory: {goods} from the image {step.source}, put at {to}."
     here = dockerfile.stages[step.source].name
     return f"Through the gate: only {goods} leaves “{here}”, and is put at {to}. The rest stays where it is."
@@ -181,25 +181,22 @@ def finding(dockerfile: Dockerfile) -> str:
     stages, shipped = dockerfile.stages, dockerfile.shipped
     halls = "One hall" if len(stages) == 1 else f"{len(stages)} halls"
     crossing = [
-        step
+        (stages[step.source], _goods(step))
         for step in dockerfile.instructions
-        if step.stage in shipped
-        and word_of(step) == "COPY --from"
-        and isinstance(step.source, int)
-        and step.source not in shipped
+        if step.stage in shipped and step.word == "COPY" and isinstance(step.source, int) and step.source not in shipped
     ]
     if len(stages) == 1:
         base = stages[0].base
         ships = "only what you bring in ships" if base == "scratch" else f"all of {base} ships too"
         return f"{halls}, no gate: {ships}"
     if len(crossing) == 1:
-        source = stages[crossing[0].source].name
-        return f"{halls}, one gate: only {_goods(crossing[0])} leaves “{source}”, the rest stays behind"
+        source, goods = crossing[0]
+        return f"{halls}, one gate: only {goods} leaves “{source.name}”, the rest stays behind"
     if crossing:
-        goods = list(dict.fromkeys(_goods(step) for step in crossing))
-        named = f"{goods[0]} and {goods[1]}" if len(goods) == 2 else f"{goods[0]} and {len(goods) - 1} more"
+        every = list(dict.fromkeys(goods for _, goods in crossing))
+        named = f"{every[0]} and {every[1]}" if len(every) == 2 else f"{every[0]} and {len(every) - 1} more"
         return f"{halls}: only {named} cross into the image, the rest stays behind"
-    if len(shipped) > 1:
-        below = stages[stages[-1].parent].name
+    if (parent := stages[-1].parent) is not None:
+        below = stages[parent].name
         return f"{halls}, no gate: the last one carries on from “{below}” and ships all of it"
     return f"{halls}, no gate: nothing of the others reaches the image"
