@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import docker
 
@@ -92,7 +92,7 @@ def _unreported_images(client: docker.DockerClient, log: ClassicLog) -> list[str
     return found
 
 
-def _follow(log: ClassicLog, stream: Iterator[dict], panel: Panel) -> None:
+def _follow(log: ClassicLog, stream: Generator[dict], panel: Panel) -> None:
     try:
         for message in stream:
             before = log.current
@@ -119,7 +119,7 @@ def _show(step: Step, panel: Panel, detail: str = "", done: bool = False) -> Non
 
 def _read_sizes(client: docker.DockerClient, log: ClassicLog, panel: Panel) -> None:
     """Read from each stage's history what its steps added."""
-    added = {}
+    added: dict[str, int] = {}
     for image in log.stage_ids.values():
         added |= {entry["Id"].split(":")[-1][:12]: entry["Size"] for entry in client.api.history(image)}
     for step in log.dockerfile_steps():
