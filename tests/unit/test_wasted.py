@@ -196,7 +196,7 @@ def some_layer(dice: random.Random, names: list[str]) -> bytes:
 
 
 @needs_dive
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2, 3))])
 def test_our_account_of_dive_is_what_dive_says_of_anything(seed, tmp_path):
     dice = random.Random(seed)
     for _ in range(25):
