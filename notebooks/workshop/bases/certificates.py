@@ -90,11 +90,11 @@ def add_layer(client: docker.DockerClient, name: str, origin: str, report: Repor
     if pem is None:
         return False
     digest = hashlib.sha256(pem).hexdigest()
-    found = labels_of(client.api.inspect_image(name))
-    if found.get(f"{LABEL}.ca") == digest:
+    present = labels_of(client.api.inspect_image(name))
+    if present.get(f"{LABEL}.ca") == digest:
         return True
     report("adding your network's certificates")
-    kind = STAND_IN if found.get(LABEL) == STAND_IN else CA_LAYER
+    kind = STAND_IN if present.get(LABEL) == STAND_IN else CA_LAYER
     lines = [f"FROM {name}", f"COPY factory-floor.crt {IN_IMAGE}"]
     lines += ["ENV " + " ".join(f"{variable}={IN_IMAGE}" for variable in VARIABLES)]
     context = tar_of({"Dockerfile": "\n".join(lines).encode(), "factory-floor.crt": pem})

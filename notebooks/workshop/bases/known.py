@@ -23,11 +23,11 @@ MIRRORS = ("public.ecr.aws/docker/library/", "mirror.gcr.io/library/")
 
 def source(image: dict) -> str:
     """Where an image (as `inspect_image` returns it) came from: "stand-in", "Docker Hub", a mirror's name, …"""
-    found = labels_of(image)
-    if found.get(LABEL) == STAND_IN:
+    ours = labels_of(image)
+    if ours.get(LABEL) == STAND_IN:
         return "stand-in"
-    if found.get(f"{LABEL}.from"):
-        return found[f"{LABEL}.from"]
+    if ours.get(f"{LABEL}.from"):
+        return ours[f"{LABEL}.from"]
     digests = image.get("RepoDigests") or []
     for prefix in MIRRORS:
         if any(digest.startswith(prefix) for digest in digests):

@@ -81,15 +81,15 @@ def _unreported_images(client: docker.DockerClient, log: ClassicLog) -> list[str
     if not log.current or not log.containers or not log.stage_ids.get(log.current.stage):
         return []
     parent = client.api.inspect_image(log.stage_ids[log.current.stage])["Id"]
-    found = []
+    unreported = []
     for image in client.api.images(all=True):
         if image.get("ParentId") == parent and not tags_of(image):
             container = client.api.inspect_image(image["Id"]).get("Container")
             newest = client.api.history(image["Id"])[0]["CreatedBy"]
             same_instruction = as_written(newest).split() == log.current.instruction.split()
             if container.startswith(log.containers[-1]) if container else same_instruction:
-                found.append(image["Id"])
-    return found
+                unreported.append(image["Id"])
+    return unreported
 
 
 def _follow(log: ClassicLog, stream: Generator[dict], panel: Panel) -> None:
