@@ -128,7 +128,7 @@ def tell_address(app):
     while True:
         time.sleep(0.05)
         server = app.instance() if app.initialized() else None
-        if not getattr(server, "http_server", None) or server.sock:
+        if server is None or not getattr(server, "http_server", None) or server.sock:
             continue
         address = urllib.parse.urlsplit(server.connection_url)
         if server.ip in ("", "*", "0.0.0.0", "::"):

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import hashlib
 import importlib.util
+import io
 import json
 import os
 import re
@@ -18,6 +19,7 @@ import sysconfig
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 MEGABYTES = 700  # what an environment takes on disk
 MARKER = "factory-floor.json"  # written last: an environment without it is half-made
@@ -121,7 +123,8 @@ def command(folder, requirements, work, arguments):
     """
     venv = Path(folder).parent / ".venv"
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a path that the terminal cannot show is no reason to fail
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a path that the terminal cannot show is no reason to fail
     try:
         if os.environ.pop(INSIDE, "") == str(venv):  # popped: a terminal inside JupyterLab starts afresh
             return work(arguments)
@@ -267,8 +270,8 @@ def _run(line, progress, lock, **variables):
     """Runs the command `line`, tells its output through `progress`; raises PipFailed. Ends it when stopped."""
     elsewhere = ("PYTHONPATH", "PYTHONHOME", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
     variables.update((name, value) for name, value in os.environ.items() if name not in {*elsewhere, *variables})
-    held = {} if os.name == "nt" else {"pass_fds": [lock], "start_new_session": True}  # an orphan keeps the lock
-    output = []
+    held: dict[str, Any] = {} if os.name == "nt" else {"pass_fds": [lock], "start_new_session": True}  # an orphan keeps the lock
+    output: list[str] = []
     process = subprocess.Popen(
         line,
         stdin=subprocess.DEVNULL,
@@ -280,7 +283,7 @@ def _run(line, progress, lock, **variables):
         **held,
     )
     try:
-        reader = threading.Thread(target=lambda: output.extend(map(progress.heard, process.stdout)), daemon=True)
+        reader = threading.Thread(target=lambda: output.extend(map(progress.heard, process.stdout or ())), daemon=True)
         reader.start()
         while reader.is_alive():
             reader.join(0.2)
@@ -445,7 +448,7 @@ def _try_lock(file):
             import msvcrt
 
             file.seek(4096)  # not the bytes that hold the process number: those stay readable
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # there on Windows
         else:
             import fcntl
 

@@ -4,7 +4,6 @@ from . import bases, charts
 from .analysis.diff import diff
 from .analysis.directories import directories
 from .analysis.dive import efficiency
-from .analysis.gate import gate
 from .analysis.layers import layers
 from .analysis.waste import as_one, waste, waste_by_line
 from .builders.build import Build, build, dockerfile
@@ -16,7 +15,7 @@ from .layer.files import files, sizes
 from .layer.source import read
 from .lesson import check
 from .lesson.predict import conclude, in_words, recap, score, table
-from .measure import packages
+from .measure import gate, packages
 from .units import size
 
 __all__ = [

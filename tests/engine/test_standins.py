@@ -18,7 +18,7 @@ import pytest
 import workshop
 from at_hand import NOTEBOOKS, address
 from workshop.archives import tar_of
-from workshop.bases import standins
+from workshop.bases import debian_root, standins
 from workshop.bases.standins import LABEL, StandInError
 
 PYTHONS = tuple(name for name in standins.NAMES if name.startswith("python"))
@@ -65,8 +65,8 @@ def root(client):
     """The Debian root is in the engine. Stand-ins that came with a class kit came without it."""
     if problem := standins.can_build("busybox:1.37"):
         pytest.skip(problem)
-    standins._ensure_root(client, lambda text: None)
-    return standins.ROOT
+    debian_root.ensure(client, lambda text: None)
+    return debian_root.ROOT
 
 
 @pytest.fixture
@@ -79,7 +79,9 @@ def trial(client, root, tmp_path, monkeypatch):
 
     def trial(steps: str) -> str:
         ours = f"LABEL {LABEL}={standins.STAND_IN_STAGE} {LABEL}.stand-in-for={name}"
-        stages = f"FROM {standins.ROOT} AS one\n{ours}\n{steps}\nFROM scratch\n{ours}\nCOPY --from=one /etc/issue /\n"
+        stages = (
+            f"FROM {debian_root.ROOT} AS one\n{ours}\n{steps}\nFROM scratch\n{ours}\nCOPY --from=one /etc/issue /\n"
+        )
         (tmp_path / "recipes" / "trial.Dockerfile").write_text(stages)
         return name
 
@@ -343,7 +345,7 @@ def test_progress_comes_every_two_seconds_even_from_a_silent_step(client, trial)
 
 def interrupted(client, call: str, until: str, **environment: str) -> subprocess.Popen:
     """Runs the call in a Python of its own and sends it SIGINT, as Jupyter does, once its report contains `until`."""
-    setup = f"import docker; from workshop.bases import standins; client = docker.from_env(timeout=600); {call}"
+    setup = f"import docker; from workshop.bases import debian_root, standins; client = docker.from_env(timeout=600); {call}"
     paths = os.pathsep.join([str(NOTEBOOKS), os.environ.get("PYTHONPATH", "")])
     program = subprocess.Popen(
         [sys.executable, "-c", setup],
@@ -375,7 +377,7 @@ def test_an_interrupted_build_leaves_nothing_half_made(client, trial):
 def test_an_interrupted_debian_root_leaves_no_file_and_no_process(client, root, tmp_path):
     before = client.images.get(root).id
     report = "lambda text: print(text, flush=True)"
-    interrupted(client, f"standins._make_root(client, {report})", until="extracting archives", TMPDIR=str(tmp_path))
+    interrupted(client, f"debian_root.make(client, {report})", until="extracting archives", TMPDIR=str(tmp_path))
     assert list(tmp_path.iterdir()) == []
     still_running = []
     for process in Path("/proc").glob("[0-9]*/cmdline"):
@@ -398,6 +400,6 @@ def test_where_mmdebstrap_is_not_installed_one_is_unpacked_with_its_tools(monkey
                     (programs / program.name).symlink_to(program)
     monkeypatch.setenv("PATH", str(programs))
     (tmp_path / "made").mkdir()
-    archive = standins._bootstrapped(str(tmp_path / "made"), lambda text: None)
+    archive = debian_root.bootstrap(str(tmp_path / "made"), lambda text: None)
     with tarfile.open(archive) as tar:
         assert {"./usr/bin/dpkg", "./etc/debian_version"} <= set(tar.getnames())

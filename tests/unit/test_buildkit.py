@@ -6,8 +6,7 @@ import base64
 
 import pytest
 from workshop.builders import buildkit_dockerfile, buildkit_trace, protobuf
-from workshop.dockerfiles import created_by, stages, syntax
-from workshop.dockerfiles import history as origins
+from workshop.dockerfiles import history, syntax
 
 
 def field(number, value):
@@ -129,8 +128,8 @@ def test_needed_stages_follow_from_copy_and_mount():
         "FROM i\n"
     )
     parsed = syntax.parse(recipe)
-    assert stages.needed(parsed, 4) == [0, 1, 3, 4] and stages.needed(parsed, 5) == [5]
-    assert stages.lineage(parsed, 1) == [1, 0]
+    assert parsed.needed(4) == [0, 1, 3, 4] and parsed.needed(5) == [5]
+    assert parsed.lineage(1) == [1, 0]
 
 
 def test_history_and_dockerfile_are_aligned_by_their_words():
@@ -143,6 +142,6 @@ def test_history_and_dockerfile_are_aligned_by_their_words():
         "|1 A=b bash two",
         "bash #(nop) LABEL mine=1",
     ]
-    entries = [origins.Entry(created_by.instruction(text)) for text in texts]
-    found = origins.align(entries, list(parsed.instructions[1:]))
+    entries = [history.Entry(history.instruction(text)) for text in texts]
+    found = history.align(entries, list(parsed.instructions[1:]))
     assert [one and one.line for one in found] == [None, 3, 4, 5, 6, 7]

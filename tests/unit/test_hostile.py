@@ -26,8 +26,9 @@ import pytest
 import workshop
 import zstandard
 from at_hand import NOTEBOOKS
-from hand import archive_of, link, tar_of
+from hand import archive_of, link
 from workshop import WorkshopError
+from workshop.archives import tar_of
 from workshop.layer import layer as layer_tar
 
 LAYOUTS = ["docker", "legacy", "oci"]

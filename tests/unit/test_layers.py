@@ -17,7 +17,7 @@ import workshop
 import zstandard
 from hand import archive_of, frame_of, link
 from workshop.archives import tar_of
-from workshop.dockerfiles.created_by import instruction
+from workshop.dockerfiles.history import instruction
 from workshop.layer import archive
 from workshop.layer import layer as layer_tar
 

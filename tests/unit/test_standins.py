@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 
-from workshop.bases import standins
+from workshop.bases import debian_root, standins
 
 
 def test_a_host_without_debians_tools_is_told_what_to_do(monkeypatch):
@@ -21,7 +21,9 @@ def test_a_user_who_may_not_make_a_root_is_told_what_to_install(monkeypatch):
 
 
 def test_a_hosts_mirror_is_used_during_the_build_only():
-    dockerfile = standins._context("python:3.11-slim", ("http://near/debian", standins.SECURITY))["Dockerfile"].decode()
+    dockerfile = standins._context("python:3.11-slim", ("http://near/debian", debian_root.SECURITY))[
+        "Dockerfile"
+    ].decode()
     final = dockerfile.split("\nFROM ")[-1]
     there = final.index("sed -i 's|http://deb.debian.org/debian |http://near/debian |'")
     back = final.index("sed -i 's|http://near/debian |http://deb.debian.org/debian |'")

@@ -1,4 +1,8 @@
-"""The base images: each one made available from the best place that has it, and what was done said plainly."""
+"""The base images: each one made available from the best source that has it, and what was done said plainly.
+
+Owns which base images there are (known), where each comes from (resolve), pulling, the class kit, stand-ins, certificates.
+May import: the modules beside this folder (archives, errors, labels, progress, units) only.
+"""
 
 from .kit import save_kit
 from .known import BASES, summary, table

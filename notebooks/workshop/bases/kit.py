@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import docker
@@ -59,7 +60,7 @@ def load_kit(client: docker.DockerClient, path: Path, panel: Panel, row: str) ->
         raise WorkshopError(f"the class kit {path} cannot be read: {error.strerror}") from None
     total = path.stat().st_size
 
-    def chunks():
+    def chunks() -> Iterator[bytes]:
         sent = 0
         while chunk := file.read(CHUNK):
             sent += len(chunk)

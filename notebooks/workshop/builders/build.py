@@ -12,7 +12,7 @@ import docker
 import pandas as pd
 
 from .. import bases
-from ..dockerfiles import stages, syntax
+from ..dockerfiles import syntax
 from ..errors import CONNECTION_ERRORS, WorkshopError, engine_lost
 from ..labels import PREFIX
 from ..progress import Panel
@@ -157,8 +157,8 @@ def default_tag(app: str, dockerfile: str, target: str | int | None = None) -> s
 
 def _fetch_images(client: docker.DockerClient, parsed: syntax.Dockerfile) -> None:
     try:
-        bases.ensure(client, stages.images(parsed))
+        bases.ensure(client, parsed.images())
     except bases.Unavailable as error:
-        if error.name in [name for name in parsed.copied_from() if name in parsed.images()]:
+        if error.name in parsed.copied_images():
             raise errors.no_such_source(error.name, parsed, error) from None
         raise

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 
 import docker
 
-from ..dockerfiles import history
+from ..dockerfiles.stages import Stages
 from ..engine.connect import describe
 from ..errors import CONNECTION_ERRORS, WorkshopError
 from ..labels import IMAGE, STAGE, full_tag, remove_untagged
@@ -167,7 +167,7 @@ def _show_skipped(trace: BuildkitTrace, panel: Panel) -> None:
 def _read_sizes(client: docker.DockerClient, ids: dict[str, str], trace: BuildkitTrace, panel: Panel) -> None:
     """Read from each stage's history what its steps added."""
     numbers = {id(instruction): number for number, instruction in enumerate(trace.parsed.instructions)}
-    for entry, instruction in history.paired(client, trace.parsed, ids):
+    for entry, instruction in Stages(client, trace.parsed, ids).made():
         number = numbers[id(instruction)]
         trace.bytes[number] = entry.bytes
         if entry.bytes >= SMALLEST_SHOWN and number in trace.digests:

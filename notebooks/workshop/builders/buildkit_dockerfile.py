@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .. import archives
-from ..dockerfiles.stages import earlier
 from ..dockerfiles.syntax import Dockerfile, Instruction
 from ..labels import LABEL
 from .request import DOCKERFILE_NAME, ignores_itself, pack_context
@@ -103,11 +102,10 @@ def _rewrite_flag(flag: str, instruction: Instruction, parsed: Dockerfile) -> st
     kind = re.search(r"\btype=(\w+)", flag)
     if flag.startswith("--mount=") and "from=" not in flag and (kind is None or kind[1] == "bind"):
         return f"{flag},from={CONTEXT_STAGE}"
-    found = re.search(r"\bfrom=(\d+)\b", flag)
-    if not found or instruction.stage is None or instruction.word not in ("COPY", "RUN"):
+    number = re.search(r"\bfrom=(\d+)\b", flag)
+    if number is None or int(number[1]) not in instruction.sources:
         return flag
-    stage = earlier(parsed, found[1], instruction.stage)
-    return flag.replace(found[0], f"from={stage.name}") if stage else flag
+    return flag.replace(number[0], f"from={parsed.stages[int(number[1])].name}")
 
 
 def _rewrite_add(instruction: Instruction) -> str:

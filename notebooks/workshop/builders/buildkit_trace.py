@@ -19,7 +19,6 @@ import base64
 import re
 from dataclasses import dataclass
 
-from ..dockerfiles.stages import needed
 from ..dockerfiles.syntax import Dockerfile, Instruction
 from .buildkit_dockerfile import CONTEXT_STAGE, without_context_stage
 from .protobuf import Message
@@ -73,7 +72,7 @@ class BuildkitTrace:
 
     def __init__(self, parsed: Dockerfile, target: int) -> None:
         self.parsed, self.target = parsed, target
-        self.needed = needed(parsed, target)
+        self.needed = parsed.needed(target)
         self.vertices: dict[str, Vertex] = {}  # by digest, each as last reported
         self.digests: dict[int, list[str]] = {}  # {number of an instruction, from 0: its vertices}
         self.new_images: list[str] = []  # ids of images as the engine begins to write them
@@ -187,7 +186,9 @@ class BuildkitTrace:
     def _with_vertex(self, vertex: Vertex) -> list[tuple[int, Instruction]]:
         """Numbered instructions of the vertex's stage that have a vertex. A Dockerfile's only stage is not named."""
         index = next((stage.index for stage in self.parsed.stages if stage.name.lower() == vertex.stage), self.target)
-        words = WITH_VERTEX | ({"FROM"} if self.parsed.stages[index].base in self.parsed.images() else set())
+        stage = self.parsed.stages[index]
+        from_image = stage.parent is None and stage.base.lower() != "scratch"
+        words = WITH_VERTEX | ({"FROM"} if from_image else set())
         numbered = enumerate(self.parsed.instructions)
         return [(number, line) for number, line in numbered if line.stage == index and line.word in words]
 

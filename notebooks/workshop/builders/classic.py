@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import docker
 
-from ..dockerfiles.created_by import instruction as as_written
+from ..dockerfiles.history import instruction as as_written
 from ..errors import CONNECTION_ERRORS, WorkshopError
 from ..labels import IMAGE, STAGE, UNFINISHED, labels, tags_of
 from ..progress import Panel
@@ -81,18 +81,18 @@ def _unreported_images(client: docker.DockerClient, log: ClassicLog) -> list[str
     if not log.current or not log.containers or not log.stage_ids.get(log.current.stage):
         return []
     parent = client.api.inspect_image(log.stage_ids[log.current.stage])["Id"]
-    found = []
+    unreported = []
     for image in client.api.images(all=True):
         if image.get("ParentId") == parent and not tags_of(image):
             container = client.api.inspect_image(image["Id"]).get("Container")
             newest = client.api.history(image["Id"])[0]["CreatedBy"]
             same_instruction = as_written(newest).split() == log.current.instruction.split()
             if container.startswith(log.containers[-1]) if container else same_instruction:
-                found.append(image["Id"])
-    return found
+                unreported.append(image["Id"])
+    return unreported
 
 
-def _follow(log: ClassicLog, stream: Iterator[dict], panel: Panel) -> None:
+def _follow(log: ClassicLog, stream: Generator[dict], panel: Panel) -> None:
     try:
         for message in stream:
             before = log.current
@@ -119,7 +119,7 @@ def _show(step: Step, panel: Panel, detail: str = "", done: bool = False) -> Non
 
 def _read_sizes(client: docker.DockerClient, log: ClassicLog, panel: Panel) -> None:
     """Read from each stage's history what its steps added."""
-    added = {}
+    added: dict[str, int] = {}
     for image in log.stage_ids.values():
         added |= {entry["Id"].split(":")[-1][:12]: entry["Size"] for entry in client.api.history(image)}
     for step in log.dockerfile_steps():

@@ -12,6 +12,7 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     bytes, 5 four bytes.
     """
     at = 0
+    value: int | bytes
     while at < len(data):
         key, at = _varint(data, at)
         kind = key & 7

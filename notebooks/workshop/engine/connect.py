@@ -63,10 +63,10 @@ def candidates(environment: dict[str, str] | None = None, home: Path | None = No
     environment = dict(os.environ) if environment is None else environment
     home = home or Path.home()
     if environment.get("DOCKER_HOST"):
-        found = kwargs_from_env(environment=environment)
-        return [Candidate("DOCKER_HOST", environment["DOCKER_HOST"], True, found.get("tls", False))]
-    places = [*_context(environment), *_usual_sockets(environment, home)]
-    return list({place.url: place for place in reversed(places)}.values())[::-1]
+        options = kwargs_from_env(environment=environment)
+        return [Candidate("DOCKER_HOST", environment["DOCKER_HOST"], True, options.get("tls", False))]
+    listed = [*_context(environment), *_usual_sockets(environment, home)]
+    return list({candidate.url: candidate for candidate in reversed(listed)}.values())[::-1]
 
 
 def _context(environment: dict[str, str]) -> list[Candidate]:
@@ -216,9 +216,9 @@ def describe(client: docker.DockerClient) -> dict[str, str]:
 
 def banner(client: docker.DockerClient) -> str:
     """One line: engine, version, image store, platform, and where the base images come from."""
-    found = describe(client)
+    engine = describe(client)
     return (
-        f"{found['engine']} {found['version']} · {found['store']} image store · {found['platform']} · "
+        f"{engine['engine']} {engine['version']} · {engine['store']} image store · {engine['platform']} · "
         f"base images: {bases.summary(client)}"
     )
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import docker
 import requests
+from docker.models.containers import Container
 
 from ..errors import WorkshopError, translate_engine_loss
 from ..labels import CONTAINER, labels
@@ -55,8 +58,8 @@ def answer(client: docker.DockerClient, image: str, path: str = "/", port: int =
                 raise _silent(container, image, "ended instead of answering")
             try:
                 if published:
-                    found = requests.get(f"http://127.0.0.1:{published[0]['HostPort']}{path}", timeout=2)
-                    return Answer(found.text, found.status_code, time.monotonic() - began)
+                    response = requests.get(f"http://127.0.0.1:{published[0]['HostPort']}{path}", timeout=2)
+                    return Answer(response.text, response.status_code, time.monotonic() - began)
             except requests.exceptions.RequestException:
                 pass  # not up yet
             time.sleep(0.05)
@@ -88,7 +91,7 @@ def loaded(client: docker.DockerClient, image: str, module: str = "app") -> list
 
 
 @contextmanager
-def _container(client: docker.DockerClient, image: str, **options):
+def _container(client: docker.DockerClient, image: str, **options: Any) -> Iterator[Container]:
     container = None
     try:
         container = client.containers.create(image, labels=labels(CONTAINER), **options)
@@ -110,18 +113,16 @@ def _container(client: docker.DockerClient, image: str, **options):
 
 def _cannot_start(image: str, message: str) -> str:
     """What a runtime's long message means, where the command is not there."""
-    found = re.search(r'exec: "?([^":]+)"?: (executable file not found|stat |no such file)', message) or re.search(
+    missing = re.search(r'exec: "?([^":]+)"?: (executable file not found|stat |no such file)', message) or re.search(
         r"executable file [`'\"]?([^`'\"]+)[`'\"]? not found", message
     )
-    if not found:
+    if not missing:
         return f"A container of {image} cannot start: {message.strip()}."
-    if found[1] in ("/bin/sh", "sh"):
+    if missing[1] in ("/bin/sh", "sh"):
         return f'A container of {image} cannot start: there is no shell in it. A CMD without one is written CMD ["program"].'
-    return (
-        f"A container of {image} cannot start: there is no {found[1]} in it (or not on its PATH). Look at its CMD line."
-    )
+    return f"A container of {image} cannot start: there is no {missing[1]} in it (or not on its PATH). Look at its CMD line."
 
 
-def _silent(container, image: str, what: str) -> WorkshopError:
+def _silent(container: Container, image: str, what: str) -> WorkshopError:
     last = container.logs(tail=10).decode(errors="replace").strip() or "(it printed nothing)"
     return WorkshopError(f"The container of {image} {what}. Its last lines:\n{last}", "", "The container was removed.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import docker
 
-from ..dockerfiles import history
+from ..dockerfiles.stages import entries_of
 from ..labels import CA_LAYER, LABEL, STAGE, STAND_IN, tags_of
 
 
@@ -20,7 +20,9 @@ class Base:
 
 UNKNOWN = Base()
 
-_seen: dict[str, tuple[str, ...]] = {}  # {image id: diff ids}; an id is a digest, so it always means the same ones
+# By image id, which is a digest: the same layers, on the same base, for as long as this process runs.
+_diff_ids_by_id: dict[str, tuple[str, ...]] = {}
+_base_by_id: dict[str, Base] = {}
 
 
 def bases_of(client: docker.DockerClient, images: dict[str, dict]) -> dict[str, Base]:
@@ -39,12 +41,15 @@ def bases_of(client: docker.DockerClient, images: dict[str, dict]) -> dict[str, 
     (the base's own base); and an image from outside the workshop that was built on the way to this one, and kept under
     a repository's name of its own, counts as its base.
 
-    Costs one listing of the images, and one inspection of each that this process has not seen before.
+    Costs one listing of the images, and one inspection of each that this process has not seen before; nothing for an
+    image whose base it has found before.
     """
-    if not images:
-        return {}
-    known = {tag: _diff_ids(client, image["Id"]) for image in _candidates(client) for tag in tags_of(image)}
-    return {name: _base_of(client, image, known) for name, image in images.items()}
+    new = {image["Id"]: image for image in images.values() if image["Id"] not in _base_by_id}
+    if new:
+        tags = {tag: _diff_ids(client, image["Id"]) for image in _candidates(client) for tag in tags_of(image)}
+        found = {image_id: _base_of(client, image, tags) for image_id, image in new.items()}
+        _base_by_id.update((image_id, base) for image_id, base in found.items() if base != UNKNOWN)
+    return {name: _base_by_id.get(image["Id"], UNKNOWN) for name, image in images.items()}
 
 
 def _candidates(client: docker.DockerClient) -> list[dict]:
@@ -64,21 +69,26 @@ def _base_of(client: docker.DockerClient, image: dict, known: dict[str, tuple[st
 
 
 def _goes_on(client: docker.DockerClient, image: dict, base: str) -> bool:
-    """True if an image's history, our label aside, is the base's and more; for a stage, which may be a FROM alone, or no
-    more. (Else it is another build of the same Dockerfile.)"""
-    whole, start = ([entry.text for entry in history.entries(client, name)] for name in (image["Id"], base))
+    """True if an image's history, our label aside, is the base's and more: else both are builds of one Dockerfile.
+
+    For a stage, which may be a FROM line alone, it need not be more. False if somebody has removed the base since.
+    """
+    try:
+        whole, start = ([entry.text for entry in entries_of(client, name)] for name in (image["Id"], base))
+    except docker.errors.ImageNotFound:
+        return False
     is_stage = ((image.get("Config") or {}).get("Labels") or {}).get(LABEL) == STAGE
     return whole[: len(start)] == start and (is_stage or len(whole) > len(start))
 
 
 def _diff_ids(client: docker.DockerClient, image_id: str) -> tuple[str, ...]:
     """The diff ids of an image that was listed; none if somebody has removed it since."""
-    if image_id not in _seen:
+    if image_id not in _diff_ids_by_id:
         try:
-            _seen[image_id] = tuple(client.api.inspect_image(image_id)["RootFS"].get("Layers") or ())
+            _diff_ids_by_id[image_id] = tuple(client.api.inspect_image(image_id)["RootFS"].get("Layers") or ())
         except docker.errors.ImageNotFound:
             return ()
-    return _seen[image_id]
+    return _diff_ids_by_id[image_id]
 
 
 def _repository(tag: str) -> str:
