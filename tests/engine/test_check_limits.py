@@ -63,7 +63,7 @@ def test_waste_of_exactly_the_limit_is_not_below_it(client, image):
     wasteful = image({"f": b"1" * MB}, {".wh.f": b""})
     assert not holds(client, wasteful, check.waste_below(1))
     assert holds(client, wasteful, check.waste_below(1.000001))
-    assert not holds(client, image({"f": b"1"}), check.waste_below(0)), "nothing is below nothing"
+    assert holds(client, image({"f": b"1"}), check.waste_below(0)), "nothing is never too much"
 
 
 def test_what_is_new_is_counted_as_tar_and_exactly_the_limit_is_too_much(client, image):
@@ -74,6 +74,7 @@ def test_what_is_new_is_counted_as_tar_and_exactly_the_limit_is_too_much(client,
     assert new == sizes.loc[both, "tar"] - sizes.loc[lower, "tar"] and MB < new < MB + 20_000
     assert not holds(client, both, check.brings_less_than(lower, new / MB))
     assert holds(client, both, check.brings_less_than(lower, (new + 1) / MB))
+    assert holds(client, lower, check.brings_less_than(both, 0)), "nothing is never too much"
 
 
 def test_exactly_one_layer_more_is_more_by_one_and_not_by_two(client, image):

@@ -187,6 +187,7 @@ def test_an_image_or_a_layer_that_is_not_there_is_named():
         diff(files, ("a", 1), "b")
 
 
+@pytest.mark.slow
 def test_many_files_and_many_of_the_same_content_take_no_time():
     # 9,000 files; 6,000 of them moved, 1,800 of those with one and the same content
     content = lambda n: b"same" if n % 10 < 3 else b"%d" % n  # noqa: E731

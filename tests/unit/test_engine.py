@@ -40,6 +40,7 @@ def test_the_usual_sockets_are_found_in_order(tmp_path):
 
 
 def test_a_docker_context_is_followed(tmp_path, monkeypatch):
+    (tmp_path / "config.json").write_text("{}")  # without one, the SDK puts contexts into the current folder
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     made = docker.context.ContextAPI.create_context("elsewhere", host="unix:///nowhere/docker.sock")
     try:

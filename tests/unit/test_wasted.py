@@ -206,6 +206,7 @@ def test_our_account_of_dive_is_what_dive_says_of_anything(seed, tmp_path):
             figures(layers, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_large_image_takes_no_time():
     folders = {f".wh.d{number}": b"" for number in range(0, 300, 2)}
     files = frame_of([{f"d{number % 300}/{number}": b"%d" % number for number in range(30_000)}, folders])

@@ -210,7 +210,7 @@ def waste_below(megabytes: float) -> Condition:
     def condition(client, image):
         found = waste(files(client, image))
         total = found["bytes"].sum()
-        if total < megabytes * 1e6:
+        if total < megabytes * 1e6 or not total:
             return True, f"{size(total)} of {image} cannot be seen"
         lines = found.groupby(["layer", "created_by"], observed=True)["bytes"].sum()
         layer, line = lines.idxmax()
@@ -232,7 +232,7 @@ def brings_less_than(other: str, megabytes: float) -> Condition:
         table = sizes(client, [image, other]).set_index("image")
         new = int(table.loc[image, "tar"] - table.loc[image, "shared"])
         seen = f"{size(new)} of {image} is in layers that {other} does not have"
-        if new < megabytes * 1e6:
+        if new < megabytes * 1e6 or not new:
             return True, seen
         theirs = client.api.inspect_image(other)["RootFS"]["Layers"]
         found = files(client, image)
