@@ -47,6 +47,15 @@ def app(client, tmp_path):
     forget(client, folder.name)
 
 
+@pytest.fixture(scope="module")
+def shared_app(client, tmp_path_factory):
+    """The same for all tests of a module: for images that they look at, and leave as they are."""
+    folder = tmp_path_factory.mktemp("shared") / f"test-{uuid.uuid4().hex[:8]}"
+    folder.mkdir()
+    yield folder
+    forget(client, folder.name)
+
+
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory):
     """host:port of a registry on loopback, which engines use without TLS."""

@@ -40,6 +40,23 @@ def test_every_stage_gets_an_id_and_a_tag_of_its_own(client, two_stages):
     assert client.api.inspect_image(build.tag)["Id"] == build.image
 
 
+def test_each_of_several_stages_is_kept_under_its_own_tag(client, busybox, app):
+    """The tag is the stage's own image, with the label on top: its layers, and nobody else's."""
+    recipe = """FROM busybox:1.37 AS one
+RUN echo 1 > /one
+FROM one AS two
+RUN echo 2 > /two
+FROM busybox:1.37
+COPY --from=two /two /two
+"""
+    build = workshop.build(client, app, recipe)
+    assert list(build.stages) == list(build.stage_tags) == ["one", "two", "stage-2"]
+    layers = lambda name: tuple(client.api.inspect_image(name)["RootFS"]["Layers"])  # noqa: E731
+    kept = {name: layers(tag) for name, tag in build.stage_tags.items()}
+    assert kept == {name: layers(image) for name, image in build.stages.items()}
+    assert len(set(kept.values())) == 3 and kept["two"][: len(kept["one"])] == kept["one"]
+
+
 def test_steps_say_stage_line_and_whether_the_cache_had_them(client, two_stages):
     first = workshop.build(client, two_stages).steps
     assert list(first["line"]) == [1, 2, 3, 4, 5, 6, 7]

@@ -7,6 +7,7 @@ import re
 
 import docker
 import pytest
+from at_hand import address
 from workshop.engine import connect
 from workshop.errors import explain
 
@@ -32,9 +33,7 @@ def test_the_image_store_is_the_engines_own(client):
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can become another user to be refused")
 def test_a_refused_socket_names_the_docker_group(client, tmp_path):
-    url = client.api.base_url
-    path = url.removeprefix("http+unix://") if url.startswith("http+unix") else "/var/run/docker.sock"
-    path = path if os.path.exists(path) else "/var/run/docker.sock"
+    path = address(client).removeprefix("unix://")
     if not os.path.exists(path):
         pytest.skip("the engine under test has no unix socket whose permissions could refuse anybody")
     reader, writer = os.pipe()

@@ -5,7 +5,7 @@ import workshop
 from at_hand import need_buildkit
 
 
-@pytest.fixture(params=["classic", "buildkit"])
+@pytest.fixture(scope="module", params=["classic", "buildkit"])
 def builder(request, client):
     if request.param == "buildkit":
         need_buildkit(client)
@@ -28,9 +28,9 @@ def of_base(client):
     return int((read["visible"] & read["kind"].isin(["file", "hard link"])).sum())
 
 
-@pytest.fixture
-def built(client, busybox, app, builder):
-    (app / "local.txt").write_text("local")  # 5 bytes
+@pytest.fixture(scope="module")
+def built(client, busybox, shared_app, builder):
+    (shared_app / "local.txt").write_text("local")  # 5 bytes
     recipe = """FROM busybox:1.37 AS maker
 RUN mkdir -p /out/sub && printf 1234567 > /out/product && printf x > /out/sub/same && printf 123 > /shavings
 FROM busybox:1.37
@@ -39,7 +39,8 @@ COPY local.txt /local.txt
 RUN printf 12 > /made
 CMD ["true"]
 """
-    return workshop.build(client, app, recipe, builder=builder)
+    tag = f"factory/{shared_app.name}:{builder}"
+    return workshop.build(client, shared_app, recipe, tag=tag, builder=builder)
 
 
 def test_shipped_files_say_where_they_landed(client, built):

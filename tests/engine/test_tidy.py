@@ -76,3 +76,23 @@ def test_tidying_twice_does_no_harm(client, busybox, app):
     workshop.build(client, app, "FROM busybox:1.37\nRUN true\n")
     workshop.tidy(client, app=app.name)
     assert workshop.tidy(client, app=app.name).empty
+
+
+def test_what_the_engine_will_not_let_go_is_said_and_goes_the_next_time(client, busybox, app):
+    """An image that somebody's container stands on stays, with the reason; what is free goes all the same."""
+    held = workshop.build(
+        client, app, f"FROM busybox:1.37\nRUN echo {app.name} > /held\n", tag=f"factory/{app.name}:held"
+    )
+    free = workshop.build(
+        client, app, f"FROM busybox:1.37\nRUN echo {app.name} > /free\n", tag=f"factory/{app.name}:free"
+    )
+    theirs = client.containers.create(held.tag, "true")
+    try:
+        outcome = workshop.tidy(client, app=app.name).set_index("name")["outcome"]
+        assert outcome[free.tag] == "removed" and outcome[held.tag].startswith("kept: ")
+        assert client.images.list(name=held.tag) and not client.images.list(name=free.tag)
+        assert client.containers.list(all=True, filters={"id": theirs.id}), "their container is theirs"
+    finally:
+        theirs.remove()
+    assert workshop.tidy(client, app=app.name).set_index("name")["outcome"].to_dict() == {held.tag: "removed"}
+    assert traces_of(client, app.name) == []

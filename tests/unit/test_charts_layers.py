@@ -179,6 +179,27 @@ def test_lines_of_several_images_are_kept_apart():
     assert figure.layout.yaxis.ticktext[0].startswith("b <br>") and len(figure.layout.yaxis.ticktext) == 6
 
 
+def test_a_cause_on_two_lines_has_a_bar_on_each_and_every_bar_is_its_rows_bytes():
+    frame = hidden(
+        (2, "RUN make", "deleted", 4, 5_000_000),
+        (3, "COPY . .", "deleted", 1, 2_000_000),
+        (3, "COPY . .", "overwritten", 2, 1_500_000),
+        (4, "RUN make", "deleted", 8, 4_000_000),  # the same words, another layer: another line
+    )
+    figure = charts.waste(frame)
+    bars = {bar.name: dict(zip(bar.y, bar.x)) for bar in figure.data}
+    assert bars == {
+        "deleted later": {0: 5_000_000, 1: 4_000_000, 2: 2_000_000},
+        "overwritten later": {2: 1_500_000},
+    }
+    sums = {note.y: note.text for note in figure.layout.annotations if note.xanchor == "left" and note.yref != "paper"}
+    assert [sums[row] for row in range(3)] == [
+        "<b>5.0 MB</b>, 4 files",
+        "<b>4.0 MB</b>, 8 files",
+        "<b>3.5 MB</b>, 3 files",
+    ]
+
+
 def test_no_waste_is_said_plainly():
     for frame in (WASTE.iloc[:0], WASTE.assign(bytes=0)):
         assert title(charts.waste(frame)) == "Nothing is wasted: every byte that is shipped can be seen"

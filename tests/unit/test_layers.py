@@ -240,3 +240,15 @@ def test_packages_are_those_of_the_visible_databases_with_the_layer_that_brought
 )
 def test_history_is_shown_as_the_dockerfile_would_say_it(created_by, plain):
     assert instruction(created_by) == plain
+
+
+def test_a_name_that_begins_like_a_folders_is_not_in_it():
+    """/a-b sorts between /a and /a/b: what happens to the folder is no business of its neighbour's."""
+    lower = {"a": None, "a-b": b"1", "a/b": b"22", "a.c": b"333"}
+    assert visible(lower) == {"/a", "/a-b", "/a/b", "/a.c"}
+    assert visible(lower, {".wh.a": b""}) == {"/a-b", "/a.c"}
+    assert visible(lower, {"a/.wh..wh..opq": b"", "a": None}) == {"/a", "/a-b", "/a.c"}
+    assert visible(lower, {"a": b"a file"}) == {"/a", "/a-b", "/a.c"}
+    assert visible(lower, {".wh.a-b": b""}) == {"/a", "/a/b", "/a.c"}
+    turned = {name: lower[name] for name in ("a/b", "a-b", "a.c", "a")}
+    assert visible(turned, {".wh.a": b""}) == {"/a-b", "/a.c"}
