@@ -1,7 +1,8 @@
 """Run notebooks from a clean kernel and store their outputs: `.venv/bin/python tests/refresh.py [notebook …]`.
 
 What is committed is what this writes. Each figure also gets a static picture, drawn by plotly.js in headless Chromium,
-because GitHub shows no Plotly figure by itself. A notebook that fails is not written.
+because GitHub shows no Plotly figure by itself. The cells of a lesson's exercises are written anew from where they stand
+(tests/lessons/exercises). A notebook that fails is not written.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+sys.path.append(str(NOTEBOOKS.parent / "tests" / "lessons"))  # for exercises
 README_PICTURE = ("03_two_stages.ipynb", 0, NOTEBOOKS.parent / ".github" / "the-factory-floor.png")
 WIDTH = 900  # pixels of a static picture
 FIGURE = "application/vnd.plotly.v1+json"
@@ -33,11 +35,14 @@ CHROMIUM_FLAGS = [
 
 
 def main(names: list[str]) -> int:
+    import exercises
+
     paths = [Path(name) for name in names] or sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
     os.environ.pop("FACTORY_FLOOR_PROGRESS", None)
     for path in paths:
         began = time.monotonic()
         notebook = nbformat.read(path, as_version=4)
+        exercises.put_into(notebook, exercises.of_lesson(path))
         try:
             run(notebook, path.parent)
         except CellExecutionError as error:

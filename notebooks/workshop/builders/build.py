@@ -127,12 +127,16 @@ def _order(app, dockerfile: str, target, tag: str | None, buildargs: dict | None
     return Order(folder, parsed, parsed.stage_index(target), tag, buildargs, nocache)
 
 
-def dockerfile(app: str | Path, name: str = "Dockerfile"):
-    """An app's Dockerfile, to be looked at in a notebook."""
-    from IPython.display import Markdown
+class Recipe(str):
+    """A Dockerfile's text, which a notebook shows as such."""
 
-    text = syntax.read(syntax.locate(app, SAMPLE_APPS), name)
-    return Markdown(f"```dockerfile\n{text.rstrip()}\n```")
+    def _repr_markdown_(self) -> str:
+        return f"```dockerfile\n{self.rstrip()}\n```"
+
+
+def dockerfile(app: str | Path, name: str = "Dockerfile") -> Recipe:
+    """An app's Dockerfile, to be looked at in a notebook, drawn (`charts.floor`), or changed and built."""
+    return Recipe(syntax.read(syntax.locate(app, SAMPLE_APPS), name))
 
 
 def default_tag(app: str, dockerfile: str, target: str | int | None = None) -> str:

@@ -1,0 +1,80 @@
+"""Picking out of a frame what one looks for: by path, by line, by image; so that a lesson's cell needs no pandas for it."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable
+
+import pandas as pd
+
+from ..errors import WorkshopError
+
+MEANINGS = ["bytes", "tar", "compressed", "engine"]  # columns of `sizes()` that say how large one image is
+
+
+def find(frame: pd.DataFrame, *paths: str, line: str | None = None, but: str | Iterable[str] = ()) -> pd.DataFrame:
+    """The rows whose path fits one of these patterns, in the frame's order.
+
+    frame: any with a column path, as from `files()`, `gate()`, `diff()`. A pattern may have wildcards: `*` stands for
+    any text, slashes too; `?` for one character; `[0-9]` for one of these. No pattern at all: every path.
+    line: a pattern for created_by, the instruction that made the layer ("RUN pip install*").
+    but: a pattern or several, whose paths are left out again.
+
+    Raises WorkshopError if the frame has no such column.
+    """
+    rows = pd.Series(True, frame.index)
+    if paths:
+        rows &= _fits(frame, "path", paths)
+    if line is not None:
+        rows &= _fits(frame, "created_by", [line])
+    if but := [but] if isinstance(but, str) else list(but):
+        rows &= ~_fits(frame, "path", but)
+    return frame[rows]
+
+
+def visible(files: pd.DataFrame) -> pd.DataFrame:
+    """The files that can be seen in the merged filesystem, hard links among them. files: as from `files()`."""
+    return files[files["visible"] & files["kind"].isin(["file", "hard link"])]
+
+
+def by_image(frame: pd.DataFrame, column: str = "bytes") -> dict[str, float]:
+    """{image: the sum of this column over its rows}, in the frame's order; whole numbers stay whole.
+
+    frame: any with a column image, as from `sizes()` or `layers()`. Raises WorkshopError if it has no such column.
+    """
+    summed = frame.groupby(_column(frame, "image").astype(str), sort=False)[_column(frame, column).name].sum()
+    return summed.to_dict()
+
+
+def sizes_between(sizes: pd.DataFrame, least: float, most: float) -> pd.DataFrame:
+    """Every meaning of "size" by which an image weighs from `least` to `most` MB: columns image, meaning, bytes.
+
+    sizes: as from `sizes()`; the meanings are its columns bytes, tar, compressed and engine, as far as they are there.
+    """
+    there = [name for name in MEANINGS if name in sizes]
+    long = sizes.melt("image", there, "meaning", "size").rename(columns={"size": "bytes"})
+    return long[long["bytes"].between(least * 1e6, most * 1e6)].reset_index(drop=True)
+
+
+def diff_summary(changes: pd.DataFrame) -> pd.DataFrame:
+    """How many paths changed in which way: columns change, paths (count), bytes (of each path the larger side).
+
+    changes: as from `diff()`.
+    """
+    larger = changes[["bytes_a", "bytes_b"]].max(axis=1)
+    grouped = changes.assign(bytes=larger).groupby("change")
+    return grouped.agg(paths=("path", "size"), bytes=("bytes", "sum")).reset_index()
+
+
+def _fits(frame: pd.DataFrame, column: str, patterns: Iterable[str]) -> pd.Series:
+    """Which rows fit one of the patterns; each text is looked at once, however often it is there."""
+    texts = _column(frame, column).astype(str)
+    fits = re.compile("|".join(map(fnmatch.translate, patterns))).match
+    return texts.isin([text for text in texts.unique() if fits(text)])
+
+
+def _column(frame: pd.DataFrame, name: str) -> pd.Series:
+    if name not in frame:
+        raise WorkshopError(f"This frame has no column {name!r}.", f"It has: {', '.join(map(str, frame))}.")
+    return frame[name]
