@@ -37,7 +37,7 @@ import workshop  # noqa: E402
 from workshop.builders import build  # noqa: E402
 from workshop.labels import CONTAINER, labels  # noqa: E402
 
-FIELDS = ["kind", "size", "mode", "uid", "gid", "linkname", "digest"]
+FIELDS = ["kind", "bytes", "mode", "uid", "gid", "linkname", "digest"]
 
 # What Docker (moby, daemon/initlayer/setup_unix.go) and Podman put into every container; checked with an image that
 # holds nothing but one file.
@@ -88,10 +88,10 @@ def listed(files: pd.DataFrame, image: str) -> pd.DataFrame:
     """What `files()` says can be seen: FIELDS by path. A hard link has the size and digest of the file that it is."""
     own = files[(files["image"] == image) & files["visible"]].copy()
     every = files[(files["image"] == image) & (files["kind"] == "file")]
-    sizes = every.drop_duplicates("digest").set_index("digest")["size"]
+    sizes = every.drop_duplicates("digest").set_index("digest")["bytes"]
     own["kind"] = own["kind"].astype(str)
     links = own["kind"] == "hard link"
-    own.loc[links, "size"] = own.loc[links, "digest"].map(sizes).fillna(-1).astype("int64")
+    own.loc[links, "bytes"] = own.loc[links, "digest"].map(sizes).fillna(-1).astype("int64")
     own.loc[links, ["kind", "linkname"]] = "file", ""
     return _comparable(own.set_index("path")[FIELDS])
 

@@ -28,7 +28,7 @@ def test_not_attempted_without_an_image_and_with_an_unchanged_one(client, images
 
 
 @pytest.mark.parametrize(
-    "promise, right, wrong",
+    "condition, right, wrong",
     [
         (lambda a, b: check.smaller_than(b, by_megabytes=1.5), 0, 1),
         (lambda a, b: check.not_smaller_than(a), 1, None),
@@ -41,11 +41,11 @@ def test_not_attempted_without_an_image_and_with_an_unchanged_one(client, images
         (lambda a, b: check.runs_as(other_than="root"), 1, 0),
     ],
 )
-def test_each_promise_can_hold_and_can_fail(client, images, promise, right, wrong):
-    passed = check.that(client, images[right], promise(*images))
+def test_each_condition_can_hold_and_can_fail(client, images, condition, right, wrong):
+    passed = check.that(client, images[right], condition(*images))
     assert passed.state == "passed" and passed and repr(passed).startswith("passed: ")
     if wrong is not None:
-        failed = check.that(client, images[wrong], promise(*images))
+        failed = check.that(client, images[wrong], condition(*images))
         assert failed.state == "not yet" and not failed and repr(failed).startswith("not yet: ")
 
 
@@ -91,13 +91,13 @@ def test_a_file_that_a_later_layer_deleted_is_still_in_a_layer(client, leaks):
 
 
 def test_the_same_content_under_another_name_is_found(client, leaks):
-    promise = check.no_layer_has("/app/token.txt", as_in=leaks["hidden"])
-    found = check.that(client, leaks["renamed"], promise)
+    condition = check.no_layer_has("/app/token.txt", as_in=leaks["hidden"])
+    found = check.that(client, leaks["renamed"], condition)
     assert found.state == "not yet"
     assert "/etc/harmless (15 bytes), which holds what /app/token.txt held" in found.words
     assert "everybody can see it" in found.words
     assert check.that(client, leaks["renamed"], check.no_layer_has("/app/token.txt"))
-    assert check.that(client, leaks["clean"], promise)
+    assert check.that(client, leaks["clean"], condition)
 
 
 @pytest.mark.parametrize("where, says", [("told", "history"), ("set", "in plain text")])

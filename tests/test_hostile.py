@@ -287,7 +287,7 @@ def test_a_whiteout_of_a_dot_or_of_two_hides_nothing_above(place, name):
 def test_of_a_name_given_twice_the_last_one_counts(place):
     layer = header("f", size=1) + block(b"1") + header("./f", size=2) + block(b"22") + END
     frame = accepted(with_layers(place, layer))
-    assert frame["visible"].tolist() == [False, True] and frame["size"].tolist() == [1, 2]
+    assert frame["visible"].tolist() == [False, True] and frame["bytes"].tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def rows(layer, kind: str) -> list[tuple]:
     columns = layer.columns
     return [
         (path, size)
-        for path, number, size in zip(columns["path"], columns["kind"], columns["size"])
+        for path, number, size in zip(columns["path"], columns["kind"], columns["bytes"])
         if layer_tar.KINDS[number] == kind
     ]
 
@@ -98,7 +98,7 @@ def test_a_files_digest_is_that_of_its_content_and_a_hard_link_has_its_files():
     digests = files.set_index("path")["digest"].to_dict()
     one = f"sha256:{hashlib.sha256(b'one').hexdigest()}"
     assert digests == {"/b": one, "/a": one, "/c": one, "/d": ""}
-    assert files["size"].sum() == 3 and files.set_index("path")["linkname"].to_dict()["/c"] == "/a"
+    assert files["bytes"].sum() == 3 and files.set_index("path")["linkname"].to_dict()["/c"] == "/a"
 
 
 def test_devices_long_names_odd_names_and_extended_attributes_are_read():
@@ -126,7 +126,7 @@ def test_a_sparse_files_size_is_its_expanded_size(tmp_path):
     subprocess.run(["tar", "--sparse", "-C", tmp_path, "-cf", tmp_path / "layer.tar", "sparse"], check=True)
     layer = (tmp_path / "layer.tar").read_bytes()
     files = frame_of([layer])
-    assert len(layer) < 100_000 and files["size"].tolist() == [10_000_000]
+    assert len(layer) < 100_000 and files["bytes"].tolist() == [10_000_000]
     assert files["digest"][0] == f"sha256:{hashlib.sha256((tmp_path / 'sparse').read_bytes()).hexdigest()}"
 
 
@@ -270,7 +270,7 @@ def test_the_inventory_of_a_real_image(client, busybox, app):
     files = workshop.files(client, build.tag)
     base = len(client.api.inspect_image(busybox)["RootFS"]["Layers"])
     own = files[(files["layer"] >= base)].set_index("path")
-    assert own.loc["/d/three", ["kind", "size", "visible"]].tolist() == ["file", 4, True]
+    assert own.loc["/d/three", ["kind", "bytes", "visible"]].tolist() == ["file", 4, True]
     assert own.loc["/d/two", ["kind", "linkname"]].tolist() == ["symlink", "/nowhere"]
     one = own[own.index == "/d/one"].set_index("kind")
     assert one.loc["file", ["visible", "hidden_by", "hidden_by_layer"]].tolist() == [False, "deleted", base + 1]
@@ -351,6 +351,7 @@ def test_a_cache_that_cannot_be_written_does_no_harm(client, busybox, tmp_path, 
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv(cache.HERE, str(tmp_path / "file"))
     assert len(workshop.files(client, busybox)) > 0
+    assert workshop.packages(client, busybox)["name"].notna().all()
 
 
 def test_an_image_that_is_not_there_is_named(client):

@@ -130,7 +130,7 @@ def read(folder, layers, layout="docker", pack="plain", form=tarfile.GNU_FORMAT,
         return workshop.files(None, path)
 
 
-COLUMNS = ["path", "layer", "kind", "size", "digest", "linkname"]
+COLUMNS = ["path", "layer", "kind", "bytes", "digest", "linkname"]
 
 
 def rows(frame, *more) -> Counter:
@@ -172,7 +172,7 @@ def check(layers: list[list[Entry]], frame) -> None:
         for number, position, entry in ordinary
         if since[number, position] >= 0
     )
-    found = gone[["path", "layer", "kind", "size", "hidden_by_layer"]].astype(object)
+    found = gone[["path", "layer", "kind", "bytes", "hidden_by_layer"]].astype(object)
     assert Counter(found.itertuples(index=False, name=None)) == expected
     for row in gone.itertuples():
         assert row.hidden_by in oracle.causes(layers, row.layer, row.path, row.kind, row.hidden_by_layer), row

@@ -44,6 +44,6 @@ def test_content_is_what_a_container_holds_plus_what_it_cannot_show(client, busy
     build = workshop.build(client, app, "FROM busybox:1.37\nRUN printf 12345 > /a && printf 1 > /b\nRUN rm /a\n")
     files = workshop.files(client, build.tag)
     sizes = workshop.sizes(client, build.tag).iloc[0]
-    seen = files[files["visible"] & (files["kind"] == "file")]["size"].sum()
+    seen = files[files["visible"] & (files["kind"] == "file")]["bytes"].sum()
     assert sizes["bytes"] - seen == 5 and sizes["tar"] > sizes["bytes"]
     assert sizes["layers"] == len(client.api.inspect_image(build.tag)["RootFS"]["Layers"])

@@ -2,10 +2,11 @@
 
 from . import bases, charts
 from .analysis.diff import diff
+from .analysis.directories import directories
 from .analysis.dive import efficiency
 from .analysis.find import by_image, diff_summary, find, sizes_between, visible
 from .analysis.gate import gate
-from .analysis.packages import packages
+from .analysis.layers import layers
 from .analysis.waste import as_one, waste, waste_by_line
 from .builders.build import Build, build, dockerfile
 from .charts import show
@@ -13,10 +14,11 @@ from .engine.connect import connect
 from .engine.containers import answer, loaded, run
 from .engine.tidy import tidy
 from .errors import EngineLost, WorkshopError
-from .layer.files import directories, files, layers, sizes
+from .layer.files import files, sizes
 from .layer.source import read
 from .lesson import check, costs
 from .lesson.predict import conclude, in_words, recap, score, second_opinion, table
+from .measure import packages
 from .units import size
 
 __all__ = [

@@ -60,8 +60,8 @@ def engine_lost(while_doing: str, state: str = "") -> EngineLost:
     )
 
 
-def watching(while_doing: str):
-    """Decorator: an engine that goes away during the call becomes EngineLost, e.g. watching("the export of an image")."""
+def translate_engine_loss(while_doing: str):
+    """Decorator: an engine that goes away during the call becomes EngineLost, e.g. `("the export of an image")`."""
 
     def wrap(function):
         @functools.wraps(function)

@@ -427,7 +427,7 @@ def test_an_engine_that_was_ended_is_started_by_the_next_connect(here, home, cap
         os.kill(pid, signal.SIGKILL)
     until(lambda: not processes_of(home))
     with pytest.raises(errors.EngineLost, match=r"starts again by itself.*\n?.*workshop.connect\(\)"):
-        errors.watching("the test")(client.ping)()
+        errors.translate_engine_loss("the test")(client.ping)()
     assert connect.connect().ping() and client.ping()
     assert capsys.readouterr().out.count(pocket_launcher.NOTICE) == 2
 

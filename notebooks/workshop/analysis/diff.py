@@ -15,7 +15,7 @@ COLUMNS = ["path", "change", "kind", "bytes_a", "bytes_b", "moved_from", "what"]
 
 _CONTENT = ["same_kind", "digest", "target"]  # what makes an entry another one …
 _METADATA = ["permissions", "uid", "gid", "xattrs"]  # … and what only makes it look different
-_NUMBERS = ["size", "permissions", "uid", "gid"]
+_NUMBERS = ["bytes", "permissions", "uid", "gid"]
 _NOTHING = f"sha256:{hashlib.sha256(b'').hexdigest()}"
 
 
@@ -37,10 +37,12 @@ def diff(files: pd.DataFrame, a: str | tuple[str, int], b: str | tuple[str, int]
 
     Raises WorkshopError for an image or a layer that `files` does not have.
     """
-    one, other = _rows(files, a), _rows(files, b)
+    rows_a, rows_b = _rows(files, a), _rows(files, b)
     if _is_above(b, a):
-        other = _laid_over(one, other)
-    both = _comparable(one).merge(_comparable(other), on="path", how="outer", suffixes=("_a", "_b"), indicator="side")
+        rows_b = _laid_over(rows_a, rows_b)
+    both = _comparable(rows_a).merge(
+        _comparable(rows_b), on="path", how="outer", suffixes=("_a", "_b"), indicator="side"
+    )
     numbers = [f"{name}_{end}" for name in _NUMBERS for end in "ab"]
     both[numbers] = both[numbers].fillna(0).astype("int64")
     changed, metadata = _unlike(both, _CONTENT), _unlike(both, _METADATA)
@@ -49,13 +51,12 @@ def diff(files: pd.DataFrame, a: str | tuple[str, int], b: str | tuple[str, int]
         ["added", "removed", "changed", "metadata"],
         default="",
     )
-    found = _with_moved(both[both["change"] != ""])
-    found["kind"] = found["kind_b"].where(found["change"] != "removed", found["kind_a"])
-    in_both = ~found["change"].isin(["added", "removed"])
-    found["what"] = ""
-    found.loc[in_both, "what"] = [_what(row) for row in found[in_both].to_dict("records")]
-    found = found.rename(columns={"size_a": "bytes_a", "size_b": "bytes_b"})
-    return found[COLUMNS].sort_values("path", ignore_index=True)
+    changes = _with_moved(both[both["change"] != ""])
+    changes["kind"] = changes["kind_b"].where(changes["change"] != "removed", changes["kind_a"])
+    in_both = ~changes["change"].isin(["added", "removed"])
+    changes["what"] = ""
+    changes.loc[in_both, "what"] = [_what(row) for row in changes[in_both].to_dict("records")]
+    return changes[COLUMNS].sort_values("path", ignore_index=True)
 
 
 def of_image(files: pd.DataFrame, image: str) -> pd.DataFrame:
@@ -105,7 +106,7 @@ def _comparable(rows: pd.DataFrame) -> pd.DataFrame:
     is_file = (rows["kind"] == "hard link") & (rows["digest"] != "")
     rows["same_kind"], rows["target"] = rows["kind"].mask(is_file, "file"), rows["linkname"].mask(is_file, "")
     rows["permissions"] = (rows["mode"] & 0o7777).mask(rows["kind"] == "symlink", 0o777)  # symlink(7)
-    return rows[["path", "kind", "size", "digest", "xattrs", "uid", "gid", "same_kind", "target", "permissions"]]
+    return rows[["path", "kind", "bytes", "digest", "xattrs", "uid", "gid", "same_kind", "target", "permissions"]]
 
 
 def _unlike(both: pd.DataFrame, names: list[str]) -> np.ndarray:
@@ -113,16 +114,16 @@ def _unlike(both: pd.DataFrame, names: list[str]) -> np.ndarray:
     return (both["side"] == "both").to_numpy() & np.logical_or.reduce(unlike)
 
 
-def _with_moved(found: pd.DataFrame) -> pd.DataFrame:
+def _with_moved(changes: pd.DataFrame) -> pd.DataFrame:
     """The rows with each pair of a removed and an added file of the same content as one row, "moved"."""
-    gone, came = found[found["change"] == "removed"], found[found["change"] == "added"]
-    pairs = _pairs(dict(zip(gone["path"], gone["digest_a"])), dict(zip(came["path"], came["digest_b"])))
-    moved = came[came["path"].isin(pairs)].copy()
+    removed, added = changes[changes["change"] == "removed"], changes[changes["change"] == "added"]
+    pairs = _pairs(dict(zip(removed["path"], removed["digest_a"])), dict(zip(added["path"], added["digest_b"])))
+    moved = added[added["path"].isin(pairs)].copy()
     moved["change"], moved["moved_from"] = "moved", moved["path"].map(pairs)
-    sources = gone.set_index("path").loc[moved["moved_from"]]
-    for name in (name for name in found if name.endswith("_a")):
+    sources = removed.set_index("path").loc[moved["moved_from"]]
+    for name in (name for name in changes if name.endswith("_a")):
         moved[name] = sources[name].to_numpy()
-    left = found[~found["path"].isin({*pairs, *pairs.values()})].assign(moved_from="")
+    left = changes[~changes["path"].isin({*pairs, *pairs.values()})].assign(moved_from="")
     return pd.concat([left, moved], ignore_index=True)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..units import size
-from .waste import lost
+from .waste import hidden_files
 
 EFFICIENCY = ["image", "bytes", "wasted", "efficiency", "dive_wasted", "dive_efficiency", "why"]
 
@@ -21,32 +21,32 @@ def efficiency(files: pd.DataFrame) -> pd.DataFrame:
     as dive's own way of counting gives them, why (a sentence: what makes its figure another one).
     """
     files = files.reset_index(drop=True)
-    hidden = lost(files)
+    hidden = hidden_files(files)
     groups = files.groupby("image", observed=True, sort=False)
     rows = [_compared(image, own, hidden[hidden["image"] == image]) for image, own in groups]
     return pd.DataFrame(rows, columns=EFFICIENCY)
 
 
-def _compared(image: str, own: pd.DataFrame, lost: pd.DataFrame) -> tuple:
+def _compared(image: str, own: pd.DataFrame, hidden: pd.DataFrame) -> tuple:
     """One row of `efficiency()`. dive's figure is ours, less what it misses, plus what it counts beyond."""
-    bytes_, wasted = int(own.loc[own["kind"] == "file", "size"].sum()), int(lost["size"].sum())
-    nodes = pd.DataFrame(_dive(own), columns=["path", "size", "row"])
+    shipped, wasted = int(own.loc[own["kind"] == "file", "bytes"].sum()), int(hidden["bytes"].sum())
+    nodes = pd.DataFrame(_dive(own), columns=["path", "bytes", "row"])
     seen = nodes[nodes["row"] != _NEVER]
-    paths = seen.groupby("path")["size"].agg(["sum", "min", "size"])
+    paths = seen.groupby("path")["bytes"].agg(["sum", "min", "count"])
     least = int(paths["min"].sum()) - len(set(nodes["path"]) - set(paths.index))  # such a path counts as -1 there
-    every, twice = int(paths["sum"].sum()), paths[paths["size"] > 1]
+    every, twice = int(paths["sum"].sum()), paths[paths["count"] > 1]
     counted = seen[seen["path"].isin(twice.index)]
-    missed = lost[~lost.index.isin(counted["row"])]
+    missed = hidden[~hidden.index.isin(counted["row"])]
     with_hider = set(zip(own["layer"], own["path"]))
     below = np.array([key not in with_hider for key in zip(missed["hidden_by_layer"], missed["path"])], dtype=bool)
     why = _why(
-        int(missed["size"][below].sum()),
-        int(missed["size"][~below].sum()),
-        int(counted.loc[~counted["row"].isin([*lost.index, _NO_ROW]), "size"].sum()),
-        int(counted.loc[counted["row"] == _NO_ROW, "size"].sum()),
+        int(missed["bytes"][below].sum()),
+        int(missed["bytes"][~below].sum()),
+        int(counted.loc[~counted["row"].isin([*hidden.index, _NO_ROW]), "bytes"].sum()),
+        int(counted.loc[counted["row"] == _NO_ROW, "bytes"].sum()),
     )
-    ours = (bytes_ - wasted) / bytes_ if bytes_ else 1.0
-    return str(image), bytes_, wasted, ours, int(twice["sum"].sum()), least / every if every else 1.0, why
+    ours = (shipped - wasted) / shipped if shipped else 1.0
+    return str(image), shipped, wasted, ours, int(twice["sum"].sum()), least / every if every else 1.0, why
 
 
 def _why(below: int, unseen: int, surviving: int, folders: int) -> str:
@@ -97,7 +97,7 @@ def _dive(own: pd.DataFrame) -> Iterator[tuple[str, int, int]]:
 def _tree(rows: pd.DataFrame) -> tuple[_Tree, set[str]]:
     """(one layer's tree, the names in it that have something below them)."""
     tree, folders = {}, set()
-    for row, path, kind, count in zip(rows.index, rows["path"], rows["kind"].astype(str), rows["size"]):
+    for row, path, kind, count in zip(rows.index, rows["path"], rows["kind"].astype(str), rows["bytes"]):
         if path == "/":
             continue
         head, _, base = path.rpartition("/")
@@ -142,10 +142,10 @@ class _Stack:
         """Bytes of a directory; 0 for anything else that is there, None if nothing is."""
         if path not in self.nodes:
             return None
-        return sum(self.nodes[one][0] for one in self.walk(path)) if self.nodes[path][1] else 0
+        return sum(self.nodes[below][0] for below in self.walk(path)) if self.nodes[path][1] else 0
 
     def walk(self, path: str) -> list[str]:
-        found = [path]
-        for one in found:
-            found += self.inside.get(one, ())
-        return found
+        paths = [path]
+        for below in paths:
+            paths += self.inside.get(below, ())
+        return paths

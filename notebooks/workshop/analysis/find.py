@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fnmatch
-import re
 from collections.abc import Iterable
 
 import pandas as pd
 
 from ..errors import WorkshopError
+from ..paths import matches
 
 MEANINGS = ["bytes", "tar", "compressed", "engine"]  # columns of `sizes()` that say how large one image is
 
@@ -16,20 +15,20 @@ MEANINGS = ["bytes", "tar", "compressed", "engine"]  # columns of `sizes()` that
 def find(frame: pd.DataFrame, *paths: str, line: str | None = None, but: str | Iterable[str] = ()) -> pd.DataFrame:
     """The rows whose path fits one of these patterns, in the frame's order.
 
-    frame: any with a column path, as from `files()`, `gate()`, `diff()`. A pattern may have wildcards: `*` stands for
-    any text, slashes too; `?` for one character; `[0-9]` for one of these. No pattern at all: every path.
-    line: a pattern for created_by, the instruction that made the layer ("RUN pip install*").
+    frame: any with a column path, as from `files()`, `gate()`, `diff()`. Patterns are those of every check: `*` stays
+    within a folder, `**` is any number of folders (`paths.matches`). No pattern at all: every path.
+    line: the beginning of created_by, the instruction that made the layer ("RUN pip install").
     but: a pattern or several, whose paths are left out again.
 
     Raises WorkshopError if the frame has no such column.
     """
     rows = pd.Series(True, frame.index)
     if paths:
-        rows &= _fits(frame, "path", paths)
+        rows &= _named(frame, paths)
     if line is not None:
-        rows &= _fits(frame, "created_by", [line])
+        rows &= _column(frame, "created_by").astype(str).str.startswith(line)
     if but := [but] if isinstance(but, str) else list(but):
-        rows &= ~_fits(frame, "path", but)
+        rows &= ~_named(frame, but)
     return frame[rows]
 
 
@@ -67,11 +66,10 @@ def diff_summary(changes: pd.DataFrame) -> pd.DataFrame:
     return grouped.agg(paths=("path", "size"), bytes=("bytes", "sum")).reset_index()
 
 
-def _fits(frame: pd.DataFrame, column: str, patterns: Iterable[str]) -> pd.Series:
-    """Which rows fit one of the patterns; each text is looked at once, however often it is there."""
-    texts = _column(frame, column).astype(str)
-    fits = re.compile("|".join(map(fnmatch.translate, patterns))).match
-    return texts.isin([text for text in texts.unique() if fits(text)])
+def _named(frame: pd.DataFrame, patterns: Iterable[str]) -> pd.Series:
+    """Which rows have a path that one of the patterns names; each path is looked at once, however often it is there."""
+    paths = _column(frame, "path")
+    return paths.isin([path for path in paths.unique() if any(matches(path, pattern) for pattern in patterns)])
 
 
 def _column(frame: pd.DataFrame, name: str) -> pd.Series:

@@ -10,14 +10,14 @@ from ..dockerfiles import history, syntax
 from ..dockerfiles.copy_from import copy_from, pairs
 from ..dockerfiles.stages import lineage, parent
 from ..dockerfiles.syntax import Dockerfile, Instruction
-from ..errors import WorkshopError, watching
+from ..errors import WorkshopError, translate_engine_loss
 from ..layer.files import files
 
 COLUMNS = ["stage", "path", "bytes", "fate", "landed", "digest", "layer", "inherited"]
 SHIPPED, LEFT, ELSEWHERE = "shipped", "left behind", "from another image"
 
 
-@watching("the comparison of the stages")
+@translate_engine_loss("the comparison of the stages")
 def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
     """What crossed from the stages to the final image, on either builder.
 
@@ -76,7 +76,7 @@ def _held(client: docker.DockerClient, build: Build, parsed: Dockerfile) -> dict
     read = read[read["visible"] & read["kind"].isin(["file", "hard link"]) & (read["digest"] != "")]
     held: dict[str, pd.DataFrame] = {}
     for name, image in build.stages.items():
-        rows = read[read["image"] == image].rename(columns={"size": "bytes"})
+        rows = read[read["image"] == image]
         above = parent(parsed, _index(parsed, name))
         first = history.first_own_layer(client, parsed, build.stages, name)
         own = rows["layer"] >= first

@@ -8,7 +8,7 @@ import pandas as pd
 from ..units import size
 from .diff import of_image
 
-WASTE = ["image", "path", "size", "cause", "layer", "created_by", "hidden_by_layer", "hidden_by_line"]
+WASTE = ["image", "path", "bytes", "cause", "layer", "created_by", "from_base", "hidden_by_layer", "hidden_by_line"]
 LINES = ["image", "layer", "created_by", "cause", "files", "bytes"]
 AS_ONE = ["image", "first", "last", "lines", "saved", "words"]
 
@@ -18,19 +18,20 @@ NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight
 def waste(files: pd.DataFrame) -> pd.DataFrame:
     """Files that are shipped but can no longer be seen, one row per hidden entry, largest first.
 
-    files: as from `files()`. Columns: image, path, size (bytes, above 0), cause, layer and created_by (what shipped it),
-    hidden_by_layer and hidden_by_line. Hidden means: absent from the merged filesystem (OCI image specification,
-    "Whiteouts"); a directory deleted, emptied or replaced whole hides every file below it. cause is
+    files: as from `files()`. Columns: image, path, bytes (above 0), cause, layer and created_by (what shipped it),
+    from_base (True if that was the base image), hidden_by_layer and hidden_by_line. Hidden means: absent from the merged
+    filesystem (OCI image specification, "Whiteouts"); a directory deleted, emptied or replaced whole hides every file
+    below it. cause is
         "deleted", "opaque", "overwritten"   as in `files`
         "metadata"   the hiding layer stored the same content again, for another mode, owner, time or link count
     A hidden file with a visible hard link in its layer is no waste: its content can still be read under that name.
     """
-    return lost(files.reset_index(drop=True))[WASTE].reset_index(drop=True)
+    return hidden_files(files.reset_index(drop=True))[WASTE].reset_index(drop=True)
 
 
 def waste_by_line(files: pd.DataFrame) -> pd.DataFrame:
     """`waste()` summed per line and cause: columns image, layer, created_by, cause, files (count), bytes; most first."""
-    grouped = waste(files).groupby(LINES[:4], observed=True, sort=False)["size"].agg(files="count", bytes="sum")
+    grouped = waste(files).groupby(LINES[:4], observed=True, sort=False)["bytes"].agg(files="count", bytes="sum")
     return grouped.reset_index()[LINES].sort_values("bytes", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -50,12 +51,12 @@ def as_one(files: pd.DataFrame, image: str | None = None) -> pd.DataFrame:
     goes_on &= layers["image"].astype(str) == layers["image"].astype(str).shift()
     layers["run"] = (~goes_on).cumsum()
     run = dict(zip(zip(layers["image"], layers["layer"]), layers["run"]))
-    hidden = lost(files)
+    hidden = hidden_files(files)
     hidden["run"], hidden["hider"] = (
         [run[key] for key in zip(hidden["image"], hidden[column])] for column in ("layer", "hidden_by_layer")
     )
     inside = (hidden["run"] == hidden["hider"]) & (hidden["layer"] < hidden["hidden_by_layer"])
-    saved = hidden[inside].groupby("run")["size"].sum()
+    saved = hidden[inside].groupby("run")["bytes"].sum()
     runs = layers.groupby("run").agg(
         image=("image", "first"), first=("layer", "min"), last=("layer", "max"), lines=("layer", "size")
     )
@@ -67,10 +68,10 @@ def as_one(files: pd.DataFrame, image: str | None = None) -> pd.DataFrame:
     return runs[AS_ONE]
 
 
-def lost(files: pd.DataFrame) -> pd.DataFrame:
+def hidden_files(files: pd.DataFrame) -> pd.DataFrame:
     """The rows of `files` that are waste, with the columns of WASTE and the index that they had."""
     kind = files["kind"].astype(str)
-    hidden = files[(kind == "file") & (files["size"] > 0) & ~files["visible"]]
+    hidden = files[(kind == "file") & (files["bytes"] > 0) & ~files["visible"]]
     alive = _linked(files[kind == "hard link"])
     if alive:
         keys = zip(hidden["image"], hidden["layer"], hidden["path"], hidden["digest"])
@@ -86,19 +87,19 @@ def lost(files: pd.DataFrame) -> pd.DataFrame:
         cause=hidden["hidden_by"].mask(same, "metadata"),
         hidden_by_line=[line.get(key, "") for key in zip(hidden["image"], hidden["hidden_by_layer"])],
     )
-    return hidden.sort_values("size", ascending=False, kind="stable")[WASTE]
+    return hidden.sort_values("bytes", ascending=False, kind="stable")[WASTE]
 
 
 def _linked(links: pd.DataFrame) -> set[tuple]:
     """(image, layer, path, digest) of the files that a visible hard link names; a link to a link is followed."""
     keys = list(zip(links["image"], links["layer"], links["path"]))
     target = dict(zip(keys, links["linkname"]))
-    found = set()
+    linked = set()
     for (image, layer, path), digest, visible in zip(keys, links["digest"], links["visible"]):
         seen = set()
         while visible and (image, layer, path) in target and path not in seen:
             seen.add(path)
             path = target[image, layer, path]
         if seen:
-            found.add((image, layer, path, digest))
-    return found
+            linked.add((image, layer, path, digest))
+    return linked

@@ -2,7 +2,7 @@
 
 from .kit import save_kit
 from .known import BASES, summary, table
-from .ladder import NotToBeHad, Outcome, ensure, renew
+from .resolve import NotToBeHad, Outcome, ensure, renew
 
 __all__ = ["BASES", "NotToBeHad", "Outcome", "ensure", "renew", "save_kit", "summary", "table"]
 

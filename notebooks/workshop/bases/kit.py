@@ -7,7 +7,7 @@ from pathlib import Path
 
 import docker
 
-from ..errors import WorkshopError, watching
+from ..errors import WorkshopError, translate_engine_loss
 from ..progress import Panel
 from ..units import size
 from .known import BASES, in_engine
@@ -15,7 +15,7 @@ from .known import BASES, in_engine
 CHUNK = 1 << 20  # bytes
 
 
-@watching("the saving of the class kit")
+@translate_engine_loss("the saving of the class kit")
 def save_kit(client: docker.DockerClient, path: str | Path, names: tuple[str, ...] = BASES) -> Path:
     """Write those base images that the engine has to one archive (`docker save` format) and return its path.
 

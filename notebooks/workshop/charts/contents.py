@@ -96,8 +96,10 @@ def _finding(tree: pd.DataFrame, whole: int) -> tuple[str, str]:
         if children.empty or tree.loc[name, "bytes"] <= whole / 2:
             break
         name = children.index[0]
-    held = tree.loc[name, "bytes"]
-    title = f"{name} holds {percent(held, whole)} of {megabytes(whole)}"
+    inside = tree.loc[name, "bytes"]
+    title = f"{name} holds {percent(inside, whole)} of {megabytes(whole)}"
     top = ", ".join(f"{key} {megabytes(count)}" for key, count in tops["bytes"].head(3).items())
-    words = f"{name} holds {megabytes(held)}, {percent(held, whole)} of {megabytes(whole)}; largest at the top: {top}."
+    words = (
+        f"{name} holds {megabytes(inside)}, {percent(inside, whole)} of {megabytes(whole)}; largest at the top: {top}."
+    )
     return title, words

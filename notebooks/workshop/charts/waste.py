@@ -155,5 +155,5 @@ def _finding(frame: pd.DataFrame, lines: pd.DataFrame) -> tuple[str, str]:
     title = f"{megabytes(total)} is shipped for nobody, {part} of it by {shorten(worst.line, 48)}{where}"
     causes = frame.groupby("cause")["bytes"].sum().sort_values(ascending=False, kind="stable")
     each = ", ".join(f"{megabytes(count)} {CAUSES.get(cause, (cause,))[0]}" for cause, count in causes.items())
-    held = f"in {plural(int(lines['files'].sum()), 'file')} of {plural(len(lines), 'line')}"
-    return title, f"{title} ({megabytes(worst.bytes)}); {held}: {each}."
+    where_from = f"in {plural(int(lines['files'].sum()), 'file')} of {plural(len(lines), 'line')}"
+    return title, f"{title} ({megabytes(worst.bytes)}); {where_from}: {each}."

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import docker
 import requests
 
-from ..errors import WorkshopError, watching
+from ..errors import WorkshopError, translate_engine_loss
 from ..labels import CONTAINER, labels
 from ..units import seconds
 
@@ -27,7 +27,7 @@ class Answer:
         return f"{self.status} after {seconds(self.seconds)}: {self.text.strip()[:200]!r}"
 
 
-@watching("the run of a container")
+@translate_engine_loss("the run of a container")
 def run(client: docker.DockerClient, image: str, command: list[str] | str | None = None) -> str:
     """What a container of this image prints (both streams), once it has ended. The container is removed.
 
@@ -39,7 +39,7 @@ def run(client: docker.DockerClient, image: str, command: list[str] | str | None
         return f"{text}\n(exit code {code})" if code else text
 
 
-@watching("the run of a container")
+@translate_engine_loss("the run of a container")
 def answer(client: docker.DockerClient, image: str, path: str = "/", port: int = 5000, patience: float = 30) -> Answer:
     """Start the image, ask it over HTTP, and remove the container.
 

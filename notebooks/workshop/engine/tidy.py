@@ -7,13 +7,13 @@ import pandas as pd
 
 from ..bases import known
 from ..bases.known import in_engine
-from ..errors import watching
+from ..errors import translate_engine_loss
 from ..labels import BASES, CONTAINER, LABEL, PREFIX, STAND_IN_ROOT, STAND_IN_STAGE, tags_of
 from ..progress import Panel
 from ..removal import remove_untagged
 
 
-@watching("the tidying up")
+@translate_engine_loss("the tidying up")
 def tidy(client: docker.DockerClient, app: str | None = None, bases: bool = False) -> pd.DataFrame:
     """Remove the workshop's containers and images; with bases=True also the base images that it made itself.
 

@@ -19,7 +19,7 @@ from ..errors import WorkshopError
 from . import layer as layer_tar
 from . import tar
 from .layer import BROKEN, LARGEST_HEADER, Layer, is_layer, read_layer
-from .streams import PIECE, Chunks, Joined, uncompressed, up_to
+from .streams import PIECE, ChunkReader, PrefixedReader, uncompressed, up_to
 from .tar import Damaged, Tar
 
 LARGEST_JSON = 4 << 20  # bytes; configs and manifests are kilobytes
@@ -45,22 +45,22 @@ class Archive:
     images: list[Image] = field(default_factory=list)
 
 
-def read_archive(chunks: Iterable[bytes], name: str, wanted: str | None = None, squeezer=None) -> Archive:
+def read_archive(chunks: Iterable[bytes], name: str, wanted: str | None = None, begin_layer=None) -> Archive:
     """Read one archive as it streams in. name: of the archive, for errors. wanted: a path whose content is kept.
 
-    squeezer: called once a layer that is not compressed, it returns what is called with each piece of that layer.
+    begin_layer: called once for each layer, it returns what is called with each piece of its uncompressed tar.
     Raises WorkshopError that names the archive if it is none, is damaged, or breaks the limits of `layer_tar`.
     """
     try:
-        return _read(_members_of_tar(chunks), wanted, squeezer)
+        return _read(_members_of_tar(chunks), wanted, begin_layer)
     except BROKEN as error:
         raise unreadable(name, error) from None
 
 
-def read_folder(folder: Path, wanted: str | None = None, squeezer=None) -> Archive:
+def read_folder(folder: Path, wanted: str | None = None, begin_layer=None) -> Archive:
     """Read an OCI image layout that is a folder. Arguments and errors as for `read_archive`."""
     try:
-        return _read(_members_of_folder(folder), wanted, squeezer)
+        return _read(_members_of_folder(folder), wanted, begin_layer)
     except BROKEN as error:
         raise unreadable(str(folder), error) from None
 
@@ -75,7 +75,7 @@ def unreadable(name: str, error: Exception) -> WorkshopError:
 
 def _members_of_tar(chunks: Iterable[bytes]) -> Iterator[tuple[str, object]]:
     """(name, a readable), or (name, the name that it links to), of each member in the order of the stream."""
-    source, _ = uncompressed(Chunks(chunks))
+    source, _ = uncompressed(ChunkReader(chunks))
     outer = Tar(source.read, PIECE, LARGEST_HEADER)
     for member in outer:
         name = posixpath.normpath(member.name)
@@ -97,8 +97,8 @@ def _members_of_folder(folder: Path) -> Iterator[tuple[str, object]]:
                 yield path.relative_to(folder).as_posix(), content
 
 
-def _read(members: Iterator[tuple[str, object]], wanted: str | None, squeezer) -> Archive:
-    found, blobs, links, layer_of = Archive(), {}, {}, {}
+def _read(members: Iterator[tuple[str, object]], wanted: str | None, begin_layer) -> Archive:
+    archive, blobs, links, layer_of = Archive(), {}, {}, {}
     for count, (name, content) in enumerate(members, 1):
         if count > MOST_MEMBERS:
             raise Damaged(f"it has more than {MOST_MEMBERS:,} members")
@@ -107,18 +107,18 @@ def _read(members: Iterator[tuple[str, object]], wanted: str | None, squeezer) -
             continue
         head = up_to(content, 512)
         if is_layer(head):
-            layer = read_layer(Joined(head, content), wanted, squeezer() if squeezer else None)
-            found.layers[layer.diff_id] = layer
+            layer = read_layer(PrefixedReader(head, content), wanted, begin_layer() if begin_layer else None)
+            archive.layers[layer.diff_id] = layer
             layer_of[name] = layer.diff_id
         elif head.lstrip()[:1] in (b"{", b"["):
             text = head + up_to(content, LARGEST_JSON + 1 - len(head))
             if len(text) <= LARGEST_JSON:
                 blobs[name] = text
-    found.images = _Contents(blobs, links, layer_of).images()
-    for image in found.images:
-        if sum(len(found.layers[one].columns["path"]) for one in image.diff_ids) > layer_tar.MOST_ENTRIES:
+    archive.images = _Contents(blobs, links, layer_of).images()
+    for image in archive.images:
+        if sum(len(archive.layers[diff_id].columns["path"]) for diff_id in image.diff_ids) > layer_tar.MOST_ENTRIES:
             raise Damaged(f"an image in it has more than {layer_tar.MOST_ENTRIES:,} entries")
-    return found
+    return archive
 
 
 class _Contents:

@@ -30,7 +30,7 @@ def folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "factory-floor"
 
 
-class Shelf:
+class LayerCache:
     """The layers on disk, and those just read. A file that is damaged or of another version counts as not there."""
 
     def __init__(self):
@@ -41,12 +41,12 @@ class Shelf:
 
         compressed: the compressed size of every layer, too.
         """
-        keys = [("image", ",".join(diff_ids)), *(("layer", one) for one in diff_ids)]
-        keys += [("gzip", one) for one in diff_ids] if compressed else []
+        keys = [("image", ",".join(diff_ids)), *(("layer", diff_id) for diff_id in diff_ids)]
+        keys += [("gzip", diff_id) for diff_id in diff_ids] if compressed else []
         return all(self._get(*key) is not None for key in keys)
 
     def columns(self, diff_id: str) -> dict[str, list]:
-        """The entries of one layer: {name in `layer_tar.ENTRY`: list}, kind as a number in `layer_tar.KINDS`."""
+        """The entries of one layer: {name in `layer.ENTRY`: list}, kind as a number in `layer.KINDS`."""
         return self._get("layer", diff_id)["columns"]
 
     def tar_bytes(self, diff_id: str) -> int:
@@ -54,7 +54,7 @@ class Shelf:
         return self._get("layer", diff_id)["tar"]
 
     def packages(self, diff_id: str) -> list[list]:
-        """What the layer's package databases name: rows of `databases.FOUND`."""
+        """What the layer's package databases name: rows of `package_databases.COLUMNS`."""
         return self._get("layer", diff_id)["packages"]
 
     def compressed(self, diff_id: str) -> int:
@@ -63,22 +63,22 @@ class Shelf:
 
     def instructions(self, diff_ids: list[str]) -> list[str]:
         """The history text behind each layer; empty texts if the image was never read."""
-        held = self._get("image", ",".join(diff_ids))
-        return held["texts"] if held else [""] * len(diff_ids)
+        record = self._get("image", ",".join(diff_ids))
+        return record["texts"] if record else [""] * len(diff_ids)
 
-    def put(self, read: Archive, squeezed: dict[str, int] | None = None) -> None:
-        """Keep what was read: entries by diff id, and each image's history. squeezed: {diff id: compressed bytes}."""
+    def put(self, archive: Archive, compressed: dict[str, int] | None = None) -> None:
+        """Keep what was read: entries by diff id, and each image's history. compressed: {diff id: bytes}."""
         new = {}
-        for image in read.images:
+        for image in archive.images:
             new["image", ",".join(image.diff_ids)] = {"texts": image.instructions}
-        for diff_id, layer in read.layers.items():
+        for diff_id, layer in archive.layers.items():
             new["layer", diff_id] = {"columns": layer.columns, "tar": layer.tar_bytes, "packages": layer.packages}
-        for diff_id, count in (squeezed or {}).items():
+        for diff_id, count in (compressed or {}).items():
             new["gzip", diff_id] = {"bytes": count}
         self._fresh |= new
-        for (kind, key), held in new.items():
+        for (kind, key), record in new.items():
             try:
-                _write(kind, key, held)
+                _write(kind, key, record)
             except OSError:
                 return  # a cache that cannot be written costs time, nothing else
 
@@ -104,28 +104,28 @@ def _read(kind: str, key: str) -> dict | None:
 @functools.lru_cache(maxsize=128)
 def _decoded(path: Path, kind: str, key: str, *version: int) -> dict:
     with gzip.open(path, "rb") as file:  # its checksum tells damage
-        held = json.loads(file.read())
-    if held.pop("key") != key:
+        record = json.loads(file.read())
+    if record.pop("key") != key:
         raise ValueError("another key's file")
     if kind == "layer":
-        columns = held["columns"] = dict(zip(ENTRY, held["columns"], strict=True))
+        columns = record["columns"] = dict(zip(ENTRY, record["columns"], strict=True))  # by place: no name is stored
         if len({len(column) for column in columns.values()}) != 1:
             raise ValueError("columns of different lengths")
         columns["digest"] = [f"sha256:{one}" if one else "" for one in columns["digest"]]
-    return held
+    return record
 
 
-def _write(kind: str, key: str, held: dict) -> None:
+def _write(kind: str, key: str, record: dict) -> None:
     """Write a file whole or not at all, so that two kernels do no harm; what a power cut tears, its checksum tells."""
     path = _path(kind, key)
     if kind == "layer":
-        columns = held["columns"] | {"digest": [one.removeprefix("sha256:") for one in held["columns"]["digest"]]}
-        held = held | {"columns": [columns[name] for name in ENTRY]}
+        columns = record["columns"] | {"digest": [one.removeprefix("sha256:") for one in record["columns"]["digest"]]}
+        record = record | {"columns": [columns[name] for name in ENTRY]}
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
     try:
         with os.fdopen(handle, "wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1) as file:
-            file.write(json.dumps(held | {"key": key}).encode("ascii"))
+            file.write(json.dumps(record | {"key": key}).encode("ascii"))
         os.replace(partial, path)
     except BaseException:
         Path(partial).unlink(missing_ok=True)

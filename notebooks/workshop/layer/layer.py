@@ -17,13 +17,13 @@ import zstandard
 
 from ..units import shorten
 from . import package_databases
-from . import tar as tars
-from .streams import PIECE, Counted, uncompressed
+from . import tar as tar_format
+from .streams import PIECE, CountingReader, uncompressed
 from .tar import Damaged, Entry, Tar
 
 KINDS = ["file", "directory", "symlink", "hard link", "device", "fifo", "whiteout", "opaque", "other"]
 FILE, DIRECTORY, SYMLINK, HARD_LINK, DEVICE, FIFO, REMOVED, OPAQUE_DIRECTORY, OTHER = range(len(KINDS))
-ENTRY = ["path", "kind", "size", "mode", "uid", "gid", "linkname", "digest", "xattrs"]
+ENTRY = ["path", "kind", "bytes", "mode", "uid", "gid", "linkname", "digest", "xattrs"]
 
 WHITEOUT, OPAQUE, AUFS = ".wh.", ".wh..wh..opq", ".wh..wh."  # OCI image specification, "Whiteouts"
 
@@ -33,13 +33,13 @@ LARGEST_HEADER = 1 << 20  # bytes of one PAX header or GNU long name; real ones 
 LARGEST_KEPT = 32 << 20  # bytes of a package database, or of a file that is asked for
 
 _TYPES = {
-    tars.FILE: FILE,
-    tars.DIRECTORY: DIRECTORY,
-    tars.SYMLINK: SYMLINK,
-    tars.LINK: HARD_LINK,
-    tars.CHARACTER: DEVICE,
-    tars.BLOCK: DEVICE,
-    tars.FIFO: FIFO,
+    tar_format.FILE: FILE,
+    tar_format.DIRECTORY: DIRECTORY,
+    tar_format.SYMLINK: SYMLINK,
+    tar_format.LINK: HARD_LINK,
+    tar_format.CHARACTER: DEVICE,
+    tar_format.BLOCK: DEVICE,
+    tar_format.FIFO: FIFO,
 }
 
 # What the readers below raise for bytes that are not what they should be.
@@ -64,7 +64,8 @@ class Layer:
 
     diff_id: SHA-256 of the uncompressed tar (OCI image specification, "Layer DiffID"). columns: {name in ENTRY: list},
     kind as a number in KINDS. tar_bytes: of the uncompressed tar. stored_bytes: as it was stored, None if that was not
-    compressed. packages: rows of `databases.FOUND`. found: content of the file that was asked for, if it is in the layer.
+    compressed. packages: rows of `package_databases.COLUMNS`. content: of the file that was asked for, None if the layer has
+    no such file.
     """
 
     diff_id: str
@@ -72,7 +73,7 @@ class Layer:
     tar_bytes: int
     stored_bytes: int | None = None
     packages: list[list] = field(default_factory=list)
-    found: bytes | None = None
+    content: bytes | None = None
 
 
 def is_layer(head: bytes) -> bool:
@@ -80,17 +81,17 @@ def is_layer(head: bytes) -> bool:
     return head.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")) or head[257:262] == b"ustar" or _is_end(head)
 
 
-def read_layer(stream, wanted: str | None = None, squeeze=None) -> Layer:
+def read_layer(stream, wanted: str | None = None, on_piece=None) -> Layer:
     """Read a layer from a file-like object, plain, gzip or zstd. Raises one of BROKEN.
 
-    wanted: a path whose content is kept. squeeze: is called with each piece of the uncompressed tar.
+    wanted: a path whose content is kept. on_piece: is called with each piece of the uncompressed tar.
     """
-    stored = Counted(stream)
+    stored = CountingReader(stream)
     plain, compressed = uncompressed(stored)
     columns: dict[str, list] = {name: [] for name in ENTRY}
     add = [columns[name].append for name in ENTRY]
     keep: dict[str, bytes] = {}
-    with _DiffId(squeeze) as diff_id:
+    with _DiffId(on_piece) as diff_id:
         tar = Tar(plain.read, PIECE, LARGEST_HEADER, diff_id.update)
         unpacked = 0
         for number, entry in enumerate(tar, 1):
@@ -130,14 +131,14 @@ def _row(tar: Tar, entry: Entry, wanted: str | None, keep: dict[str, bytes]) -> 
         if content is not None:
             keep[path] = content
     elif kind == HARD_LINK:
-        link = rooted(link)
+        link = absolute_path(link)
     elif kind == DEVICE:
         link = "{}:{}".format(*entry.device)
     xattrs = " ".join(f"{name}={value.hex()}" for name, value in sorted(entry.xattrs.items())) if entry.xattrs else ""
     return (path, kind, size, entry.mode, entry.uid, entry.gid, link, digest, xattrs)
 
 
-def rooted(name: str) -> str:
+def absolute_path(name: str) -> str:
     """A name in a tar as an absolute path: `./a/b/` → `/a/b`. Raises Damaged if it leads out by `..`."""
     path = posixpath.normpath(name.lstrip("/"))
     if path == ".." or path.startswith("../"):
@@ -147,7 +148,7 @@ def rooted(name: str) -> str:
 
 def _path(name: str, kind: int) -> tuple[str | None, int]:
     """(path, kind), whiteouts with the path that they hide; (None, …) for AUFS's own notes, which engines skip."""
-    path = rooted(name)
+    path = absolute_path(name)
     if WHITEOUT not in path:
         return path, kind
     folder, base = posixpath.split(path)
@@ -207,8 +208,8 @@ def _is_end(head: bytes) -> bool:
 class _DiffId:
     """SHA-256 of the uncompressed tar, worked out beside the reading: hashing gives up Python's lock."""
 
-    def __init__(self, squeeze=None):
-        self.text, self._sum, self._squeeze, self._count = "", hashlib.sha256(), squeeze, 0
+    def __init__(self, on_piece=None):
+        self.text, self._sum, self._on_piece, self._count = "", hashlib.sha256(), on_piece, 0
         self._pieces: queue.Queue = queue.Queue(maxsize=8)
         self._thread = threading.Thread(target=self._work, daemon=True)
 
@@ -219,8 +220,8 @@ class _DiffId:
     def __exit__(self, *_) -> None:
         self._pieces.put(None)
         self._thread.join()
-        if self._squeeze:
-            self._squeeze(b"")
+        if self._on_piece:
+            self._on_piece(b"")
         self.text = f"sha256:{self._sum.hexdigest()}"
 
     def update(self, piece: memoryview) -> None:
@@ -228,8 +229,8 @@ class _DiffId:
         if self._count > LARGEST_LAYER:
             raise Damaged(f"a layer unpacks to more than {LARGEST_LAYER:,} bytes")
         self._pieces.put(piece)
-        if self._squeeze:
-            self._squeeze(piece)
+        if self._on_piece:
+            self._on_piece(piece)
 
     def _work(self) -> None:
         while (piece := self._pieces.get()) is not None:

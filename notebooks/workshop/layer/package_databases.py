@@ -6,7 +6,7 @@ import csv
 import re
 from email.parser import HeaderParser
 
-FOUND = ["manager", "name", "version", "bytes", "database"]
+COLUMNS = ["manager", "name", "version", "bytes", "database"]
 
 # deb: dpkg's status file, or one file a package where there is no dpkg (distroless); apk's installed database, at its
 # old place and at its new one; Python: "Recording installed projects" (PyPA specification).
@@ -25,7 +25,7 @@ def is_database(path: str) -> bool:
 
 
 def parse(databases: dict[str, bytes]) -> list[list]:
-    """Rows in the order of FOUND, from {path: content} of one layer's files; those that are no database are passed over."""
+    """Rows in the order of COLUMNS, from {path: content} of one layer's files; those that are no database are passed over."""
     rows = []
     for path, content in databases.items():
         text = content.decode("utf-8", "replace")

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import docker
 
-from ..errors import WorkshopError, watching
+from ..errors import WorkshopError, translate_engine_loss
 from ..progress import Panel
+from ..transfer import exported
 from ..units import seconds, size
-from . import cache
 from .archive import Archive, read_archive, read_folder, unreadable
-from .gzipped import Gzip
-from .layer import LARGEST_KEPT, rooted
-from .streams import PIECE, Ahead
+from .cache import LayerCache
+from .compression import CompressedSizes
+from .layer import LARGEST_KEPT, absolute_path
+from .streams import PIECE, ReadAhead
 from .tar import Damaged
 
 
@@ -34,35 +35,43 @@ def inspect(client: docker.DockerClient, name: str) -> dict:
         raise WorkshopError(f"The engine has no image {name}.", "Run the cell that builds it first.") from None
 
 
-def from_engine(client: docker.DockerClient, names: list[str], known: cache.Shelf) -> dict[str, list[str]]:
-    """{name: diff ids}; what the shelf does not have is exported first, all images at once."""
-    stacks = {name: inspect(client, name)["RootFS"].get("Layers") or [] for name in names}
-    new = [name for name, diff_ids in stacks.items() if diff_ids and not known.has(diff_ids)]
+def diff_ids_of(image: dict) -> list[str]:
+    """The diff ids of an image's layers, the lowest first. image: as from `inspect`."""
+    return image["RootFS"].get("Layers") or []
+
+
+def fill_from_engine(client: docker.DockerClient, stacks: dict[str, list[str]], layers: LayerCache) -> None:
+    """See to it that the cache has every layer of these images; what it lacks is exported, all images at once.
+
+    stacks: {name: diff ids}.
+    """
+    new = [name for name, diff_ids in stacks.items() if diff_ids and not layers.has(diff_ids)]
     if new:
-        known.put(_export(client, new))
-    return stacks
+        layers.put(_export(client, new))
 
 
-def from_disk(path: Path, known: cache.Shelf) -> list[tuple[str, list[str]]]:
+def from_disk(path: Path, layers: LayerCache) -> list[tuple[str, list[str]]]:
     """(image, diff ids) of each image in an archive or an OCI layout on disk."""
-    read = _load(path.expanduser())
-    known.put(read)
-    return [(image.names[0] if image.names else path.name, image.diff_ids) for image in read.images]
+    archive = _load(path.expanduser())
+    layers.put(archive)
+    return [(image.names[0] if image.names else path.name, image.diff_ids) for image in archive.images]
 
 
-def squeeze(client: docker.DockerClient, stacks: dict[str, list[str]], known: cache.Shelf) -> None:
-    """See to it that the shelf knows the compressed size of every layer of these images."""
-    new = [name for name, diff_ids in stacks.items() if diff_ids and not known.has(diff_ids, compressed=True)]
+def fill_compressed_sizes(client: docker.DockerClient, stacks: dict[str, list[str]], layers: LayerCache) -> None:
+    """See to it that the cache has the compressed size of every layer of these images. stacks: {name: diff ids}."""
+    new = [name for name, diff_ids in stacks.items() if diff_ids and not layers.has(diff_ids, compressed=True)]
     if not new:
         return
-    with Gzip() as gzip:
-        read = _export(client, new, squeezer=gzip.layer, doing="compressed like for a registry: ")
-        counted = dict(zip(read.layers, gzip.sizes()))
-    stored = {diff_id: layer.stored_bytes for diff_id, layer in read.layers.items() if layer.stored_bytes is not None}
-    known.put(read, counted | stored)
+    with CompressedSizes() as sizes:
+        archive = _export(client, new, begin_layer=sizes.begin_layer, doing="compressed like for a registry: ")
+        compressed = dict(zip(archive.layers, sizes.bytes_of_layers()))
+    for diff_id, layer in archive.layers.items():
+        if layer.stored_bytes is not None:
+            compressed[diff_id] = layer.stored_bytes
+    layers.put(archive, compressed)
 
 
-@watching("the export of an image")
+@translate_engine_loss("the export of an image")
 def read(client: docker.DockerClient | None, image: str | Path, path: str, layer: int | None = None) -> bytes:
     """The content of a file as one layer has it, whether it can still be seen in the image or not.
 
@@ -70,24 +79,24 @@ def read(client: docker.DockerClient | None, image: str | Path, path: str, layer
     has it, or if it is larger than LARGEST_KEPT.
     """
     try:
-        path = rooted(path)
+        path = absolute_path(path)
     except Damaged:
         raise WorkshopError(
             f"{path} leads out of the image.", "Give the path as the image has it: /root/.netrc."
         ) from None
     if is_path(image):
-        found = _load(Path(image).expanduser(), path)
-        diff_ids = found.images[0].diff_ids
+        archive = _load(Path(image).expanduser(), path)
+        diff_ids = archive.images[0].diff_ids
     else:
-        diff_ids = inspect(client, image)["RootFS"].get("Layers") or []
-        found = _export(client, [image], wanted=path) if diff_ids else Archive()
-    at = [number for number, one in enumerate(diff_ids) if found.layers[one].found is not None]
+        diff_ids = diff_ids_of(inspect(client, image))
+        archive = _export(client, [image], wanted=path) if diff_ids else Archive()
+    at = [number for number, diff_id in enumerate(diff_ids) if archive.layers[diff_id].content is not None]
     if not at or (layer is not None and layer not in at):
         none = f"No layer of it has such a file, or it is larger than {size(LARGEST_KEPT)}."
         have = f"It is a file in layer {', '.join(map(str, at))}." if at else none
         where = f"layer {layer} of {image}" if layer is not None else str(image)
         raise WorkshopError(f"There is no file {path} in {where}. {have}", "workshop.files() lists what there is.")
-    return found.layers[diff_ids[at[-1] if layer is None else layer]].found
+    return archive.layers[diff_ids[at[-1] if layer is None else layer]].content
 
 
 def _load(path: Path, wanted: str | None = None) -> Archive:
@@ -102,14 +111,14 @@ def _load(path: Path, wanted: str | None = None) -> Archive:
             panel.row("read", f"the layers in {path.name}")
             whole, done = max(path.stat().st_size, 1), 0
 
-            def counted():
+            def pieces():
                 nonlocal done
                 while chunk := file.read(PIECE):
                     done += len(chunk)
                     panel.row("read", detail=size(done), fraction=done / whole)
                     yield chunk
 
-            return read_archive(counted(), str(path), wanted)
+            return read_archive(pieces(), str(path), wanted)
     except FileNotFoundError:
         raise WorkshopError(f"There is no archive {path}.", "Paths start where the notebook is: notebooks/.") from None
     except OSError as error:
@@ -117,24 +126,21 @@ def _load(path: Path, wanted: str | None = None) -> Archive:
 
 
 def _export(
-    client: docker.DockerClient, names: list[str], wanted: str | None = None, squeezer=None, doing: str = ""
+    client: docker.DockerClient, names: list[str], wanted: str | None = None, begin_layer=None, doing: str = ""
 ) -> Archive:
     what = names[0] if len(names) == 1 else f"{len(names)} images"
     with Panel(f"Reading {what}") as panel:
         panel.row("save", f"{doing}the layers of {', '.join(names)}", detail="the engine is packing them")
         done = 0
 
-        def counted(chunks):
+        def shown(pieces):
             nonlocal done
-            for chunk in chunks:
-                done += len(chunk)
+            for piece in pieces:
+                done += len(piece)
                 panel.row("save", detail=f"{size(done)} came from the engine")
-                yield chunk
+                yield piece
 
-        # The SDK's get_image takes one name; the endpoint takes several, and then sends a shared layer once.
-        answer = client.api._get(client.api._url("/images/get"), params={"names": names}, stream=True)
-        client.api._raise_for_status(answer)
-        with answer, Ahead(answer.iter_content(PIECE)) as pieces:
-            found = read_archive(counted(pieces), what, wanted, squeezer)
+        with exported(client, names, PIECE) as chunks, ReadAhead(chunks) as pieces:
+            archive = read_archive(shown(pieces), what, wanted, begin_layer)
         panel.summary = f"Read the layers of {what} in {seconds(panel.rows['save'].age())}"
-    return found
+    return archive

@@ -16,11 +16,11 @@ def uncompressed(stream) -> tuple[object, bool]:
     """(the stream unpacked, whether it was compressed): gzip and zstd are told by their first bytes."""
     head = up_to(stream, 4)
     if head[:2] == b"\x1f\x8b":
-        return gzip.GzipFile(fileobj=_Bytes(head, stream)), True
+        return gzip.GzipFile(fileobj=_BytesReader(head, stream)), True
     if head == b"\x28\xb5\x2f\xfd":
         unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 27)
-        return unpacker.stream_reader(_Bytes(head, stream), read_across_frames=True), True
-    return Joined(head, stream), False
+        return unpacker.stream_reader(_BytesReader(head, stream), read_across_frames=True), True
+    return PrefixedReader(head, stream), False
 
 
 def up_to(stream, count: int) -> bytes:
@@ -32,7 +32,7 @@ def up_to(stream, count: int) -> bytes:
     return b"".join(parts)
 
 
-class Joined:
+class PrefixedReader:
     """A readable whose first bytes have already been read. A read may give less than was asked for, but at the end."""
 
     def __init__(self, head: bytes, rest):
@@ -45,14 +45,14 @@ class Joined:
         return taken
 
 
-class _Bytes(Joined):
+class _BytesReader(PrefixedReader):
     """The same for libraries that want bytes, and nothing like them."""
 
     def read(self, count: int = PIECE) -> bytes:
         return bytes(super().read(count))
 
 
-class Chunks:
+class ChunkReader:
     """A readable over an iterable of byte strings."""
 
     def __init__(self, chunks: Iterable[bytes]):
@@ -69,7 +69,7 @@ class Chunks:
         return taken
 
 
-class Counted:
+class CountingReader:
     """A readable that counts what passes."""
 
     def __init__(self, stream):
@@ -81,7 +81,7 @@ class Counted:
         return chunk
 
 
-class Ahead:
+class ReadAhead:
     """What an iterator of byte strings gives, fetched by a thread of its own while the last piece is being read.
 
     Engines send 32 kB at a time, and a graph driver's all at once after a long silence: it should not have to wait.
@@ -95,32 +95,32 @@ class Ahead:
 
     def __enter__(self) -> Iterator[bytes]:
         self._thread.start()
-        return self._given()
+        return self._fetched()
 
     def __exit__(self, *_) -> None:
         self._stopped = True
         while not self._pieces.empty():
             self._pieces.get()  # room for the thread to notice
 
-    def _given(self) -> Iterator[bytes]:
+    def _fetched(self) -> Iterator[bytes]:
         while (piece := self._pieces.get()) is not None:
             if isinstance(piece, BaseException):
                 raise piece
             yield piece
 
     def _fetch(self) -> None:
-        ending, parts, have = None, [], 0
+        ending, parts, length = None, [], 0
         try:
             for chunk in self._chunks:
                 parts.append(chunk)
-                have += len(chunk)
-                if have >= PIECE:
+                length += len(chunk)
+                if length >= PIECE:
                     self._pieces.put(b"".join(parts))
-                    parts, have = [], 0
+                    parts, length = [], 0
                 if self._stopped:
                     return
         except Exception as error:  # told where the pieces are read
             ending = error
-        if have:
+        if length:
             self._pieces.put(b"".join(parts))
         self._pieces.put(ending)

@@ -271,10 +271,10 @@ def _zeros(count: int, piece: int) -> Iterator[bytes]:
 def _check(head: bytes) -> None:
     """Compare a header's sum; some old programs added up signed bytes."""
     own = head[148:156]  # counts as eight blanks
-    told = number(own)
-    if told != 256 + sum(head) - sum(own):
+    checksum = number(own)
+    if checksum != 256 + sum(head) - sum(own):
         signed = sum(one - 256 if one > 127 else one for one in head[:148] + head[156:])
-        if told != 256 + signed:
+        if checksum != 256 + signed:
             raise Damaged("a tar header in it is damaged")
 
 

@@ -4,12 +4,14 @@ check.that(client, "factory/flask_hello:mine", check.smaller_than("factory/flask
            check.answers("Hello"), unlike="factory/flask_hello:single")
 
 A check says "not attempted", "not yet: … (a hint from the image's state)" or "passed: … (what was checked)".
+
+Wildcards in a path are those of `.dockerignore`: `*` and `?` stay within one folder, `**` is any number of folders, so that
+"/usr/lib/gcc/**" is everything below it and "**/gcc*" such a name anywhere. A path starts at the root (`paths.matches`).
 """
 
 from __future__ import annotations
 
 import difflib
-import fnmatch
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,9 +20,10 @@ import docker
 from ..analysis.waste import waste
 from ..builders import build
 from ..engine import containers
-from ..errors import WorkshopError, watching
+from ..errors import WorkshopError, translate_engine_loss
 from ..labels import tags_of
 from ..layer.files import files, sizes
+from ..paths import matches
 from ..units import shorten, size
 
 __all__ = [
@@ -45,8 +48,8 @@ __all__ = [
 
 CONTENT = ["file", "symlink", "hard link"]  # kinds of entries that hold or lead to something to read
 
-# A promise looks at an image: (True, what holds) or (False, what was seen and a hint).
-Promise = Callable[[docker.DockerClient, str], tuple[bool, str]]
+# A condition looks at an image: (True, what holds) or (False, what was seen and a hint).
+Condition = Callable[[docker.DockerClient, str], tuple[bool, str]]
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,9 @@ class Verdict:
         return self.state == "passed"
 
 
-@watching("the check")
-def that(client: docker.DockerClient, image: str, *promises: Promise, unlike: str | None = None) -> Verdict:
-    """Check an image against promises, in order; the first one that does not hold is reported.
+@translate_engine_loss("the check")
+def that(client: docker.DockerClient, image: str, *conditions: Condition, unlike: str | None = None) -> Verdict:
+    """Check an image against conditions, in order; the first one that does not hold is reported.
 
     unlike: the image that the exercise starts from: the same layers and configuration mean that nothing was attempted.
     """
@@ -80,9 +83,9 @@ def that(client: docker.DockerClient, image: str, *promises: Promise, unlike: st
     if unlike and _same(client, mine, unlike) and _stages(client, image) == _stages(client, unlike):
         return Verdict("not attempted", f"{image} is still the same as {unlike}.")
     held = []
-    for promise in promises:
+    for condition in conditions:
         try:
-            holds, words = promise(client, image)
+            holds, words = condition(client, image)
         except WorkshopError as error:
             holds, words = False, error.what
         if not holds:
@@ -107,10 +110,10 @@ def _same(client: docker.DockerClient, mine: dict, other: str) -> bool:
     return facts(mine) == facts(theirs)
 
 
-def smaller_than(other: str, by_megabytes: float = 0) -> Promise:
+def smaller_than(other: str, by_megabytes: float = 0) -> Condition:
     """The image's layers hold less than the other's, by so many MB (10^6 bytes)."""
 
-    def promise(client, image):
+    def condition(client, image):
         table = sizes(client, [image, other]).set_index("image")["bytes"]
         saved = (table[other] - table[image]) / 1e6
         seen = f"{image} is {size(table[image])}, {other} is {size(table[other])}"
@@ -118,73 +121,76 @@ def smaller_than(other: str, by_megabytes: float = 0) -> Promise:
             return True, f"{seen}: {saved:,.1f} MB smaller"
         return False, f"{seen}. {_heaviest(client, image)}: is that needed after the build?"
 
-    return promise
+    return condition
 
 
-def not_smaller_than(other: str) -> Promise:
+def not_smaller_than(other: str) -> Condition:
     """The image's layers hold at least as much as the other's: what was deleted is still shipped."""
 
-    def promise(client, image):
+    def condition(client, image):
         table = sizes(client, [image, other]).set_index("image")["bytes"]
         seen = f"{image} ships {size(table[image])}, {other} {size(table[other])}"
         return (
             (True, seen) if table[image] >= table[other] else (False, f"{seen}: did you change more than you had to?")
         )
 
-    return promise
+    return condition
 
 
-def has(path: str, at_least_megabytes: float = 0) -> Promise:
-    """A file that can be seen in the image, of at least so many MB (10^6 bytes); `path` may have wildcards."""
+def has(path: str, at_least_megabytes: float = 0) -> Condition:
+    """A file that can be seen in the image, of at least so many MB (10^6 bytes).
 
-    def promise(client, image):
+    path: wildcards may be in it, `*` within a folder and `**` across folders.
+    """
+
+    def condition(client, image):
         found = _visible(client, image, path)
-        if len(found) and found["size"].sum() < at_least_megabytes * 1e6:
-            return False, f"{path} is there, but it has {size(found['size'].sum())}, not {at_least_megabytes:g} MB."
+        if len(found) and found["bytes"].sum() < at_least_megabytes * 1e6:
+            return False, f"{path} is there, but it has {size(found['bytes'].sum())}, not {at_least_megabytes:g} MB."
         if len(found):
-            return True, f"{found.iloc[0]['path']} is there ({size(found['size'].sum())})"
+            return True, f"{found.iloc[0]['path']} is there ({size(found['bytes'].sum())})"
         return False, f"no {path} in {image}. {_nearest(client, image, path)}"
 
-    return promise
+    return condition
 
 
-def lacks(path: str) -> Promise:
-    """No file of that path can be seen in the image; `path` may have wildcards."""
+def lacks(path: str) -> Condition:
+    """No file of that path can be seen in the image; as for `has`, wildcards may be in it."""
 
-    def promise(client, image):
+    def condition(client, image):
         found = _visible(client, image, path)
         if len(found):
             return False, f"{found.iloc[0]['path']} can still be seen in {image}."
         return True, f"{path} cannot be seen"
 
-    return promise
+    return condition
 
 
-def no_layer_has(path: str, as_in: str | None = None) -> Promise:
-    """No layer has a file of that path, whether it can still be seen or not; `path` may have wildcards.
+def no_layer_has(path: str, as_in: str | None = None) -> Condition:
+    """No layer has a file of that path, whether it can still be seen or not; as for `has`, wildcards may be in it.
 
     as_in: another image that has such a file; then no file of the same content may be in any layer either,
     whatever its name.
     """
 
-    def promise(client, image):
+    def condition(client, image):
         read = files(client, [image, as_in] if as_in else image)
         there = read[read["kind"].isin(CONTENT)]
-        named = there[[fnmatch.fnmatchcase(one, path) for one in there["path"]]]
-        contents = set(named.loc[(named["image"] == as_in) & (named["size"] > 0), "digest"])
+        named = there[[matches(one, path) for one in there["path"]]]
+        contents = set(named.loc[(named["image"] == as_in) & (named["bytes"] > 0), "digest"])
         own = there[there["image"] == image]
         leaks = own[own.index.isin(named.index) | own["digest"].isin(contents)]
         if leaks.empty:
             return True, f"no layer of {image} has {path}, visible or not"
         return False, _leak(read[read["image"] == image], leaks.iloc[0], path)
 
-    return promise
+    return condition
 
 
-def history_lacks(text: str) -> Promise:
+def history_lacks(text: str) -> Condition:
     """The text is not in what `docker history` and `docker inspect` show of the image: lines, variables, labels."""
 
-    def promise(client, image):
+    def condition(client, image):
         for entry in client.api.history(image):
             if text in (entry["CreatedBy"] or ""):
                 line = _short(entry["CreatedBy"].replace(text, "(here)"))
@@ -195,34 +201,34 @@ def history_lacks(text: str) -> Promise:
                 return False, f"{word} of {image} says it in plain text, as `docker inspect` shows."
         return True, f"the history of {image} does not say it"
 
-    return promise
+    return condition
 
 
-def waste_below(megabytes: float) -> Promise:
+def waste_below(megabytes: float) -> Condition:
     """The image ships less than so many MB (10^6 bytes) that nobody can see."""
 
-    def promise(client, image):
+    def condition(client, image):
         found = waste(files(client, image))
-        total = found["size"].sum()
+        total = found["bytes"].sum()
         if total < megabytes * 1e6:
             return True, f"{size(total)} of {image} cannot be seen"
-        lines = found.groupby(["layer", "created_by"], observed=True)["size"].sum()
+        lines = found.groupby(["layer", "created_by"], observed=True)["bytes"].sum()
         layer, line = lines.idxmax()
         return False, (
             f"{size(total)} of what {image} ships cannot be seen, and the aim is under {megabytes:g} MB. "
             f"{size(lines.max())} of it is in layer {layer}: {_short(line)}."
         )
 
-    return promise
+    return condition
 
 
-def brings_less_than(other: str, megabytes: float) -> Promise:
+def brings_less_than(other: str, megabytes: float) -> Condition:
     """The layers that the other image does not have are less than so many MB (10^6 bytes, as tars, not compressed).
 
     That is what a machine that has the other image must still fetch.
     """
 
-    def promise(client, image):
+    def condition(client, image):
         table = sizes(client, [image, other]).set_index("image")
         new = int(table.loc[image, "tar"] - table.loc[image, "shared"])
         seen = f"{size(new)} of {image} is in layers that {other} does not have"
@@ -231,16 +237,16 @@ def brings_less_than(other: str, megabytes: float) -> Promise:
         theirs = client.api.inspect_image(other)["RootFS"]["Layers"]
         found = files(client, image)
         found = found[~found["diff_id"].isin(theirs)]
-        layer, line = found.groupby(["layer", "created_by"], observed=True)["size"].sum().idxmax()
+        layer, line = found.groupby(["layer", "created_by"], observed=True)["bytes"].sum().idxmax()
         return False, f"{seen}, and the aim is under {megabytes:g} MB. Most of it is layer {layer}: {_short(line)}."
 
-    return promise
+    return condition
 
 
-def more_layers_than(other: str, by: int = 1) -> Promise:
+def more_layers_than(other: str, by: int = 1) -> Condition:
     """The image has more layers than the other, by at least so many."""
 
-    def promise(client, image):
+    def condition(client, image):
         table = sizes(client, [image, other]).set_index("image")["layers"]
         seen = f"{image} has {table[image]} layers, {other} has {table[other]}"
         return (
@@ -249,55 +255,55 @@ def more_layers_than(other: str, by: int = 1) -> Promise:
             else (False, f"{seen}. Which Dockerfile words make a layer?")
         )
 
-    return promise
+    return condition
 
 
-def has_stage(name: str, *promises: Promise) -> Promise:
-    """The build that made the image also has a stage of this name before its last, and that stage keeps the promises."""
+def has_stage(name: str, *conditions: Condition) -> Condition:
+    """The build that made the image also has a stage of this name before its last, and that stage meets the conditions."""
 
-    def promise(client, image):
+    def condition(client, image):
         names = _stage_names(client, image)
         if name not in names:
             listed = ", ".join(names) or "none"
             return False, f"the stages before the last FROM are: {listed}. The exercise asks for one called {name}."
-        for one in promises:
-            holds, words = one(client, f"{_tagged(image)}.{name}")
+        for of_stage in conditions:
+            holds, words = of_stage(client, f"{_tagged(image)}.{name}")
             if not holds:
                 return False, f"in the stage {name}: {words}"
         return True, f"there is a stage {name}"
 
-    return promise
+    return condition
 
 
-def same_layers_as(other: str) -> Promise:
+def same_layers_as(other: str) -> Condition:
     """Layer for layer the same files as the other image."""
 
-    def promise(client, image):
+    def condition(client, image):
         ours, theirs = [client.api.inspect_image(name)["RootFS"]["Layers"] for name in (image, other)]
         if ours == theirs:
             return True, f"{image} ships the same {len(ours)} layers as {other}"
         first = next((i for i, pair in enumerate(zip(ours, theirs)) if pair[0] != pair[1]), min(len(ours), len(theirs)))
         return False, f"layer {first} of {image} differs from that of {other}: nothing new should cross the gate."
 
-    return promise
+    return condition
 
 
-def prints(text: str) -> Promise:
+def prints(text: str) -> Condition:
     """A container of the image prints this text."""
 
-    def promise(client, image):
+    def condition(client, image):
         seen = containers.run(client, image)
         if text in seen:
             return True, f"it prints {text!r}"
         return False, f"it prints {seen[-200:]!r}, which does not contain {text!r}."
 
-    return promise
+    return condition
 
 
-def prints_other_than(text: str) -> Promise:
+def prints_other_than(text: str) -> Condition:
     """A container of the image prints something, and not this text."""
 
-    def promise(client, image):
+    def condition(client, image):
         seen = containers.run(client, image)
         if seen.strip() and text not in seen and "(exit code" not in seen:
             return True, f"it prints {seen.strip()[:80]!r}"
@@ -305,25 +311,25 @@ def prints_other_than(text: str) -> Promise:
             return False, f"the command failed, {seen.strip()[-80:]!r}: look at the CMD line."
         return False, f"it prints {seen.strip()[:80]!r}: still the old words, or none of yours."
 
-    return promise
+    return condition
 
 
-def answers(text: str, path: str = "/", port: int = 5000) -> Promise:
+def answers(text: str, path: str = "/", port: int = 5000) -> Condition:
     """The image's web app answers over HTTP, and the answer contains this text."""
 
-    def promise(client, image):
+    def condition(client, image):
         found = containers.answer(client, image, path, port)
         if found.status == 200 and text in found.text:
             return True, f"it answers {found.text.strip()[:60]!r}"
         return False, f"it answers {found.status} {found.text.strip()[:60]!r}, not {text!r}."
 
-    return promise
+    return condition
 
 
-def runs_as(*, other_than: str = "root") -> Promise:
+def runs_as(*, other_than: str = "root") -> Condition:
     """The image's configured user is not that one."""
 
-    def promise(client, image):
+    def condition(client, image):
         user = (client.api.inspect_image(image)["Config"].get("User") or "root").split(":")[0]
         user = "root" if user == "0" else user
         return (
@@ -332,7 +338,7 @@ def runs_as(*, other_than: str = "root") -> Promise:
             else (False, f"it runs as {user}. Which word changes that?")
         )
 
-    return promise
+    return condition
 
 
 def _tagged(image: str) -> str:
@@ -354,13 +360,13 @@ def _stages(client, image: str) -> dict[str, list[str]]:
 def _visible(client, image: str, pattern: str):
     found = files(client, image)
     found = found[found["visible"] & found["kind"].isin(CONTENT)]
-    return found[[fnmatch.fnmatchcase(path, pattern) for path in found["path"]]]
+    return found[[matches(path, pattern) for path in found["path"]]]
 
 
 def _leak(own, leak, path: str) -> str:
     """Where a file is that should not be in any layer, who put it there, and what became of it."""
-    also = "" if fnmatch.fnmatchcase(leak["path"], path) else f", which holds what {path} held"
-    words = f"layer {leak['layer']} has {leak['path']} ({size(leak['size'])}){also}. "
+    also = "" if matches(leak["path"], path) else f", which holds what {path} held"
+    words = f"layer {leak['layer']} has {leak['path']} ({size(leak['bytes'])}){also}. "
     words += f"It was shipped by {_short(leak['created_by'])}"
     if leak["visible"]:
         return f"{words}, and everybody can see it."
@@ -375,13 +381,13 @@ def _short(line: str) -> str:
 def _heaviest(client, image: str) -> str:
     found = files(client, image)
     plain = found[found["kind"] == "file"]
-    by_layer = plain.groupby(["layer", "created_by"], observed=True)["size"].sum().sort_values()
+    by_layer = plain.groupby(["layer", "created_by"], observed=True)["bytes"].sum().sort_values()
     (_, created_by), count = by_layer.index[-1], by_layer.iloc[-1]
     return f"Its heaviest layer ({size(count)}) was made by {_short(created_by)}"
 
 
 def _nearest(client, image: str, path: str) -> str:
-    found = _visible(client, image, "*")
+    found = _visible(client, image, "**")
     same_name = found[found["path"].str.endswith("/" + path.rpartition("/")[2])]["path"]
     close = difflib.get_close_matches(
         path, list(same_name) or list(found["path"]), n=1, cutoff=0.0 if len(same_name) else 0.7

@@ -12,7 +12,7 @@ EXERCISES = [
         check="""
 check = workshop.check
 check.that(client, "factory/flask_hello:workbench",
-           check.has("/install/*/flask/app.py"), check.lacks("/app/app.py"), unlike="factory/flask_hello:multi")
+           check.has("/install/**/flask/app.py"), check.lacks("/app/app.py"), unlike="factory/flask_hello:multi")
 """,
         hint="What stands behind `AS` in the first `FROM`?",
         because=(
@@ -21,7 +21,7 @@ check.that(client, "factory/flask_hello:workbench",
         wrong={
             "the one stage of another recipe": (
                 [("Dockerfile.multi", "Dockerfile.single")],
-                "no /install/*/flask/app.py",
+                "no /install/**/flask/app.py",
             ),
         },
         right={

@@ -7,7 +7,6 @@ import hashlib
 import io
 import os
 import ssl
-import tarfile
 from pathlib import Path
 
 import certifi
@@ -16,6 +15,7 @@ import requests
 
 from ..errors import WorkshopError
 from ..labels import CA_LAYER, LABEL, STAND_IN
+from ..transfer import tar_of
 
 CA_FILE = "FACTORY_FLOOR_CA"  # a bundle to use, or "none"
 PROBE = "https://pypi.org/simple/"  # what pip will ask inside a build
@@ -94,9 +94,9 @@ def add_layer(client: docker.DockerClient, name: str, origin: str, report) -> bo
     kind = STAND_IN if found.get(LABEL) == STAND_IN else CA_LAYER
     lines = [f"FROM {name}", f"COPY factory-floor.crt {IN_IMAGE}"]
     lines += ["ENV " + " ".join(f"{variable}={IN_IMAGE}" for variable in VARIABLES)]
-    context = _tar({"Dockerfile": "\n".join(lines).encode(), "factory-floor.crt": pem})
+    context = tar_of({"Dockerfile": "\n".join(lines).encode(), "factory-floor.crt": pem})
     stream = client.api.build(
-        fileobj=context,
+        fileobj=io.BytesIO(context),
         custom_context=True,
         tag=name,
         rm=True,
@@ -115,14 +115,3 @@ def add_layer(client: docker.DockerClient, name: str, origin: str, report) -> bo
 def needed_for(name: str) -> bool:
     """True if this network intercepts TLS and something is downloaded in builds on this base image."""
     return not name.startswith(NOT_NEEDED) and bundle() is not None
-
-
-def _tar(files: dict[str, bytes]) -> io.BytesIO:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o644
-            archive.addfile(entry, io.BytesIO(content))
-    packed.seek(0)
-    return packed

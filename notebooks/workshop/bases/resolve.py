@@ -11,10 +11,10 @@ from pathlib import Path
 
 import docker
 
-from ..errors import WorkshopError, watching
+from ..errors import WorkshopError, translate_engine_loss
 from ..progress import Panel
 from ..units import seconds
-from . import ca, kit, standins
+from . import certificates, kit, standins
 from .known import BASES, MIRRORS, has_certificates, in_engine, is_ours, source
 from .pull import PullFailed, pull
 
@@ -54,7 +54,7 @@ class Outcome:
     certificates: bool = False
 
 
-@watching("the fetching of base images")
+@translate_engine_loss("the fetching of base images")
 def ensure(client: docker.DockerClient, names: Iterable[str]) -> list[Outcome]:
     """Make base images available in the engine, each from the best place that has it, with live progress.
 
@@ -89,7 +89,7 @@ def renew(client: docker.DockerClient, names: Iterable[str] | None = None) -> li
             if image and is_ours(image):
                 panel.row(name, name)
                 origin = source(image)
-                if ca.add_layer(client, name, origin, lambda text, name=name: panel.row(name, detail=text)):
+                if certificates.add_layer(client, name, origin, lambda text, name=name: panel.row(name, detail=text)):
                     renewed.append(name)
                 panel.row(name, state="done")
         panel.summary = f"This network's certificates are in {', '.join(renewed) or 'no base image: none needs them'}."
@@ -103,7 +103,7 @@ def _tagged(name: str) -> str:
 def _certify(client: docker.DockerClient, present: dict[str, dict]) -> None:
     """A base image of ours that came from elsewhere, in a kit say, may lack this network's certificates."""
     lacking = [name for name, image in present.items() if is_ours(image) and not has_certificates(image)]
-    if any(ca.needed_for(name) for name in lacking):
+    if any(certificates.needed_for(name) for name in lacking):
         renew(client, lacking)
 
 
@@ -134,8 +134,8 @@ def _climb_down(client: docker.DockerClient, name: str, asked_for: str, panel: P
             reasons.append(f"{rung}: {failed.what}{f' {failed.remedy}' if failed.remedy else ''}")
             continue
         origin = "stand-in" if rung == "a stand-in" else rung
-        certificates = ca.add_layer(client, name, origin, lambda text: panel.row(name, detail=text))
-        outcome = Outcome(name, origin, tuple(reasons), time.monotonic() - began, certificates)
+        added = certificates.add_layer(client, name, origin, lambda text: panel.row(name, detail=text))
+        outcome = Outcome(name, origin, tuple(reasons), time.monotonic() - began, added)
         panel.row(name, state="done", detail=_told(outcome).removeprefix(f"{name}: "), fraction=None)
         return outcome
     raise NotToBeHad(name, asked_for, reasons)

@@ -1,0 +1,87 @@
+"""Which of an image's layers came with its base image. No engine keeps that, so it is found by comparing images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import docker
+
+from ..labels import CA_LAYER, LABEL, PREFIX, STAND_IN, tags_of
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base image: one of its names, and how many layers it has, which are the lowest of those built on it."""
+
+    name: str = ""
+    layers: int = 0
+
+
+UNKNOWN = Base()
+
+_seen: dict[str, tuple[str, ...]] = {}  # {image id: diff ids}; an id is a digest, so it always means the same ones
+
+
+def bases_of(client: docker.DockerClient, images: dict[str, dict]) -> dict[str, Base]:
+    """The base image of each image, UNKNOWN where the engine has none. images: {name: as `inspect_image` returns it}.
+
+    The base is what the FROM of the final stage names, or, where that is a stage, what that one's names: the image from
+    outside at the bottom. It is found as the image in the engine
+
+    - that has a tag, and not only tags of the same repository: app:1 and app:builder are other builds of app:2;
+    - that the workshop did not build for an app: its images and the stages it keeps are labelled;
+    - whose whole stack of diff ids is the lower part of this one's, or all of it if this one's history goes on where
+      that image's ends (a Dockerfile of CMD and ENV lines adds no layer);
+    - that has the most layers of all these, and of several such images or tags the shortest name.
+
+    What it cannot know: a base whose tag was removed or has moved on to a newer image is not found, or a lower one is
+    (the base's own base); and an image from outside the workshop that was built on the way to this one, and kept under
+    a repository's name of its own, counts as its base.
+
+    Costs one listing of the images, and one inspection of each that this process has not seen before.
+    """
+    if not images:
+        return {}
+    known = {tag: _diff_ids(client, image["Id"]) for image in _candidates(client) for tag in tags_of(image)}
+    return {name: _base_of(client, name, image, known) for name, image in images.items()}
+
+
+def _candidates(client: docker.DockerClient) -> list[dict]:
+    """The listed images that may be a base. A label is inherited, so an unlabelled build on a stand-in has its label."""
+    tagged = client.api.images(filters={"dangling": False})  # the engine adds up the size of each that it lists
+    return [image for image in tagged if (image.get("Labels") or {}).get(LABEL) in (None, STAND_IN, CA_LAYER)]
+
+
+def _base_of(client: docker.DockerClient, name: str, image: dict, known: dict[str, tuple[str, ...]]) -> Base:
+    diff_ids, built_here = tuple(image["RootFS"].get("Layers") or ()), name.startswith(PREFIX)
+    own = {_repository(tag) for tag in ([name] if built_here else tags_of(image))}
+    below = [tag for tag, stack in known.items() if stack and stack == diff_ids[: len(stack)]]
+    for tag in sorted(below, key=lambda tag: (-len(known[tag]), len(tag), tag)):
+        if _repository(tag) in own:
+            continue
+        # A stage of nothing but FROM is the base itself under a name of ours.
+        if known[tag] != diff_ids or built_here or _goes_on(client, image["Id"], tag):
+            return Base(tag, len(known[tag]))
+    return UNKNOWN
+
+
+def _goes_on(client: docker.DockerClient, image: str, base: str) -> bool:
+    """True if an image's history is the base's and more."""
+    whole, start = ([entry["CreatedBy"] for entry in reversed(client.api.history(one))] for one in (image, base))
+    return len(whole) > len(start) and whole[: len(start)] == start
+
+
+def _diff_ids(client: docker.DockerClient, image_id: str) -> tuple[str, ...]:
+    """The diff ids of an image that was listed; none if somebody has removed it since."""
+    if image_id not in _seen:
+        try:
+            _seen[image_id] = tuple(client.api.inspect_image(image_id)["RootFS"].get("Layers") or ())
+        except docker.errors.ImageNotFound:
+            return ()
+    return _seen[image_id]
+
+
+def _repository(tag: str) -> str:
+    """`python:3.11` → `python`, `localhost:5000/app:1` → `localhost:5000/app`."""
+    folder, slash, name = tag.rpartition("/")
+    return folder + slash + name.partition(":")[0]

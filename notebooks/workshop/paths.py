@@ -1,0 +1,29 @@
+"""Patterns for paths in an image: the wildcards of every check and helper."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+
+def matches(path: str, pattern: str) -> bool:
+    """True if a pattern names this path. Wildcards are those of `.dockerignore` and `.gitignore`.
+
+    `*` is any text and `?` one character, both within one folder's name; `[a-c]` is one of these characters, `[!a-c]` any
+    other. `**` between slashes is any number of folders, or none: "/usr/lib/gcc/**" is everything below that folder at any
+    depth, "/usr/lib/gcc/*" only what lies directly in it, and "**/gcc*" any such name anywhere.
+
+    A pattern starts at the root, with its first slash or without: "etc/passwd" is "/etc/passwd" and nothing else. A
+    folder's name alone is that folder's own entry; with a slash behind it, everything below. Upper and lower case differ.
+    """
+    names = [name for name in path.split("/") if name]
+    wanted = [name.replace("[^", "[!") for name in pattern.split("/") if name]
+    return _matches(names, wanted + ["**"] * pattern.endswith("/"))
+
+
+def _matches(names: list[str], wanted: list[str]) -> bool:
+    if not wanted or not names:
+        return not wanted and not names
+    first, rest = wanted[0], wanted[1:]
+    if first == "**":
+        return not rest or any(_matches(names[start:], rest) for start in range(len(names)))
+    return fnmatchcase(names[0], first) and _matches(names[1:], rest)
