@@ -268,7 +268,7 @@ def _run(line, progress, lock, **variables):
     elsewhere = ("PYTHONPATH", "PYTHONHOME", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
     variables.update((name, value) for name, value in os.environ.items() if name not in {*elsewhere, *variables})
     held = {} if os.name == "nt" else {"pass_fds": [lock], "start_new_session": True}  # an orphan keeps the lock
-    output = []
+    output: list[str] = []
     process = subprocess.Popen(
         line,
         stdin=subprocess.DEVNULL,

@@ -1,10 +1,33 @@
-"""`python3 tests [options of pytest]`: sets up `.venv` the first time, then runs every notebook and every test."""
+"""`python3 tests [LEVEL] [options of pytest]`: sets up `.venv` the first time, then runs that level, or all of them.
+
+LEVEL   what it runs                                          what it needs
+unit    the workshop by itself, in a minute                   nothing
+lessons every notebook, compared with its stored outputs      an engine
+engine  the workshop on an engine                             an engine
+pocket  the pocket engine, and its builds beside Docker's     Linux; Docker for the comparison
+pages   the lessons in JupyterLab, in a browser               an engine, Chromium
+lint    ruff's format and checks, mypy's types                nothing
+
+Without a LEVEL: all but lint; what this machine cannot run is skipped, and the end says why. Everything else is pytest's:
+`python3 tests unit -k waste`, `python3 tests tests/engine/test_tidy.py`. Programs of their own, not tests: refresh.py (runs
+notebooks and stores their outputs), support/agreement.py, support/fuzz_reader.py, pocket/fuzz_pocket_api.py,
+pocket/kill_pocket.py and benchmarks/; each says at its top how it is called.
+"""
 
 import os
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
+LEVELS = {
+    "unit": ["tests/unit", "-m", "not slow"],
+    "lessons": ["notebooks", "tests/lessons"],
+    "engine": ["tests/engine"],
+    "pocket": ["tests/pocket"],
+    "pages": ["tests/pages"],
+}
+LINT = (["ruff", "format", "--check", "."], ["ruff", "check", "."], ["mypy"])  # of what pyproject.toml names
 
 
 def main(arguments):
@@ -18,7 +41,15 @@ def main(arguments):
     sys.path.insert(0, os.path.join(ROOT, "notebooks"))
     import environment
 
-    return environment.command(HERE, ["requirements.txt", "tests/requirements.txt"], run_pytest, arguments)
+    level, rest = arguments[:1], arguments[1:]
+    work = run_pytest
+    if level == ["lint"]:
+        work = run_lint
+    elif level and level[0] in LEVELS:
+        level = LEVELS[level[0]] + ["-rs"]
+    elif not level:
+        level = ["-rs"]
+    return environment.command(HERE, ["requirements.txt", "tests/requirements.txt"], work, level + rest)
 
 
 def run_pytest(arguments):
@@ -38,6 +69,16 @@ def run_pytest(arguments):
     interruption = Interruption()
     code = int(pytest.main(arguments, plugins=[interruption]))
     return 130 if interruption.seen else code
+
+
+def run_lint(_):
+    """Runs each of LINT, all of them whatever the first says; the exit code is 1 if any had something to say."""
+    os.chdir(ROOT)
+    codes = []
+    for program in LINT:
+        print("$ " + " ".join(program), flush=True)
+        codes.append(subprocess.call([sys.executable, "-m"] + program))
+    return int(any(codes))
 
 
 if __name__ == "__main__":

@@ -6,33 +6,24 @@ Run against another engine with DOCKER_HOST=… python3 tests.
 from __future__ import annotations
 
 import contextlib
-import io
-import shutil
 import signal
-import socket
 import subprocess
-import sys
-import tarfile
 import time
 import urllib.request
 import uuid
-from pathlib import Path
 
-import docker
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = ROOT / "notebooks"
-WANTED = [str(ROOT / folder) for folder in ("notebooks", "binder", "tests/pocket")]
-sys.path[:0] = [path for path in WANTED if path not in sys.path]
+for module in ("agreement", "at_hand", "dive_itself", "hand", "oracle", "compare", "kill_pocket"):
+    pytest.register_assert_rewrite(module)
+
+import workshop  # noqa: E402
+from at_hand import REGISTRY, forget, free_port  # noqa: E402
+from workshop.bases import certificates, resolve  # noqa: E402
 
 # A shell starts what it puts into the background with Ctrl-C ignored, and Python would keep it so: the tests that
 # interrupt a build, and the processes that they start, need it back.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-import workshop  # noqa: E402
-from engines import pocket, pocket_engine_of_tests  # noqa: E402, F401
-from workshop.labels import tags_of  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -47,38 +38,13 @@ def busybox(client):
     return "busybox:1.37"
 
 
-def address(client) -> str:
-    """What DOCKER_HOST has to be for another process to find the same engine."""
-    path = getattr(client.api._custom_adapter, "socket_path", None)
-    return f"unix://{path}" if path else client.api.base_url
-
-
-def need_buildkit(client) -> None:
-    """Skips the test, and says so, where the engine has the classic builder alone."""
-    name = workshop.engine.connect.describe(client)["engine"]
-    if name in ("Podman", "Pocket engine"):
-        pytest.skip(f"{name} has no BuildKit")
-
-
 @pytest.fixture
 def app(client, tmp_path):
     """An empty app folder under a name that nobody else uses; what was built from it is removed afterwards."""
     folder = tmp_path / f"test-{uuid.uuid4().hex[:8]}"
     folder.mkdir()
     yield folder
-    workshop.tidy(client, app=folder.name)
-
-
-REGISTRY = shutil.which("docker-registry") or shutil.which("registry")
-needs_registry = pytest.mark.skipif(
-    not REGISTRY, reason="needs Debian's docker-registry, to have a registry to pull from"
-)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    forget(client, folder.name)
 
 
 @pytest.fixture(scope="session")
@@ -100,38 +66,13 @@ def registry(tmp_path_factory):
     process.wait()
 
 
-def tar_of(entries: dict) -> bytes:
-    """A tar archive: {name: bytes} are files, {name: None} directories, {name: TarInfo} anything else."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, content in entries.items():
-            entry = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(name)
-            if content is None:
-                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-            if isinstance(content, bytes):
-                entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content) if isinstance(content, bytes) else None)
-    return packed.getvalue()
-
-
-def traces_of(client, word: str) -> list[str]:
-    """Images and containers, finished or not, in whose making the word occurs. Others may be at work meanwhile."""
-    found = []
-    for image in client.api.images(all=True):
-        with contextlib.suppress(docker.errors.NotFound):
-            if any(word in entry["CreatedBy"] for entry in client.api.history(image["Id"])):
-                found.append(image["Id"])
-    return found + [
-        one["Id"] for one in client.api.containers(all=True) if word in one["Command"] or word in one["Image"]
-    ]
-
-
-def everything(client) -> dict[str, set]:
-    """Ids of all that an engine holds, to compare before and after."""
-    return {
-        "images": {image["Id"] for image in client.api.images(all=True)},
-        "tags": {tag for image in client.api.images() for tag in tags_of(image)},
-        "containers": {container["Id"] for container in client.api.containers(all=True)},
-        "networks": {network["Id"] for network in client.api.networks()},
-        "volumes": {volume["Name"] for volume in client.api.volumes()["Volumes"] or []},
-    }
+@pytest.fixture
+def fresh_resolver(monkeypatch):
+    """No source is known to be out of reach, and nothing is set that a teacher may have set."""
+    monkeypatch.setattr(resolve, "_unreachable", {})
+    for name in (resolve.KIT, resolve.REGISTRY, resolve.OTHER_MIRRORS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(certificates.CA_FILE, "none")
+    certificates.bundle.cache_clear()
+    yield
+    certificates.bundle.cache_clear()

@@ -7,7 +7,7 @@ HERE = Path(__file__).resolve().parent
 # Python puts the folder that it runs onto sys.path, where `run`, `api` or `build` would stand in for other packages.
 sys.path[:] = [str(HERE.parent), *(one for one in sys.path if Path(one or ".").resolve() != HERE)]
 
-from pocket_engine.command import main  # noqa: E402
+from pocket_engine.cli import main  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,9 +10,9 @@ from pathlib import Path
 from .containers import Containers
 from .events import Events
 from .registry.mirrors import checked
-from .roots import Roots
-from .roots.filling import remove
-from .run.runner import probe
+from .rootfs import Roots
+from .rootfs.remove_tree import remove
+from .runtime.runner import probe
 from .store import Store
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from aiohttp import web
 
 from .api.app import make_app
+from .endpoints import Claimed, Port, Socket
 from .engine import Engine
-from .life import Life
-from .logbook import LOG
-from .places import Claimed, Port, Socket
+from .engine_log import LOG
+from .lifetime import Life
 
 THREADS = 64  # each request that builds, waits or streams has one for as long as it takes
 LOOK = 0.5  # seconds between two looks whether the engine is still needed

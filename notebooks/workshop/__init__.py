@@ -5,7 +5,6 @@ from .analysis.diff import diff
 from .analysis.directories import directories
 from .analysis.dive import efficiency
 from .analysis.find import by_image, diff_summary, find, sizes_between, visible
-from .analysis.gate import gate
 from .analysis.layers import layers
 from .analysis.waste import as_one, waste, waste_by_line
 from .builders.build import Build, build, dockerfile
@@ -18,7 +17,7 @@ from .layer.files import files, sizes
 from .layer.source import read
 from .lesson import check, costs
 from .lesson.predict import conclude, in_words, recap, score, second_opinion, table
-from .measure import packages
+from .measure import gate, packages
 from .units import size
 
 __all__ = [

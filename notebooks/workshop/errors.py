@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar
 
 import docker
 import requests
 import urllib3
 
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
 
 class WorkshopError(Exception):
     """Something a learner can cause or meet. In a notebook it shows as its own sentences, without a traceback."""
 
-    def __init__(self, what: str, remedy: str = "", state: str = "Nothing was changed."):
+    def __init__(self, what: str, remedy: str = "", state: str = "Nothing was changed.") -> None:
         self.what, self.remedy, self.state = what, remedy, state
         super().__init__(what, remedy, state)
 
@@ -21,7 +27,7 @@ class WorkshopError(Exception):
         second_line = " ".join(part for part in (self.remedy, self.state) if part)
         return "\n".join(part for part in (self.what, second_line) if part)
 
-    def _render_traceback_(self, *_) -> list[str]:
+    def _render_traceback_(self, *_: object) -> list[str]:
         """IPython asks an exception for this list of lines before it formats a traceback of its own."""
         return str(self).splitlines()
 
@@ -60,12 +66,12 @@ def engine_lost(while_doing: str, state: str = "") -> EngineLost:
     )
 
 
-def translate_engine_loss(while_doing: str):
+def translate_engine_loss(while_doing: str) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
     """Decorator: an engine that goes away during the call becomes EngineLost, e.g. `("the export of an image")`."""
 
-    def wrap(function):
+    def wrap(function: Callable[Given, Result]) -> Callable[Given, Result]:
         @functools.wraps(function)
-        def call(*args, **kwargs):
+        def call(*args: Given.args, **kwargs: Given.kwargs) -> Result:
             try:
                 return function(*args, **kwargs)
             except CONNECTION_ERRORS:
@@ -113,16 +119,18 @@ def speak_plainly() -> None:
     if shell is None:
         return
 
-    def show(shell, kind, error, trace, tb_offset=None):
-        plain = explain(error)
-        plain = plain.with_traceback(trace) if plain else error
-        shell.showtraceback((type(plain), plain, trace), tb_offset=tb_offset)
+    def show(
+        shell: Any, kind: type[BaseException], error: BaseException, trace: TracebackType, tb_offset: int | None = None
+    ) -> None:
+        explained = explain(error)
+        shown = explained.with_traceback(trace) if explained else error
+        shell.showtraceback((type(shown), shown, trace), tb_offset=tb_offset)
 
     kinds = (docker.errors.DockerException, KeyboardInterrupt, TypeError, *CONNECTION_ERRORS)
     shell.set_custom_exc(kinds, show)
 
 
-def _shell():
+def _shell() -> Any:
     try:
         from IPython import get_ipython
     except ImportError:

@@ -1,4 +1,13 @@
-"""The one label by which the workshop knows its own things again. Only labelled things are ever removed."""
+"""The one label by which the workshop knows its own things again, how images are named, and how one is removed.
+
+Only labelled things are ever removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import docker
 
 LABEL = "factory-floor"
 
@@ -27,3 +36,22 @@ def tags_of(image: dict) -> list[str]:
     """The tags of an image as an engine lists it, as one writes them: Podman spells out the registry."""
     tags = [tag for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
     return [tag.removeprefix("docker.io/").removeprefix("library/").removeprefix("localhost/") for tag in tags]
+
+
+def full_tag(name: str) -> str:
+    """An image's name with its tag, which is "latest" if it has none; a name with a digest stays as it is."""
+    return name if ":" in name.rsplit("/", 1)[-1] or "@" in name else f"{name}:latest"
+
+
+def remove_untagged(client: docker.DockerClient, image: str | None) -> bool:
+    """Remove an image that has no name, and the nameless steps that it was built in; True if the image is gone.
+
+    An engine refuses to remove what another image is built on: that ends the walk. The containerd store does not
+    remove an image's steps along with it, hence the walk.
+    """
+    gone = False
+    with contextlib.suppress(docker.errors.APIError):
+        while image and not (about := client.api.inspect_image(image)).get("RepoTags"):
+            client.api.remove_image(image)
+            gone, image = True, about.get("Parent")
+    return gone

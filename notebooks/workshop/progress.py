@@ -7,9 +7,14 @@ import html
 import os
 import threading
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from .units import seconds
+
+if TYPE_CHECKING:
+    from IPython.display import DisplayHandle
 
 PLAIN = "FACTORY_FLOOR_PROGRESS"  # set to "plain", it asks for the log in a notebook, too
 
@@ -44,11 +49,12 @@ class Panel:
         panel.row("1", state="done", detail="cached")
     """
 
-    def __init__(self, title: str):
-        self.title, self.summary, self.rows = title, "", {}
+    def __init__(self, title: str) -> None:
+        self.title, self.summary = title, ""
+        self.rows: dict[Hashable, Row] = {}
         self._began, self._drawn, self._lock = time.monotonic(), 0.0, threading.RLock()
         self._closed = threading.Event()
-        self._handle = None
+        self._handle: DisplayHandle | None = None
         self._notebook = in_notebook()
 
     def __enter__(self) -> Panel:
@@ -59,7 +65,7 @@ class Panel:
         threading.Thread(target=context.run, args=(self._tick,), daemon=True).start()
         return self
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: object, traceback: object) -> None:
         ending = "stopped" if kind and issubclass(kind, KeyboardInterrupt) else "failed"
         with self._lock:
             for key in [key for key, row in self.rows.items() if row.took is None]:
@@ -69,7 +75,7 @@ class Panel:
             if not self._notebook and self.summary:
                 print(self.summary, flush=True)
 
-    def row(self, key, text: str | None = None, **changes) -> None:
+    def row(self, key: Hashable, text: str | None = None, **changes: Any) -> None:
         """Add the row `key`, or change it; any state but "running" stops its clock."""
         with self._lock:
             new = key not in self.rows

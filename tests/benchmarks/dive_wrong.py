@@ -19,12 +19,11 @@ from pathlib import Path
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "notebooks"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "notebooks"), str(ROOT / "tests" / "support")]
 
 import workshop  # noqa: E402
+from dive_itself import RETARGETED, dive, shown_by_dive  # noqa: E402
 from hand import frame_of  # noqa: E402
-from test_differences import RETARGETED, shown_by_dive  # noqa: E402
-from test_wasted import dive  # noqa: E402
 from workshop.analysis.diff import diff  # noqa: E402
 from workshop.analysis.dive import efficiency  # noqa: E402
 

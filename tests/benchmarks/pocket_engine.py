@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "notebooks"), str(ROOT / "tests"), str(ROOT / "tests" / "pocket")]
+sys.path[:0] = [str(ROOT / "notebooks"), str(ROOT / "tests" / "support"), str(ROOT / "tests" / "pocket")]
 
 import workshop  # noqa: E402
 from engines import Pocket  # noqa: E402

@@ -18,9 +18,10 @@ from urllib.parse import quote
 
 import docker
 import pytest
-from conftest import needs_registry, tar_of
+from at_hand import needs_registry
 from engines import ROOT, Pocket
 from test_pocket_registry import READER, locked  # noqa: F401
+from workshop.archives import tar_of
 
 SMALL = b'FROM scratch\nLABEL made=here\nCOPY word /word\nCMD ["/word"]\n'
 

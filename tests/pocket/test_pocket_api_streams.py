@@ -12,12 +12,12 @@ import time
 
 import pytest
 from aiohttp import web
-from pocket_engine.api import spool
+from pocket_engine.api import request_body
 from pocket_engine.api.app import quiet_about_noise
 from pocket_engine.api.build import limits_asked, options, refuse
 from pocket_engine.api.event_stream import matches
 from pocket_engine.api.filters import Filters, labels_match, moment, parse, reference_matches
-from pocket_engine.api.streams import blob_stream, json_stream
+from pocket_engine.api.response_streams import blob_stream, json_stream
 from pocket_engine.errors import BadRequest, NotDone, NotFound
 from pocket_engine.events import KEPT, Events
 
@@ -204,7 +204,7 @@ def test_an_archive_of_what_is_not_there_is_a_status(serve):
 
 def test_a_body_is_on_disk_while_it_is_needed_and_gone_afterwards(serve, tmp_path):
     async def handler(request):
-        async with spool.spooled(request, tmp_path) as path:
+        async with request_body.spooled(request, tmp_path) as path:
             return web.Response(body=f"{path.stat().st_size} {len(list(tmp_path.iterdir()))}".encode())
 
     assert ask(serve(handler), "POST", "/", bytes(3_000_000))[2] == b"3000000 1"
@@ -216,9 +216,9 @@ def test_a_body_larger_than_the_disk_is_refused_before_it_comes(serve, tmp_path)
 
     async def handler(request):
         try:
-            async with spool.spooled(request, tmp_path):
+            async with request_body.spooled(request, tmp_path):
                 return web.Response()
-        except spool.NoSpace as error:
+        except request_body.NoSpace as error:
             said.append(error.message)
             return web.Response(status=error.status)
 
@@ -234,7 +234,7 @@ def test_half_a_body_leaves_nothing_behind(serve, tmp_path):
 
     async def handler(request):
         try:
-            async with spool.spooled(request, tmp_path):
+            async with request_body.spooled(request, tmp_path):
                 return web.Response()
         except BaseException:
             failed.set()

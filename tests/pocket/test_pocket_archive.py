@@ -13,7 +13,7 @@ import threading
 import pytest
 import zstandard
 from pocket_engine.errors import BadRequest, Interrupted, NotFound
-from pocket_engine.store import Store, archive
+from pocket_engine.store import Store, save_load_import
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -72,13 +72,13 @@ def image(store: Store, *layers: bytes, tags=(), **more):
 
 
 def saved(store: Store, *references: str) -> bytes:
-    chunks = list(archive.save(store.images, store.layers, references))
+    chunks = list(save_load_import.save(store.images, store.layers, references))
     assert max(map(len, chunks)) <= 1 << 20
     return b"".join(chunks)
 
 
 def load(store: Store, raw: bytes, **options) -> list[str]:
-    return [line["stream"] for line in archive.load(store.images, store.layers, io.BytesIO(raw), **options)]
+    return [line["stream"] for line in save_load_import.load(store.images, store.layers, io.BytesIO(raw), **options)]
 
 
 def docker(files: dict[str, bytes | str], *entries: dict) -> bytes:
@@ -160,7 +160,7 @@ def test_an_image_without_layers_can_be_saved_and_loaded(store, other):
 def test_what_is_not_there_cannot_be_saved(store):
     for name in ("none", "none:1", "sha256:" + "0" * 64):
         with pytest.raises(NotFound, match="No such image"):
-            next(archive.save(store.images, store.layers, [name]))
+            next(save_load_import.save(store.images, store.layers, [name]))
 
 
 # Loading
@@ -181,7 +181,7 @@ def test_a_file_is_read_where_it_stands(store, other, tmp_path):
     (tmp_path / "saved.tar").write_bytes(b"before" + saved(store, "app"))
     with open(tmp_path / "saved.tar", "rb") as file:
         file.seek(6)
-        assert [line["stream"] for line in archive.load(other.images, other.layers, file)] == [
+        assert [line["stream"] for line in save_load_import.load(other.images, other.layers, file)] == [
             "Loaded image: app:latest\n"
         ]
 
@@ -200,7 +200,7 @@ def test_what_docker_saved_before_version_25_is_loaded(store):
 
 
 def test_an_oci_layout_is_loaded_and_the_image_for_this_machine_chosen(store):
-    here = {"os": "linux", "architecture": archive._MACHINES[platform.machine()]}
+    here = {"os": "linux", "architecture": save_load_import._MACHINES[platform.machine()]}
     mine, foreign, packed_layer = config(ONE), config(TWO), gzip.compress(ONE)
     ours, theirs = manifest(mine, packed_layer), manifest(foreign, TWO)
     proof = b'{"attestation": true}'
@@ -305,7 +305,7 @@ def test_a_filesystem_becomes_an_image(store):
     def apply(made: dict, lines: list[str]) -> dict:
         return {**made, "Cmd": lines}
 
-    made = archive.import_(
+    made = save_load_import.import_(
         store.images, store.layers, io.BytesIO(gzip.compress(ONE)), "app", "1", ["x"], "from here", apply
     )
     assert store.images.find("app:1") == made and made.config["config"] == {"Cmd": ["x"]}
@@ -316,7 +316,7 @@ def test_a_filesystem_becomes_an_image(store):
 
 
 def test_an_import_needs_no_name_but_a_good_one(store):
-    made = archive.import_(store.images, store.layers, io.BytesIO(ONE), "", "", [], "")
+    made = save_load_import.import_(store.images, store.layers, io.BytesIO(ONE), "", "", [], "")
     assert store.images.tags(made.id) == []
     with pytest.raises(BadRequest, match="invalid reference format"):
-        archive.import_(store.images, store.layers, io.BytesIO(ONE), "A b", "", [], "")
+        save_load_import.import_(store.images, store.layers, io.BytesIO(ONE), "A b", "", [], "")

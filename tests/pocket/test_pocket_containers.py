@@ -17,11 +17,11 @@ import docker
 import pytest
 from docker.errors import APIError, ContainerError, NotFound
 from engines import RUNNERS, Pocket, busybox_files
-from pocket_engine import users
-from pocket_engine.containers.forms import duration
-from pocket_engine.containers.health import Health
-from pocket_engine.containers.inside import find
+from pocket_engine import passwd
+from pocket_engine.containers.container_json import duration
+from pocket_engine.containers.healthcheck import Health
 from pocket_engine.containers.logs import Lines, Log, Record
+from pocket_engine.containers.resolve_in_root import find
 from pocket_engine.errors import BadRequest
 
 IMAGE = "tiny:1"
@@ -657,16 +657,16 @@ def test_after_a_crash_containers_are_shown_as_killed_and_their_programs_are_gon
 
 def test_users_are_looked_up_as_docker_does():
     files = {"/etc/passwd": PASSWD, "/etc/group": GROUP}
-    assert users.resolve("", files.get) == (0, 0, (), "/root")
-    assert users.resolve("app", files.get) == (1000, 1001, (50,), "/home/app")
-    assert users.resolve("app:wheel", files.get) == (1000, 51, (), "/home/app")
-    assert users.resolve("1000", files.get) == (1000, 1001, (50,), "/home/app")
-    assert users.resolve("99", files.get) == (99, 0, (), "/")  # a number is never a name
-    assert users.resolve("4000:4001", files.get) == (4000, 4001, (), "/")
-    assert users.resolve("", {}.get) == (0, 0, (), "/")
+    assert passwd.resolve("", files.get) == (0, 0, (), "/root")
+    assert passwd.resolve("app", files.get) == (1000, 1001, (50,), "/home/app")
+    assert passwd.resolve("app:wheel", files.get) == (1000, 51, (), "/home/app")
+    assert passwd.resolve("1000", files.get) == (1000, 1001, (50,), "/home/app")
+    assert passwd.resolve("99", files.get) == (99, 0, (), "/")  # a number is never a name
+    assert passwd.resolve("4000:4001", files.get) == (4000, 4001, (), "/")
+    assert passwd.resolve("", {}.get) == (0, 0, (), "/")
     for wrong in ("nobody", "app:nobody", "-1", "4294967296"):
         with pytest.raises(BadRequest):
-            users.resolve(wrong, files.get)
+            passwd.resolve(wrong, files.get)
 
 
 def test_a_log_is_bounded_and_a_reader_who_must_not_miss_anything_holds_the_writer(tmp_path):

@@ -22,13 +22,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import zstandard
-from conftest import tar_of
-from pocket_engine import names
+from pocket_engine import reference_grammar
 from pocket_engine.errors import BadRequest, EngineError, Interrupted, NotFound
 from pocket_engine.registry import auth, connection, inspect, login, mirrors, platforms, pull, push
 from pocket_engine.registry import client as client_module
-from pocket_engine.registry.answers import AccessDenied, TooManyRequests, Unauthorized
+from pocket_engine.registry.registry_errors import AccessDenied, TooManyRequests, Unauthorized
 from pocket_engine.store import Store
+from workshop.archives import tar_of
 
 push_module = importlib.import_module("pocket_engine.registry.push")  # the package's `push` is the function
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -280,7 +280,7 @@ def put_oci(host: str, name: str, tag: str, blob: bytes, diff_id: str, architect
     ],
 )
 def test_a_name_means_the_registry_that_docker_would_ask(written, host, path, familiar, reference):
-    found, given = names.split(written)
+    found, given = reference_grammar.split(written)
     assert (found.host, found.path, found.familiar, given) == (host, path, familiar, reference)
 
 
@@ -289,12 +289,16 @@ def test_a_name_means_the_registry_that_docker_would_ask(written, host, path, fa
 )
 def test_what_docker_calls_an_invalid_reference_is_refused_before_anything_is_asked(name):
     with pytest.raises(BadRequest, match="invalid reference format"):
-        names.split(name)
+        reference_grammar.split(name)
 
 
 def test_only_loopback_by_its_spelling_gets_plain_http():
-    assert all(map(names.is_loopback, ["localhost", "localhost:5000", "127.0.0.1:80", "127.8.9.1", "[::1]:5000"]))
-    assert not any(map(names.is_loopback, ["localhost.example", "127.0.0.1.example:80", "10.0.0.1:5000", "[::2]:5000"]))
+    assert all(
+        map(reference_grammar.is_loopback, ["localhost", "localhost:5000", "127.0.0.1:80", "127.8.9.1", "[::1]:5000"])
+    )
+    assert not any(
+        map(reference_grammar.is_loopback, ["localhost.example", "127.0.0.1.example:80", "10.0.0.1:5000", "[::2]:5000"])
+    )
     away = connection.Connection("https://registry.example")
     for address in ("http://registry.example/token", "http://127.0.0.1:1/x", "ftp://registry.example/"):
         with pytest.raises(BadRequest, match="not HTTPS"):
@@ -673,7 +677,7 @@ def test_a_login_to_a_token_service_asks_for_no_repository(front):
 
 
 def test_a_login_without_an_address_is_docker_hubs(locked, monkeypatch):
-    monkeypatch.setattr(names, "HUB_HOST", locked)
+    monkeypatch.setattr(reference_grammar, "HUB_HOST", locked)
     for server in (None, "", "https://index.docker.io/v1/", "docker.io", "index.docker.io"):
         do_login(server, **READER)
         with pytest.raises(Unauthorized):
@@ -780,7 +784,7 @@ def limited(seconds: str, headers: dict | None = None, times: int = 1000):
 
 def test_a_used_up_limit_says_what_it_is_and_what_to_do(stores, front, monkeypatch):
     front.before = limited("120", {"RateLimit-Limit": "100;w=21600"})
-    monkeypatch.setattr(names, "HUB_HOST", front.host)
+    monkeypatch.setattr(reference_grammar, "HUB_HOST", front.host)
     with pytest.raises(TooManyRequests) as refused:
         do_pull(stores(), "busybox", "1.37")
     assert refused.value.message == (
@@ -919,7 +923,7 @@ def test_mirrors_of_docker_hub_are_asked_first_and_then_docker_hub(stores, regis
 
     front.before = lambda handler: not handler.answer(503)
     monkeypatch.setattr(client_module.Client, "pause", lambda self, seconds: None)
-    monkeypatch.setattr(names, "HUB_HOST", registry)
+    monkeypatch.setattr(reference_grammar, "HUB_HOST", registry)
     another = stores()
     do_pull(another, "docker.io/busybox", tag, mirrors=[f"http://{front.host}/"])
     assert another.images.find(f"busybox:{tag}").id == image.id
@@ -937,7 +941,7 @@ def test_looking_asks_the_mirrors_too_but_gives_them_no_login(stores, registry, 
     with pytest.raises(NotFound):
         look(f"{registry}/library/busybox:nosuch", mirrors=asked)
     assert front.seen == []  # mirrors are Docker Hub's alone
-    monkeypatch.setattr(names, "HUB_HOST", registry)
+    monkeypatch.setattr(reference_grammar, "HUB_HOST", registry)
     front.before = lambda handler: not handler.answer(404)
     assert look(f"busybox:{tag}", mirrors=asked)["Descriptor"]["digest"] == digest
     assert front.seen

@@ -7,7 +7,7 @@ import shutil
 import socket
 
 import pytest
-from pocket_engine.roots import Roots, changes, kept, settle
+from pocket_engine.rootfs import Roots, layer_diff, settle, unused_pool
 from pocket_engine.store import Store
 from pocket_engine.store.entries import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
 
@@ -127,7 +127,7 @@ def test_a_layer_laid_over_a_tree_is_not_changed_by_it(tree):
 def listing(tree) -> dict[str, tuple]:
     """All that a job sees of each path, and what the next layer would say of its owner and mode."""
     found = {}
-    for path, status in changes.walk(tree.path):
+    for path, status in layer_diff.walk(tree.path):
         place, known = tree.path / path, tree.ledger.entry(path)
         content = place.read_bytes() if place.is_file() and not place.is_symlink() else b""
         link = os.readlink(place) if place.is_symlink() else ""
@@ -253,12 +253,12 @@ def test_a_file_that_only_lost_a_name_has_not(roots, tree):
 
 
 def test_no_more_is_kept_than_there_is_room_for(roots, tree, monkeypatch):
-    monkeypatch.setattr(kept, "MOST", 2)
+    monkeypatch.setattr(unused_pool, "MOST", 2)
     several = [roots.make(tree.diff_ids) for _ in range(3)]
     for one in several:
         roots.give_back(one)
     assert [one.folder.exists() for one in several] == [False, True, True]
-    monkeypatch.setattr(kept, "ROOM", 1)
+    monkeypatch.setattr(unused_pool, "ROOM", 1)
     roots.give_back(roots.make(tree.diff_ids))
     assert roots.spare() == 0
 

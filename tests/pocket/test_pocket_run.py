@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 from engines import RUNNERS, busybox_files, until
 from pocket_engine.errors import BadRequest, EngineError
-from pocket_engine.run import addresses, lookup, owners, runner
-from pocket_engine.run import filter as seccomp
-from pocket_engine.run.jobs import Job, Mount
+from pocket_engine.runtime import chown_record, listen_addresses, program_lookup, runner, seccomp
+from pocket_engine.runtime.jobs import Job, Mount
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}  # 127.0.0.1 and ::ffff:127.0.0.1, as in /proc/net/tcp
@@ -248,7 +247,7 @@ def test_when_the_engine_is_killed_its_jobs_end(a_runner, root, tmp_path):
     program = f"""
 import sys, time; sys.path.insert(0, {str(Path(runner.__file__).parents[2])!r})
 from pathlib import Path
-from pocket_engine.run import jobs, runner
+from pocket_engine.runtime import jobs, runner
 line = "setsid sleep 98764 & sleep 98764"
 job = jobs.Job(Path({str(root)!r}), ["sh", "-c", line], {{"PATH": {PATH!r}}}, Path({str(tmp_path)!r}))
 runner.probe({a_runner.name!r}).start(job, stdin=None, stdout=2, stderr=2)
@@ -342,26 +341,26 @@ def _owner(ran, path: Path) -> tuple[int, int]:
 
 
 def test_an_unset_part_of_an_owner_is_as_before():
-    record = owners.Record((0, 0))
+    record = chown_record.Record((0, 0))
     found = os.stat("/")
-    record.note(found, (owners.UNCHANGED, 9))
+    record.note(found, (chown_record.UNCHANGED, 9))
     key = (found.st_dev, found.st_ino)
     assert record.owners() == {key: (0, 9)}
     assert record.owners(lambda _: (1000, 1000)) == {key: (1000, 9)}
-    record.note(found, (3, owners.UNCHANGED))
+    record.note(found, (3, chown_record.UNCHANGED))
     assert record.owners() == {key: (3, 9)}
 
 
 def test_addresses_beyond_loopback_move_to_it():
     any4 = bytes.fromhex("0200 1388 00000000") + bytes(8)  # AF_INET, 5000, 0.0.0.0
-    assert [addresses.port(place) for place in addresses.served(any4, {5000: 45000})] == [45000]
-    assert addresses.served(any4, {})[0][4:8] == bytes([127, 0, 0, 1])
+    assert [listen_addresses.port(place) for place in listen_addresses.served(any4, {5000: 45000})] == [45000]
+    assert listen_addresses.served(any4, {})[0][4:8] == bytes([127, 0, 0, 1])
     own = bytes.fromhex("0200 1388 7f000001") + bytes(8)
-    assert addresses.served(own, {}) == []
-    assert addresses.port(addresses.reached(own, {5000: 45000})) == 45000
-    assert addresses.reached(own, {}) is None
+    assert listen_addresses.served(own, {}) == []
+    assert listen_addresses.port(listen_addresses.reached(own, {5000: 45000})) == 45000
+    assert listen_addresses.reached(own, {}) is None
     any6 = bytes.fromhex("0a00 1388") + bytes(24)
-    assert addresses.served(any6, {5000: 7})[0][8:24] == bytes(10) + b"\xff\xff" + bytes([127, 0, 0, 1])
+    assert listen_addresses.served(any6, {5000: 7})[0][8:24] == bytes(10) + b"\xff\xff" + bytes([127, 0, 0, 1])
 
 
 def test_a_filter_is_a_whole_number_of_instructions_and_its_jumps_stay_inside():
@@ -375,10 +374,10 @@ def test_a_filter_is_a_whole_number_of_instructions_and_its_jumps_stay_inside():
 def test_links_are_followed_inside_the_root(root, tmp_path):
     (root / "way").symlink_to("/../../home/../etc")
     job = Job(root, ["sh"], {}, tmp_path)
-    assert lookup.on_host(job, "/way/passwd") == ("/etc/passwd", root / "etc/passwd")
+    assert program_lookup.on_host(job, "/way/passwd") == ("/etc/passwd", root / "etc/passwd")
     (root / "loop").symlink_to("loop")
     with pytest.raises(OSError):
-        lookup.on_host(job, "/loop/x")
+        program_lookup.on_host(job, "/loop/x")
 
 
 def test_a_runner_that_does_not_exist_is_refused():

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import zstandard
 from pocket_engine.errors import BadRequest, Conflict, EngineError, Interrupted, NoSpace, NotFound
-from pocket_engine.store import Store, index, layers, reading, rules, tar
+from pocket_engine.store import Store, layer_index, layer_rules, layers, tar_headers, tar_stream
 from pocket_engine.store.entries import CHARACTER, DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -170,7 +170,7 @@ def test_a_written_layer_reads_back_as_it_was_written(store):
         layer = writer.commit()
     told = store.layers.index(layer.diff_id)
     with store.layers.open(layer.diff_id) as file:
-        read = tuple(reading.entries(file, lambda data: None, rules.Rules()))
+        read = tuple(tar_stream.entries(file, lambda data: None, layer_rules.Rules()))
     assert told == read
     assert [entry._replace(digest="", offset=0) for entry in read] == wanted
     with tarfile.open(fileobj=store.layers.open(layer.diff_id), errors="surrogateescape") as other:
@@ -203,7 +203,7 @@ def test_a_lost_or_broken_index_is_made_again(store, damage):
         path.write_bytes(damage)
     again = layers.Layers(store.folder, store.blobs)
     assert again.index(layer.diff_id) == was and again.layer(layer.diff_id) == layer
-    assert index.load(path) == was
+    assert layer_index.load(path) == was
 
 
 def test_a_layer_that_rotted_on_disk_is_noticed(store):
@@ -219,7 +219,7 @@ def test_a_layer_that_rotted_on_disk_is_noticed(store):
 
 
 def block(name: bytes = b"x", flag: bytes = b"0", size: int = 0, **fields) -> bytes:
-    made = tar._block(name, b"", flag, fields.get("link", b""), (0o644, 0, 0, 0, 0), (0, 0))
+    made = tar_headers._block(name, b"", flag, fields.get("link", b""), (0o644, 0, 0, 0, 0), (0, 0))
     made = (
         made[:124]
         + (b"%011o\0" % size if size < 8**11 else b"\x80" + size.to_bytes(11, "big"))
@@ -264,9 +264,9 @@ HOSTILE = {
     "unknown type": block(flag=b"Q") + END,
     "sparse": block(flag=b"S") + END,
     "sparse ": archive(("a", b"xx", {"pax_headers": {"GNU.sparse.major": "1"}})),
-    "pax header is not one": block(flag=b"x", size=10) + tar.padded(b"9999 path=") + block() + END,
+    "pax header is not one": block(flag=b"x", size=10) + tar_headers.padded(b"9999 path=") + block() + END,
     "sensible size": block(flag=b"x", size=2 << 20) + END,
-    "NUL": block(flag=b"x", size=12) + tar.padded(b"12 path=a\0b\n") + block() + END,
+    "NUL": block(flag=b"x", size=12) + tar_headers.padded(b"12 path=a\0b\n") + block() + END,
     "no time": archive(("a", b"xx", {"pax_headers": {"mtime": "nan"}})),
     "gzip stream": gzip.compress(archive(("a", os.urandom(5000))))[:4000],
     "gzip stream ": gzip.compress(archive(("a", b"x" * 5000)))[:-8] + bytes(8),
@@ -302,17 +302,17 @@ def test_a_layer_other_than_expected_is_refused(store):
 
 
 def test_too_many_entries_are_refused(store, monkeypatch):
-    monkeypatch.setattr(rules, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(layer_rules, "MOST_ENTRIES", 3)
     with pytest.raises(BadRequest, match="more than 3 entries"):
         add(store, ("a/b/c/d", b"xx"))  # four: the folders count
-    monkeypatch.setattr(rules, "MOST_NAMES", 10)
+    monkeypatch.setattr(layer_rules, "MOST_NAMES", 10)
     with pytest.raises(BadRequest, match="taken together"):
         add(store, ("n" * 11, b"xx"))
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
 def test_a_bomb_is_refused_before_it_fills_the_disk(store, monkeypatch, pack):
-    monkeypatch.setattr(reading, "_UNSUSPICIOUS", 4 << 20)
+    monkeypatch.setattr(tar_stream, "_UNSUSPICIOUS", 4 << 20)
     with pytest.raises(BadRequest, match="200 times its size"):
         store.layers.add(io.BytesIO(pack(archive(("zeros", bytes(30 << 20))))))
     assert is_empty(store)
@@ -549,7 +549,7 @@ def test_a_change_that_cannot_be_written_did_not_happen(store, monkeypatch):
     def full(*_, **__):
         raise NoSpace("No space left")
 
-    monkeypatch.setattr("pocket_engine.store.catalogue.write_whole", full)
+    monkeypatch.setattr("pocket_engine.store.images_json.write_whole", full)
     with pytest.raises(NoSpace):
         store.images.tag(made, "b")
     with pytest.raises(NoSpace):
@@ -558,7 +558,7 @@ def test_a_change_that_cannot_be_written_did_not_happen(store, monkeypatch):
 
 
 def limited(tmp_path, monkeypatch, limit: int) -> Store:
-    monkeypatch.setattr("pocket_engine.store.limit.RECENT", -1.0)
+    monkeypatch.setattr("pocket_engine.store.size_limit.RECENT", -1.0)
     monkeypatch.setattr("pocket_engine.store.blobs.STEP", 0)
     return Store(tmp_path, limit)
 

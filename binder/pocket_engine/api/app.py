@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 import hmac
-import importlib.util
 import logging
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from .. import API_VERSION, MIN_API_VERSION, VERSION
+from ..engine_log import LOG
 from ..errors import BadRequest, EngineError, Interrupted
-from ..logbook import LOG
-from . import build, event_stream, images, networks, not_done, registries, system, transport
-from .answers import error_answer, unexpected_answer
-from .streams import cut
+from . import (
+    auth_and_distribution,
+    build,
+    containers,
+    event_stream,
+    exec,
+    image_transfer,
+    images,
+    networks,
+    system,
+    unsupported_endpoints,
+)
+from .json_http import error_answer, unexpected_answer
+from .response_streams import cut
 
-BODY_LIMIT = 16 << 20  # bytes of a body that is read into memory; contexts and archives go to disk (spool.py)
+BODY_LIMIT = 16 << 20  # bytes of a body that is read into memory; contexts and archives go to disk (request_body.py)
 # In this order: of two routes that fit, the first is taken.
-OWN = (system, event_stream, registries, transport, images, build, networks)
-OF_CONTAINERS = ("containers", "exec")
+ROUTES = (
+    system,
+    event_stream,
+    auth_and_distribution,
+    image_transfer,
+    images,
+    build,
+    networks,
+    containers,
+    exec,
+    unsupported_endpoints,
+)
 HEADERS = {
     "Api-Version": API_VERSION,
     "Docker-Experimental": "false",
@@ -43,11 +63,7 @@ def make_app(engine, *, token: str | None = None) -> web.Application:
 
 
 def _all_routes(engine) -> list[web.RouteDef]:
-    found = [route for module in OWN for route in module.routes(engine)]
-    for name in (f"{__package__}.{name}" for name in OF_CONTAINERS):
-        if importlib.util.find_spec(name):
-            found += importlib.import_module(name).routes(engine)
-    return found + not_done.routes(engine)
+    return [route for module in ROUTES for route in module.routes(engine)]
 
 
 def _without_head(options: dict) -> dict:

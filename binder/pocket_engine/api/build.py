@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from aiohttp import web
 from multidict import MultiMapping
 
-from ..build.options import Options
+from ..builder.options_and_state import Options
 from ..errors import BadRequest, EngineError, NotDone
-from .answers import flag, json_answer, json_value, number
 from .filters import parse
 from .images import pruned, tell_tagged
-from .platforms import check_platform
-from .spool import spooled
-from .streams import Say, json_stream
+from .json_http import flag, json_answer, json_value, number
+from .platform_check import check_platform
+from .request_body import spooled
+from .response_streams import Say, json_stream
 
 LIMITS = (  # accepted and said to be without effect: nothing here can keep a step to them
     "memory",
@@ -96,7 +96,7 @@ def limits_asked(query: Mapping[str, str]) -> list[str]:
 
 
 async def _build(engine, request: web.Request) -> web.StreamResponse:
-    from ..build import build  # not at the top: the builder is large, and most of the API does without it
+    from ..builder import build  # not at the top: the builder is large, and most of the API does without it
 
     query = request.query
     refuse(query)

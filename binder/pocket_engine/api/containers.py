@@ -8,11 +8,11 @@ import json
 
 from aiohttp import web
 
-from ..containers import forms, usage
+from ..containers import container_json, top_and_stats
 from ..errors import BadRequest, Conflict, NotDone
-from . import container_files, container_filters, container_output, hijack
-from .answers import flag, json_answer, json_body, number
+from . import container_archive, container_filters, container_logs_attach, hijack
 from .filters import parse
+from .json_http import flag, json_answer, json_body, number
 
 
 def routes(engine) -> list[web.RouteDef]:
@@ -37,8 +37,8 @@ def routes(engine) -> list[web.RouteDef]:
         web.post(f"{one}/pause", _not_paused),
         web.post(f"{one}/unpause", _not_paused),
         web.delete(one, bound(_remove, engine)),
-        *container_output.routes(engine),
-        *container_files.routes(engine),
+        *container_logs_attach.routes(engine),
+        *container_archive.routes(engine),
     ]
 
 
@@ -63,7 +63,7 @@ async def _create(engine, request: web.Request) -> web.Response:
 
 
 async def _inspect(engine, request: web.Request) -> web.Response:
-    return json_answer(await asyncio.to_thread(forms.inspection, _one(engine, request), flag(request, "size")))
+    return json_answer(await asyncio.to_thread(container_json.inspection, _one(engine, request), flag(request, "size")))
 
 
 async def _start(engine, request: web.Request) -> web.Response:
@@ -159,12 +159,12 @@ async def _top(engine, request: web.Request) -> web.Response:
     container = _one(engine, request)
     if not container.running:
         raise Conflict(f"Container {container.id} is not running")
-    return json_answer(await asyncio.to_thread(usage.top, _pids(container)))
+    return json_answer(await asyncio.to_thread(top_and_stats.top, _pids(container)))
 
 
 async def _stats(engine, request: web.Request) -> web.StreamResponse:
     container = _one(engine, request)
-    measure = functools.partial(usage.stats, container.id, container.record.name)
+    measure = functools.partial(top_and_stats.stats, container.id, container.record.name)
     answer = await asyncio.to_thread(measure, _pids(container))
     if not flag(request, "stream", True):
         return json_answer(answer)

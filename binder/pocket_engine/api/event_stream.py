@@ -11,7 +11,7 @@ from aiohttp import web
 
 from ..errors import BadRequest
 from .filters import Filters, labels_match, moment, parse
-from .streams import HANG_UP, gone
+from .response_streams import HANG_UP, gone
 
 ALLOWED = ("type", "event", "container", "image", "label", "scope", "daemon", "network", "volume", "plugin")
 WAITING = 10_000  # messages for a client that does not read; then it is cut off

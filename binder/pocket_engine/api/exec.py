@@ -10,7 +10,7 @@ from aiohttp import web
 
 from ..containers import execs
 from . import hijack
-from .answers import json_answer, json_body, number
+from .json_http import json_answer, json_body, number
 
 
 def routes(engine) -> list[web.RouteDef]:

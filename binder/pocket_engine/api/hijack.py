@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable, Iterable
 
 from aiohttp import web
 
+from ..containers.change_notifier import Watch
 from ..containers.logs import Reader, Record
-from ..containers.watching import Watch
-from .answers import api_version
+from .json_http import api_version
 
 BUFFERED = 1 << 20  # bytes of input that wait here before the client has to
 # The SDK reads the answer's head through a buffer and the rest past it: what comes together with the head is lost to it.

@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from ..errors import BadRequest, NotDone, NotFound
-from ..store.references import tagged
-from . import image_forms
-from .answers import api_version, flag, json_answer
+from ..store.image_names import tagged
+from . import image_json
 from .filters import Filters, labels_match, moment, parse, reference_matches
+from .json_http import api_version, flag, json_answer
 
 LIST_FILTERS = ("label", "label!", "dangling", "reference", "before", "since", "until")
 PRUNE_FILTERS = ("label", "label!", "dangling", "until")
 
 
 def routes(engine) -> list[web.RouteDef]:
-    """What images are asked for, apart from their transport (see transport.py)."""
+    """What images are asked for, apart from their transport (see image_transfer.py)."""
     bound = functools.partial
     return [
         web.get("/images/json", bound(_list, engine), allow_head=False),
@@ -50,7 +50,7 @@ def summaries(
     images = engine.images
     known = images.all()
     wanted = _selection(images, filters)
-    sizes = image_forms.shared_sizes(known, engine.layers) if shared else {}
+    sizes = image_json.shared_sizes(known, engine.layers) if shared else {}
     dangling = filters.truth("dangling")
     listed = []
     for image in known:
@@ -64,7 +64,7 @@ def summaries(
         counts = {"SharedSize": sizes[image.id]} if shared else {}
         if users:
             counts["Containers"] = len(engine.containers.using(image.id))
-        listed.append(image_forms.summary(image, tags, digests, version, **counts))
+        listed.append(image_json.summary(image, tags, digests, version, **counts))
     return sorted(listed, key=lambda entry: entry["Created"], reverse=True)
 
 
@@ -83,20 +83,20 @@ def _is_listed(images, image, tags, digests, everything: bool, dangling: bool | 
 def _selection(images, filters: Filters):
     """The filters that look at an image alone. Raises NotFound for before= or since= of an image that is not there."""
     before, since = (
-        image_forms.created(images.find(name).config.get("created")) if (name := filters.one(which)) else None
+        image_json.created(images.find(name).config.get("created")) if (name := filters.one(which)) else None
         for which in ("before", "since")
     )
     until = moment(filters.one("until")) if filters.one("until") else None
 
     def wanted(image) -> bool:
-        made = image_forms.seconds(image.config.get("created"))
-        exactly = image_forms.created(image.config.get("created")) or made
+        made = image_json.seconds(image.config.get("created"))
+        exactly = image_json.created(image.config.get("created")) or made
         return (
             (before is None or exactly < before)
             and (since is None or exactly > since)
             and (until is None or exactly <= until)
-            and labels_match(filters["label"], image_forms.labels(image))
-            and not any(labels_match([one], image_forms.labels(image)) for one in filters["label!"])
+            and labels_match(filters["label"], image_json.labels(image))
+            and not any(labels_match([one], image_json.labels(image)) for one in filters["label!"])
         )
 
     return wanted
@@ -106,7 +106,7 @@ async def _inspect(engine, request: web.Request) -> web.Response:
     def inspect() -> dict:
         image = engine.images.find(request.match_info["name"])
         tags, digests = engine.images.tags(image.id), engine.images.digests(image.id)
-        return image_forms.inspection(image, tags, digests, api_version(request))
+        return image_json.inspection(image, tags, digests, api_version(request))
 
     return json_answer(await asyncio.to_thread(inspect))
 
@@ -122,7 +122,7 @@ async def _history(engine, request: web.Request) -> web.Response:
                 parent = images.find(parent).parent
             except NotFound:
                 break
-        return image_forms.history(image, engine.layers, ids, {one: images.tags(one) for one in ids})
+        return image_json.history(image, engine.layers, ids, {one: images.tags(one) for one in ids})
 
     return json_answer(await asyncio.to_thread(history))
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from ..errors import NotDone, NotFound
-from .answers import json_answer, json_body
 from .filters import Filters, labels_match, parse
+from .json_http import json_answer, json_body
 
 NETWORK_FILTERS = ("driver", "id", "label", "name", "scope", "type", "dangling")
 DRIVERS = {"bridge": "bridge", "host": "host", "none": "null"}

@@ -17,10 +17,10 @@ from aiohttp import web
 from .. import API_VERSION, MIN_API_VERSION, VERSION
 from ..errors import BadRequest
 from ..registry.platforms import here
-from . import image_forms
-from .answers import api_version, json_answer
+from . import image_json
 from .filters import Filters
 from .images import summaries
+from .json_http import api_version, json_answer
 
 PING_HEADERS = {
     "Builder-Version": "1",  # tells the command line not to use BuildKit
@@ -107,7 +107,7 @@ def about(engine) -> dict:
         "Driver": "pocket",
         "DriverStatus": [
             ["Runner", f"{runner.name} {runner.version}, {rights}"],
-            ["Layers", str(len({diff_id for image in images for diff_id in image_forms.diff_ids(image)}))],
+            ["Layers", str(len({diff_id for image in images for diff_id in image_json.diff_ids(image)}))],
         ],
         "DockerRootDir": str(engine.folder),
         "Plugins": {"Volume": [], "Network": ["bridge", "host", "null"], "Authorization": None, "Log": ["json-file"]},
@@ -213,14 +213,14 @@ async def _df(engine, request: web.Request) -> web.Response:
 
     def usage() -> dict:
         images = engine.images.all()
-        layers = {diff_id for image in images for diff_id in image_forms.diff_ids(image)}
+        layers = {diff_id for image in images for diff_id in image_json.diff_ids(image)}
         listed: dict[str, list] = {"Images": [], "Containers": [], "Volumes": [], "BuildCache": []}
         if "image" in types:
             options = dict(everything=False, shared=True, version=version, users=True)
             listed["Images"] = summaries(engine, Filters(), **options)
         if "container" in types:
             listed["Containers"] = engine.containers.list(all=True, size=True)
-        size = sum(image_forms.layer_size(engine.layers, diff_id) for diff_id in layers)
+        size = sum(image_json.layer_size(engine.layers, diff_id) for diff_id in layers)
         return {"LayersSize": size, **listed, "BuilderSize": 0}
 
     return json_answer(await asyncio.to_thread(usage))

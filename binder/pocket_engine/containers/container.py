@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadRequest, Conflict, EngineError, NotFound
-from ..life import started
-from ..run.jobs import Job
-from . import config, health, mounts, ports
-from .files import Files
+from ..procfs import started
+from ..runtime.jobs import Job
+from . import config, healthcheck, mounts, published_ports
+from .archive import Files
+from .change_notifier import Watch
+from .container_rootfs import Root
 from .logs import Log
-from .record import Record, timestamp
-from .root import Root
-from .streams import Streams
-from .watching import Watch
+from .state_file import Record, timestamp
+from .stdio import Streams
 
 KILLED = 128 + signal.SIGKILL  # the exit status that Docker shows for what did not end by itself
 
@@ -28,19 +28,21 @@ KILLED = 128 + signal.SIGKILL  # the exit status that Docker shows for what did 
 class Container:
     """Thread-safe. `changed` tells of every new state; `ended` counts how often its program has ended or not started."""
 
-    def __init__(self, engine, folder: Path, record: Record, taken: ports.Ports, left: Callable[[Container], None]):
+    def __init__(
+        self, engine, folder: Path, record: Record, taken: published_ports.Ports, left: Callable[[Container], None]
+    ):
         self.engine, self.folder, self.record = engine, folder, record
         self.root = Root(engine, folder, record)
         self.log = Log(folder / "logs")
         self.changed = Watch()
         self.ended, self.removed = 0, False
         self.execs: dict[str, Any] = {}
-        self.health: health.Health | None = None
+        self.health: healthcheck.Health | None = None
         self.process = None
         self._taken, self._left = taken, left
         self._streams: Streams | None = None
         self._mounts: tuple = ()
-        self._relays: list[ports.Relay] = []
+        self._relays: list[published_ports.Relay] = []
         self._lock = threading.RLock()
         self._stopped = threading.Event()
         self._stopped.set()
@@ -110,7 +112,7 @@ class Container:
             gid=user.gid,
             groups=user.groups,
             mounts=self._mounts,
-            ports=ports.first_of_each(record.ports),
+            ports=published_ports.first_of_each(record.ports),
             hostname=record.config["Hostname"],
         )
         scratch.mkdir(parents=True, exist_ok=True)
@@ -139,19 +141,21 @@ class Container:
         self.record.save(self.folder)
         self._over()
 
-    def _make_relays(self) -> list[ports.Relay]:
+    def _make_relays(self) -> list[published_ports.Relay]:
         """For what the program itself cannot listen on: a second host port, or any where it cannot be told another."""
         relays = []
         told = getattr(self.engine.runner, "asks", True)
         for key, (first, *others) in self.record.ports.items():
             inner = first if told else int(key.split("/")[0])
-            relays += [ports.Relay(one, inner) for one in ((*others,) if told else (first, *others)) if one != inner]
+            relays += [
+                published_ports.Relay(one, inner) for one in ((*others,) if told else (first, *others)) if one != inner
+            ]
         return relays
 
     def _begin_health(self) -> None:
         check = self.record.config.get("Healthcheck")
-        if health.command(check):
-            self.health = health.Health(check, self.probe, lambda status: self.tell(f"health_status: {status}"))
+        if healthcheck.command(check):
+            self.health = healthcheck.Health(check, self.probe, lambda status: self.tell(f"health_status: {status}"))
             self.health.start()
 
     def probe(self, command: list[str], seconds: float) -> tuple[int, str]:
@@ -258,7 +262,7 @@ class Container:
             gid=user.gid,
             groups=user.groups,
             mounts=self._mounts,
-            ports=ports.first_of_each(self.record.ports),
+            ports=published_ports.first_of_each(self.record.ports),
             hostname=made["Hostname"],
         )
 

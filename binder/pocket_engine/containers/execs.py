@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import BadRequest, Conflict, EngineError, NotDone
+from .change_notifier import Watch
 from .container import Container
+from .ids_and_names import new_id
 from .logs import STDOUT, Log, Reader
-from .names import new_id
-from .streams import Streams
-from .watching import Watch
+from .stdio import Streams
 
 REMEMBERED = 100  # ended ones of a container whose exit status can still be asked for
 

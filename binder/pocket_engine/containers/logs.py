@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from .watching import Watch
+from .change_notifier import Watch
 
 STDIN, STDOUT, STDERR = 0, 1, 2  # as the frames of /attach number them
 LIMIT = 50_000_000  # bytes of one file; the newest two are kept

@@ -7,11 +7,12 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..engine_log import LOG
 from ..errors import Conflict, EngineError, NotFound
-from ..logbook import LOG
-from . import config, execs, forms, mounts, names, ports
+from ..rootfs.remove_tree import remove
+from . import config, container_json, execs, ids_and_names, mounts, published_ports
 from .container import Container
-from .record import Record
+from .state_file import Record
 
 GRACE = 10.0  # seconds for all containers together to end when the engine does
 
@@ -23,7 +24,7 @@ class Containers:
         self._engine = engine
         self._folder = engine.folder / "containers"
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._ports = ports.Ports()
+        self._ports = published_ports.Ports()
         self._lock = threading.RLock()
         self._known: dict[str, Container] = {}
         self._removals: list[threading.Thread] = []
@@ -33,8 +34,6 @@ class Containers:
     def _load(self, folder) -> None:
         record = Record.load(folder)
         if record is None or record.id != folder.name:
-            from ..roots.filling import remove
-
             remove(folder)
             return
         container = Container(self._engine, folder, record, self._ports, self._left)
@@ -52,16 +51,16 @@ class Containers:
         Raises NotFound (no such image), Conflict (the name is taken), BadRequest, NotDone.
         """
         image = self._engine.images.find(str(body.get("Image") or ""))
-        made, host = names.new_id(), config.host(body.get("HostConfig") or {})
+        made, host = ids_and_names.new_id(), config.host(body.get("HostConfig") or {})
         image_config = image.config.get("config") or {}
         merged = config.merged(body, image_config, made[:12])
         warnings = config.checked_host(host, merged)
-        ports.check(host)
+        published_ports.check(host)
         mounts.wanted(host)
         record = Record(made, "", str(body["Image"]), image.id, list(image.config["rootfs"]["diff_ids"]), merged, host)
         with self._lock:
             taken = {one.record.name: one.id for one in self._known.values()}
-            record.name = names.checked(name) if name else names.made_up(taken)
+            record.name = ids_and_names.checked(name) if name else ids_and_names.made_up(taken)
             _check_free(record.name, taken)
             container = Container(self._engine, self._folder / made, record, self._ports, self._left)
             record.save(container.folder)
@@ -78,7 +77,7 @@ class Containers:
     def get(self, reference: str) -> Container:
         """By id, name, or the beginning of an id. Raises NotFound, BadRequest."""
         with self._lock:
-            return self._known[names.find(reference, {one.id: one.record.name for one in self._known.values()})]
+            return self._known[ids_and_names.find(reference, {one.id: one.record.name for one in self._known.values()})]
 
     def all(self) -> list[Container]:
         """All of them, newest first."""
@@ -95,7 +94,7 @@ class Containers:
     ) -> list[dict]:
         """As GET /containers/json has them, newest first: those that run, or `all`, or the newest `limit` of all."""
         found = [one for one in self.all() if (all or limit > 0 or one.running) and wanted(one)]
-        return [forms.summary(one, size) for one in (found[:limit] if limit > 0 else found)]
+        return [container_json.summary(one, size) for one in (found[:limit] if limit > 0 else found)]
 
     def running(self) -> list[str]:
         """The ids of those that run."""
@@ -107,7 +106,7 @@ class Containers:
 
     def rename(self, reference: str, name: str) -> None:
         """Raises Conflict where the name is taken, BadRequest where it is none."""
-        name = names.checked(name)
+        name = ids_and_names.checked(name)
         with self._lock:
             container = self.get(reference)
             _check_free(name, {one.record.name: one.id for one in self._known.values() if one is not container})

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import BadRequest, NotDone
-from ..run.jobs import Mount
+from ..runtime.jobs import Mount
 
 _NAMED = "The pocket engine has no volumes: bind a folder of the host instead (an absolute path)."
 

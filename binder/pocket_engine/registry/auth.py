@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 import requests
 
 from ..errors import BadRequest
-from ..names import Repository
-from . import answers
+from ..reference_grammar import Repository
+from . import registry_errors
 from .connection import Connection
 
 CHALLENGE = re.compile(
@@ -106,15 +106,15 @@ class Authorizer:
 
     def _token_in(self, response: requests.Response) -> str:
         if response.status_code == 429:
-            raise answers.too_many(response, self.name, not self.known)
+            raise registry_errors.too_many(response, self.name, not self.known)
         if response.status_code in (401, 403):
-            _, text = answers.reason(response)
+            _, text = registry_errors.reason(response)
             rejected = "unauthorized: incorrect username or password" if self.known else "unauthorized"
-            raise answers.denied(self.name, self.doing, text or rejected)
+            raise registry_errors.denied(self.name, self.doing, text or rejected)
         if response.status_code != 200:
-            raise answers.refusal(response, self.name, "", self.doing, not self.known)
+            raise registry_errors.refusal(response, self.name, "", self.doing, not self.known)
         try:
-            answer = json.loads(answers.read_limited(response, 1 << 20))
+            answer = json.loads(registry_errors.read_limited(response, 1 << 20))
             token = answer.get("token") or answer.get("access_token")
         except (ValueError, AttributeError):
             token = None

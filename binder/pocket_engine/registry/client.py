@@ -13,8 +13,8 @@ import requests
 import urllib3.exceptions
 
 from ..errors import BadRequest, EngineError, Interrupted
-from ..names import DIGEST, Repository, is_loopback, joined
-from . import answers
+from ..reference_grammar import DIGEST, Repository, is_loopback, joined
+from . import registry_errors
 from .auth import Authorizer, credentials
 from .connection import Connection
 
@@ -77,8 +77,8 @@ class Client:
         except BadRequest:  # it redirects to HTTPS
             return f"https://{host}"
         except BROKEN as error:
-            if answers.never_connected(error):
-                raise answers.unreachable(error, plain.base) from None
+            if registry_errors.never_connected(error):
+                raise registry_errors.unreachable(error, plain.base) from None
             return f"https://{host}"
         finally:
             plain.close()
@@ -109,11 +109,11 @@ class Client:
                 response = ask(method, url, headers=headers or {}, body=body)
             except BROKEN as error:
                 self.pause(0)
-                if attempt == ATTEMPTS or answers.never_connected(error):
-                    raise answers.unreachable(error, url) from None
+                if attempt == ATTEMPTS or registry_errors.never_connected(error):
+                    raise registry_errors.unreachable(error, url) from None
                 self.pause(0.25 * 2**attempt)
                 continue
-            wait = answers.wait_of(response)
+            wait = registry_errors.wait_of(response)
             later = response.status_code == 429 and wait is not None and wait <= PATIENCE
             if attempt == ATTEMPTS or not (later or response.status_code in (500, 502, 503, 504)):
                 return response
@@ -138,7 +138,7 @@ class Client:
     def refusal(self, response: requests.Response, reference: str = "") -> EngineError:
         """The error that an unwelcome answer means."""
         with response:
-            return answers.refusal(response, self.name, reference, self.doing, self.known is None)
+            return registry_errors.refusal(response, self.name, reference, self.doing, self.known is None)
 
     def digest_of(self, reference: str) -> str | None:
         """What a tag stands for at the moment, by HEAD, which Docker Hub does not count as a pull; None if unsaid."""
@@ -182,9 +182,9 @@ class Client:
     def _read(self, response: requests.Response, limit: int) -> bytes:
         try:
             with response:
-                return answers.read_limited(response, limit)
+                return registry_errors.read_limited(response, limit)
         except BROKEN as error:
-            raise answers.unreachable(error, response.url) from None
+            raise registry_errors.unreachable(error, response.url) from None
 
     def tags(self) -> list[str]:
         """Every tag of the repository."""
@@ -215,7 +215,7 @@ class Client:
         try:
             response = self._authorized("PATCH", location, headers, body)
         except BROKEN as error:
-            raise BrokenUpload(answers.unreachable(error, location).message) from None
+            raise BrokenUpload(registry_errors.unreachable(error, location).message) from None
         location = self._next(response, (202, 204))
         location += ("&" if "?" in location else "?") + urlencode({"digest": digest})
         self._next(self.send("PUT", location, headers={"Content-Length": "0"}), (201, 204))

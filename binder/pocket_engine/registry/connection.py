@@ -13,7 +13,7 @@ import requests.utils
 import urllib3
 
 from ..errors import BadRequest
-from ..names import is_loopback
+from ..reference_grammar import is_loopback
 
 TIMEOUT = (10, 60)  # seconds to connect, and of silence
 REDIRECTS = 5

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Sequence
 
-from .. import names
+from .. import reference_grammar
 from .client import INDEXES, Client, Manifest
 from .mirrors import served
 from .pull import CONFIGS
@@ -18,7 +18,7 @@ def inspect(name: str, *, auth: dict | None = None, mirrors: Sequence[str] = (),
     DistributionInspect of the Docker Engine API; of the manifest, or of the index where the name stands for one.
     auth: the decoded X-Registry-Auth; mirrors: as mirrors.checked gives them. Raises EngineError.
     """
-    repository, reference = names.split(name)
+    repository, reference = reference_grammar.split(name)
 
     def look(base: str | None, known: dict | None) -> dict:
         with Client(repository, auth=known, doing="inspect", stop=stop, base=base) as client:
@@ -42,7 +42,9 @@ def _platforms(client: Client, found: Manifest) -> list[dict]:
         return []
     digest = str(config.get("digest"))
     try:
-        platform = _platform(json.loads(client.small_blob(digest)) if names.DIGEST.fullmatch(digest) else None)
+        platform = _platform(
+            json.loads(client.small_blob(digest)) if reference_grammar.DIGEST.fullmatch(digest) else None
+        )
     except ValueError:
         return []
     return [platform] if platform["architecture"] or platform["os"] else []

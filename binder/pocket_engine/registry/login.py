@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from urllib.parse import urlsplit
 
-from .. import names
+from .. import reference_grammar
 from ..errors import BadRequest, EngineError
-from ..names import HUB, Repository
-from . import answers
-from .answers import Unauthorized
+from ..reference_grammar import HUB, Repository
+from . import registry_errors
 from .client import Client
+from .registry_errors import Unauthorized
 
 
 def login(auth: dict, *, stop: threading.Event) -> None:
@@ -28,7 +28,7 @@ def login(auth: dict, *, stop: threading.Event) -> None:
             raise Unauthorized(f'Get "{url}": {error.message}') from None
         with response:
             if response.status_code == 429:
-                raise answers.too_many(response, server, client.known is None)
+                raise registry_errors.too_many(response, server, client.known is None)
             if response.status_code == 401 and client.known is None:
                 raise Unauthorized(f'Get "{url}": no basic auth credentials')
             if response.status_code != 200:
@@ -46,6 +46,6 @@ def _domain(address: str) -> str:
         host = urlsplit(full).netloc.rpartition("@")[2]
     except ValueError:
         host = ""
-    if not names.DOMAIN.fullmatch(host):
+    if not reference_grammar.DOMAIN.fullmatch(host):
         raise BadRequest(f"unable to parse server address: {address!r} is no registry's address")
-    return HUB if host in (HUB, "index.docker.io", names.HUB_HOST) else host
+    return HUB if host in (HUB, "index.docker.io", reference_grammar.HUB_HOST) else host

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import BadRequest, EngineError, Interrupted, NoSpace
-from ..names import HUB, Repository
+from ..reference_grammar import HUB, Repository
 
 
 def checked(address: str) -> str:

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from urllib.parse import urlsplit
 
-from .. import names
+from .. import reference_grammar
 from ..errors import BadRequest, EngineError, NotFound
-from ..names import Repository, joined
+from ..reference_grammar import Repository, joined
 from . import platforms
-from .blob import CHUNK, BlobStream
+from .blob_download import CHUNK, BlobStream
 from .client import INDEXES, Client, Manifest
 from .mirrors import served
 from .progress import Say, Within, counter, step, streamed
@@ -46,7 +46,7 @@ def pull(
     auth: the decoded X-Registry-Auth; platform: "os/arch[/variant]", else this machine's; mirrors: addresses of Docker
     Hub's mirrors, asked first and without credentials. Raises EngineError, worded as Docker; nothing is tagged then.
     """
-    repository, reference = names.split(name, tag_or_digest)
+    repository, reference = reference_grammar.split(name, tag_or_digest)
     wanted = platforms.parse(platform) if platform else None
 
     def work(say: Say, halt: threading.Event) -> None:
@@ -74,7 +74,7 @@ class _Pull:
         self.shown = joined(self.name.familiar, reference)
 
     def run(self) -> None:
-        by_digest = bool(names.DIGEST.fullmatch(self.reference))
+        by_digest = bool(reference_grammar.DIGEST.fullmatch(self.reference))
         ident = joined(self.name.full, self.reference) if by_digest else self.reference
         before = self._present()
         if before and self._is_current(before):
@@ -121,7 +121,7 @@ class _Pull:
                 return found
             entry = platforms.choose(found.content, self.wanted or platforms.here(), self.shown)
             digest = str(entry.get("digest"))
-            if not names.DIGEST.fullmatch(digest):
+            if not reference_grammar.DIGEST.fullmatch(digest):
                 raise BadRequest(f"{self.shown}: the index names a manifest by {digest!r}, not by a sha256 digest")
             found = self.client.manifest(digest)
         raise BadRequest(f"{self.shown}: an index within an index within an index holds no image")
@@ -131,7 +131,7 @@ class _Pull:
         try:
             config = json.loads(raw)
             diff_ids = config["rootfs"]["diff_ids"] or []
-            sound = len(diff_ids) == layers and all(names.DIGEST.fullmatch(diff_id) for diff_id in diff_ids)
+            sound = len(diff_ids) == layers and all(reference_grammar.DIGEST.fullmatch(diff_id) for diff_id in diff_ids)
             described = platforms.of(config)
         except (ValueError, LookupError, TypeError, AttributeError):
             sound = False
@@ -192,6 +192,6 @@ def _parts(manifest: Manifest, shown: str) -> tuple[str, list[dict]]:
         raise BadRequest(f"{shown}: the manifest names no config or no layers, so it is no image's") from None
     if kind not in CONFIGS:
         raise BadRequest(f"{shown} is no container image: its config is of the unsupported media type {kind}")
-    if not sound or not all(names.DIGEST.fullmatch(digest) for digest in digests):
+    if not sound or not all(reference_grammar.DIGEST.fullmatch(digest) for digest in digests):
         raise BadRequest(f"{shown}: the manifest has a descriptor without a size or a sha256 digest")
     return digests[0], descriptors

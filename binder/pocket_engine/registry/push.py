@@ -10,9 +10,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
-from .. import names
+from .. import reference_grammar
 from ..errors import BadRequest, Interrupted, NotFound, no_space
-from ..names import joined
+from ..reference_grammar import joined
 from .client import DOCKER_MANIFEST, BrokenUpload, Client, sha256
 from .progress import Say, counter, step, streamed
 
@@ -29,8 +29,8 @@ def push(
 
     auth: the decoded X-Registry-Auth. Raises EngineError, worded as Docker; the tag in the registry is as before then.
     """
-    repository, reference = names.split(name, tag)
-    if names.DIGEST.fullmatch(reference):
+    repository, reference = reference_grammar.split(name, tag)
+    if reference_grammar.DIGEST.fullmatch(reference):
         raise BadRequest("cannot push a digest reference")
     tags = [reference] if reference else _tags(images, repository.familiar)
     missing = NotFound(f"An image does not exist locally with the tag: {joined(repository.familiar, reference or '*')}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import BadRequest, NotFound
-from . import catalogue, references, removal
+from . import image_names, image_removal, images_json
 from .blobs import Blobs
 from .layers import Layers
 
@@ -41,7 +41,7 @@ class Images:
         self._path = Path(folder) / "images.json"
         self._raw: dict[str, bytes] = {}
         self._holders: dict[object, tuple[float, set[str]]] = {}
-        self._images, self._names = catalogue.read(self._path, self._is_whole)
+        self._images, self._names = images_json.read(self._path, self._is_whole)
 
     # Making and finding
 
@@ -66,7 +66,7 @@ class Images:
                     images.setdefault(image_id, {"parent": None, "digests": []})
                     images[image_id]["used"] = time.time()
                     images[image_id]["parent"] = parent if parent in images else images[image_id]["parent"]
-                    names.update({references.tagged(tag): image_id for tag in tags})
+                    names.update({image_names.tagged(tag): image_id for tag in tags})
             self.layers.settle(held)
             made = [self._image(image_id) for image_id in ids]
         return made
@@ -111,7 +111,7 @@ class Images:
 
     def tag(self, image_id: str, reference: str) -> None:
         """Give it a name, which another image may lose by that. Raises NotFound, BadRequest."""
-        name = references.tagged(reference)
+        name = image_names.tagged(reference)
         with self._change() as (images, names):
             if image_id not in images:
                 raise NotFound(f"No such image: {image_id}")
@@ -119,14 +119,14 @@ class Images:
 
     def untag(self, reference: str) -> None:
         """Take a name away. Raises NotFound, BadRequest."""
-        name = references.tagged(reference)
+        name = image_names.tagged(reference)
         with self._change() as (_, names):
             if names.pop(name, None) is None:
                 raise NotFound(f"No such image: {name}")
 
     def remember(self, image_id: str, name: str, digest: str) -> None:
         """A registry has it as name@digest."""
-        known = references.with_digest(name, digest)
+        known = image_names.with_digest(name, digest)
         with self._change() as (images, _):
             if image_id not in images:
                 raise NotFound(f"No such image: {image_id}")
@@ -141,10 +141,10 @@ class Images:
         Conflict."""
         with self.lock:
             image_id = self._id(reference)
-            by_id = references.is_id_prefix(reference, image_id)
+            by_id = image_names.is_id_prefix(reference, image_id)
             with self._change() as (images, names):
-                job = removal.Removal(images, names, self.used_by)
-                job.remove(image_id, None if by_id else references.parse(reference), force, not noprune)
+                job = image_removal.Removal(images, names, self.used_by)
+                job.remove(image_id, None if by_id else image_names.parse(reference), force, not noprune)
             self._dispose(job.records)
             return job.records
 
@@ -157,9 +157,9 @@ class Images:
         before (seconds since 1970). Returns what `remove` does, and the bytes that became free on disk.
         """
         with self.lock:
-            wanted = [image.id for image in self.all() if removal.selected(image.config, labels, until)]
+            wanted = [image.id for image in self.all() if image_removal.selected(image.config, labels, until)]
             with self._change() as (images, names):
-                job = removal.Removal(images, names, self.used_by)
+                job = image_removal.Removal(images, names, self.used_by)
                 job.prune(wanted, dangling)
             return job.records, self._dispose(job.records)
 
@@ -213,7 +213,7 @@ class Images:
         with self.lock:
             images, names = copy.deepcopy(self._images), dict(self._names)
             yield images, names
-            catalogue.write(self._path, images, names)
+            images_json.write(self._path, images, names)
             self._images, self._names = images, names
 
     def _is_whole(self, image_id: str) -> bool:
@@ -221,7 +221,7 @@ class Images:
 
     def _checked(self, raw: bytes) -> list[str]:
         """The diff ids of a configuration that may become an image. Raises BadRequest."""
-        diff_ids = catalogue.diff_ids_of(raw)
+        diff_ids = images_json.diff_ids_of(raw)
         for diff_id in diff_ids:
             if not self.layers.has(diff_id):
                 raise BadRequest(f"The image's layer {diff_id} is not in the store.")
@@ -257,14 +257,14 @@ class Images:
 
     def _id(self, reference: str) -> str:
         """Full ids first, then names, then the beginnings of ids, as Docker looks."""
-        if (full := references.full_id(reference)) in self._images:
+        if (full := image_names.full_id(reference)) in self._images:
             return full
         if full:
             raise NotFound(f"No such image: {reference}")
         try:
-            name = references.parse(reference)
+            name = image_names.parse(reference)
         except BadRequest:
-            if not references.is_hex(reference):
+            if not image_names.is_hex(reference):
                 raise
             name = None
         if name and name.digest:
@@ -273,7 +273,7 @@ class Images:
                     return image_id
         elif name and str(name) in self._names:
             return self._names[str(name)]
-        found = references.beginning_with(reference, self._images)
+        found = image_names.beginning_with(reference, self._images)
         if len(found) == 1:
             return found[0]
         raise NotFound(f"No such image: {name or reference}")

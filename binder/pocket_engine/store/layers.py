@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ..errors import BadRequest, EngineError, NotFound
-from . import index, reading, tar
+from . import layer_index, tar_headers, tar_stream
 from .blobs import Blobs, BlobWriter, hex_of
 from .entries import FILE, Entry
-from .rules import Rules
-from .view import View, merge
+from .layer_rules import Rules
+from .merged_view import View, merge
 
 MOST_REMEMBERED = 600_000  # entries in memory, of indexes and views each; about 400 bytes an entry
 
@@ -55,9 +55,9 @@ class Layers:
         Raises BadRequest for what is no layer, is damaged or hostile, or is not the expected one; NoSpace;
         Interrupted. Then nothing is kept of it.
         """
-        plain = reading.unpacked(stream, stop, progress)
+        plain = tar_stream.unpacked(stream, stop, progress)
         with self.blobs.writer() as blob:
-            found = list(reading.entries(plain, blob.write, Rules(), whole=expected is None))
+            found = list(tar_stream.entries(plain, blob.write, Rules(), whole=expected is None))
             if expected is not None and blob.digest() != expected:
                 raise BadRequest(f"The layer {expected} has other content than its digest says: it is {blob.digest()}.")
             return self._keep(blob, tuple(found))
@@ -72,7 +72,7 @@ class Layers:
 
     def layer(self, diff_id: str) -> Layer:
         """Its sizes. Raises NotFound."""
-        sizes = index.sizes(self._path(diff_id)) if self.has(diff_id) else None
+        sizes = layer_index.sizes(self._path(diff_id)) if self.has(diff_id) else None
         if sizes is None:
             return _layer(diff_id, self.index(diff_id), self.blobs.size(diff_id))
         return Layer(diff_id, *sizes)
@@ -92,7 +92,7 @@ class Layers:
                 return self._indexes[diff_id]
         if not self.has(diff_id):
             raise NotFound(f"The store has no layer {diff_id}.")
-        found = index.load(self._path(diff_id))
+        found = layer_index.load(self._path(diff_id))
         if found is None:
             found = self._again(diff_id)
         with self.lock:
@@ -148,7 +148,7 @@ class Layers:
         diff_id, tar_size = blob.digest(), blob.tell()
         with self.lock:
             self._added[diff_id] = time.monotonic()
-        index.dump(self._path(diff_id), entries, tar_size)
+        layer_index.dump(self._path(diff_id), entries, tar_size)
         blob.flush()
         with self.lock:  # the time again: writing to a slow disk may have taken long
             self._added[diff_id] = time.monotonic()
@@ -160,12 +160,12 @@ class Layers:
         """The entries from the tar itself, whose digest is checked on the way."""
         total = hashlib.sha256()
         with self.open(diff_id) as file:
-            found = tuple(reading.entries(file, total.update, Rules(), whole=False))
+            found = tuple(tar_stream.entries(file, total.update, Rules(), whole=False))
         if f"sha256:{total.hexdigest()}" != diff_id:
             raise EngineError(
                 f"The layer {diff_id} is damaged on disk. Remove the images that have it, and get them again."
             )
-        index.dump(self._path(diff_id), found, self.blobs.size(diff_id))
+        layer_index.dump(self._path(diff_id), found, self.blobs.size(diff_id))
         return found
 
 
@@ -188,11 +188,11 @@ class LayerWriter:
         """
         size = entry.size if entry.kind == FILE else 0
         entry = entry._replace(size=size, mtime=float(int(entry.mtime // 1)), xattrs=tuple(sorted(entry.xattrs)))
-        self._blob.write(tar.header(entry))
+        self._blob.write(tar_headers.header(entry))
         known = self._rules.accept(entry)._replace(offset=self._blob.tell())
         if entry.kind == FILE:
             known = known._replace(digest=self._content(entry, source))
-            self._blob.write(bytes(-size % tar.BLOCK_SIZE))
+            self._blob.write(bytes(-size % tar_headers.BLOCK_SIZE))
         self._entries.append(known)
 
     def _content(self, entry: Entry, source: bytes | BinaryIO | None) -> str:
@@ -203,7 +203,7 @@ class LayerWriter:
             self._blob.write(data)
             missing -= len(data)
         else:
-            while missing and (data := source.read(min(missing, reading.CHUNK))):
+            while missing and (data := source.read(min(missing, tar_stream.CHUNK))):
                 total.update(data)
                 self._blob.write(data)
                 missing -= len(data)
@@ -213,7 +213,7 @@ class LayerWriter:
 
     def commit(self) -> Layer:
         """The finished layer."""
-        self._blob.write(bytes(2 * tar.BLOCK_SIZE))
+        self._blob.write(bytes(2 * tar_headers.BLOCK_SIZE))
         return self._layers._keep(self._blob, tuple(self._entries))
 
     def __enter__(self) -> LayerWriter:

@@ -85,10 +85,11 @@ def _dive(own: pd.DataFrame) -> Iterator[tuple[str, int, int]]:
         for name in sorted(leaves, key=_order) if layer <= last else leaves:
             path, count, _, row = tree[name]
             if name != path:
-                count = stack.below(path)
-                if count is None:
+                below = stack.below(path)
+                if below is None:
                     yield path, 0, _NEVER
                     break
+                count = below
             yield path, count, row
         if layer < last:
             stack.lay(tree)
@@ -96,7 +97,8 @@ def _dive(own: pd.DataFrame) -> Iterator[tuple[str, int, int]]:
 
 def _tree(rows: pd.DataFrame) -> tuple[_Tree, set[str]]:
     """(one layer's tree, the names in it that have something below them)."""
-    tree, folders = {}, set()
+    tree: _Tree = {}
+    folders: set[str] = set()
     for row, path, kind, count in zip(rows.index, rows["path"], rows["kind"].astype(str), rows["bytes"]):
         if path == "/":
             continue

@@ -1,53 +1,60 @@
-"""gate(): for every file of every stage, whether it was shipped in the final image or stayed on the factory floor."""
+"""What crossed the gate: for every file of every stage, whether it was shipped in the final image or stayed behind."""
 
 from __future__ import annotations
 
-import docker
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 import pandas as pd
 
-from ..builders.build import Build
-from ..dockerfiles import history, syntax
 from ..dockerfiles.copy_from import copy_from, pairs
-from ..dockerfiles.stages import lineage, parent
+from ..dockerfiles.history import Entry, layer_instructions, word_of
 from ..dockerfiles.syntax import Dockerfile, Instruction
-from ..errors import WorkshopError, translate_engine_loss
-from ..layer.files import files
 
 COLUMNS = ["stage", "path", "bytes", "fate", "landed", "digest", "layer", "inherited"]
 SHIPPED, LEFT, ELSEWHERE = "shipped", "left behind", "from another image"
 
+# What made a layer: an instruction of the Dockerfile, or the history's words where the Dockerfile has none.
+Maker = Instruction | str
 
-@translate_engine_loss("the comparison of the stages")
-def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
-    """What crossed from the stages to the final image, on either builder.
 
-    One row per visible file, in the stage whose own layers brought it; a stage FROM another stage has only what it adds.
-    Of a stage: fate "shipped" (landed: where in the final image) or "left behind". A file is shipped that the final image
-    inherits, because it is built FROM that stage, or that a `COPY --from` brought into it. Of the final stage: "from the
-    base", "from the context" (COPY, ADD), "from another image" (COPY --from=image) or "made here" (RUN); what came
-    through the gate is listed once, with the stage that it was copied from.
+@dataclass(frozen=True)
+class StageFacts:
+    """What has to be known of a stage besides its files. name: of the stage. image: as the files name it.
 
-    Columns stage, path, bytes (0 for a hard link), fate, landed, digest, layer (of that stage's image), inherited (True for
-    what came with the stage's base image). attrs["base"] names the base image of the final one. A copied file is known by
-    its content's SHA-256 and, among equal ones, by its path.
+    parent: the name of the stage it is built FROM, or None. first_own_layer: the number of the first layer that it adds.
+    entries: from `Stages.entries`, for a stage whose layers the final image has; empty for others.
     """
-    if not isinstance(build, Build):
-        raise WorkshopError(
-            f"gate() wants what workshop.build() returned, not {build!r}.", "Build it again, and pass that."
-        )
-    parsed = syntax.parse(build.dockerfile)
-    held = _held(client, build, parsed)
-    final = list(build.stages)[-1]
-    line = [parsed.stages[index].name for index in lineage(parsed, _index(parsed, final))]
-    made = {name: _instructions(client, build, parsed, name, held[name]) for name in line if name in held}
-    crossed = _crossed(held, made, parsed, final)
+
+    name: str
+    image: str
+    parent: str | None
+    first_own_layer: int
+    entries: Sequence[tuple[Entry, Instruction | None]] = ()
+
+
+def crossed_the_gate(
+    files: pd.DataFrame, dockerfile: Dockerfile, stages: Sequence[StageFacts], lineage: Sequence[str]
+) -> pd.DataFrame:
+    """What `workshop.gate()` returns. files: as from `files()`, of all stages' images. stages: in order, the final one last.
+
+    lineage: the final stage, the one that it is built FROM, and so on.
+    """
+    held = _held(files, stages)
+    final = stages[-1].name
+    made = {stage.name: _makers(stage, held[stage.name]) for stage in stages if stage.name in lineage}
+    crossed = _crossed(held, made, dockerfile, final)
     parts = [_rows(name, held, crossed, made, final) for name in held]
-    rows = pd.concat(parts, ignore_index=True)[COLUMNS]
-    rows.attrs["base"] = parsed.stages[_index(parsed, line[-1])].base
-    return rows
+    return pd.concat(parts, ignore_index=True)[COLUMNS]
 
 
-def _rows(name: str, held: dict, crossed: pd.DataFrame, made: dict[str, dict], final: str) -> pd.DataFrame:
+def _rows(
+    name: str,
+    held: Mapping[str, pd.DataFrame],
+    crossed: pd.DataFrame,
+    made: Mapping[str, dict[int, Maker]],
+    final: str,
+) -> pd.DataFrame:
     """The rows of one stage: its own files, less those that the final image has from another stage's listing."""
     rows = held[name][held[name]["stage"] == name].reset_index(drop=True)
     landed = pd.Series(None, index=rows.index, dtype=object)
@@ -66,61 +73,55 @@ def _rows(name: str, held: dict, crossed: pd.DataFrame, made: dict[str, dict], f
     return rows.assign(landed=pd.Series(landed, index=rows.index, dtype=object), fate=fates)
 
 
-def _index(parsed: Dockerfile, name: str) -> int:
-    return next(one.index for one in parsed.stages if one.name == name)
-
-
-def _held(client: docker.DockerClient, build: Build, parsed: Dockerfile) -> dict[str, pd.DataFrame]:
+def _held(files: pd.DataFrame, stages: Sequence[StageFacts]) -> dict[str, pd.DataFrame]:
     """{stage: the visible files of its image}, the columns of `gate` but fate and landed; stage: whose layer each is in."""
-    read = files(client, list(build.stages.values()))
-    read = read[read["visible"] & read["kind"].isin(["file", "hard link"]) & (read["digest"] != "")]
+    files = files[files["visible"] & files["kind"].isin(["file", "hard link"]) & (files["digest"] != "")]
     held: dict[str, pd.DataFrame] = {}
-    for name, image in build.stages.items():
-        rows = read[read["image"] == image]
-        above = parent(parsed, _index(parsed, name))
-        first = history.first_own_layer(client, parsed, build.stages, name)
-        own = rows["layer"] >= first
-        if above and above.name in held:
-            below = held[above.name].drop_duplicates("layer").set_index("layer")
+    for stage in stages:
+        rows = files[files["image"] == stage.image]
+        own = rows["layer"] >= stage.first_own_layer
+        if stage.parent in held:
+            below = held[stage.parent].drop_duplicates("layer").set_index("layer")
             rows = rows.assign(stage=rows["layer"].map(below["stage"]), inherited=rows["layer"].map(below["inherited"]))
-            rows = rows.assign(stage=rows["stage"].where(~own, name), inherited=rows["inherited"].where(~own, False))
+            rows = rows.assign(
+                stage=rows["stage"].where(~own, stage.name), inherited=rows["inherited"].where(~own, False)
+            )
         else:
-            rows = rows.assign(stage=name, inherited=~own)
+            rows = rows.assign(stage=stage.name, inherited=~own)
         rows["inherited"] = rows["inherited"].astype(bool)
-        held[name] = rows[["stage", "path", "bytes", "digest", "layer", "inherited", "created_by"]].reset_index(
-            drop=True
-        )
+        columns = ["stage", "path", "bytes", "digest", "layer", "inherited", "created_by"]
+        held[stage.name] = rows[columns].reset_index(drop=True)
     return held
 
 
-def _instructions(
-    client, build: Build, parsed: Dockerfile, name: str, seen: pd.DataFrame
-) -> dict[int, Instruction | str]:
-    """{layer: the instruction of a stage that made it, or the history's words where the Dockerfile has none}."""
-    own = seen[(seen["stage"] == name) & ~seen["inherited"]][["layer", "created_by"]]
-    lines = history.layer_lines(history.own(client, parsed, build.stages, name), own)
+def _makers(stage: StageFacts, seen: pd.DataFrame) -> dict[int, Maker]:
+    """{layer: what made it} for a stage's own layers."""
+    own = seen[(seen["stage"] == stage.name) & ~seen["inherited"]][["layer", "created_by"]]
+    lines = layer_instructions(stage.entries, own)
     words = dict(own.drop_duplicates("layer").itertuples(index=False))
     return {layer: line or str(words[layer]) for layer, line in lines.items()}
 
 
-def _crossed(held: dict[str, pd.DataFrame], made: dict[str, dict], parsed: Dockerfile, final: str) -> pd.DataFrame:
+def _crossed(
+    held: Mapping[str, pd.DataFrame], made: Mapping[str, dict[int, Maker]], dockerfile: Dockerfile, final: str
+) -> pd.DataFrame:
     """The files that `COPY --from` brought into the final image: columns stage, path, landed, by (the stage with the line)."""
     found = [pd.DataFrame({"stage": [], "path": [], "landed": [], "by": []}, dtype=object)]
     for name, lines in made.items():
         own = held[final][held[final]["stage"] == name]
         for layer, instruction in lines.items():
-            source, paths = copy_from(instruction, parsed) if isinstance(instruction, Instruction) else (None, [])
-            if source in held:
+            source, paths = copy_from(instruction, dockerfile) if isinstance(instruction, Instruction) else (None, [])
+            if source is not None and source in held:
                 found.append(pairs(own[own["layer"] == layer], held[source], paths).assign(by=name))
     return pd.concat(found, ignore_index=True)
 
 
-def _final_fate(layer: int, made: dict[int, Instruction | str]) -> str:
+def _final_fate(layer: int, made: Mapping[int, Maker]) -> str:
     """Where a file of the final stage came from, if not through the gate. made: the stage's own layers."""
     if layer not in made:
         return "from the base"
     line = made[layer]
-    word, flags = (line.word, line.flags) if isinstance(line, Instruction) else (history.word_of(line), ())
+    word, flags = (line.word, line.flags) if isinstance(line, Instruction) else (word_of(line), ())
     if word not in ("COPY", "ADD"):
         return "made here"
     return ELSEWHERE if any(flag.startswith("--from=") for flag in flags) else "from the context"

@@ -1,10 +1,14 @@
-"""The base images: each one made available from the best place that has it, and what was done said plainly."""
+"""The base images: each one made available from the best place that has it, and what was done said plainly.
+
+Owns which images there are, where they are looked for, the class kit, the stand-ins and their recipes, CA certificates.
+May import: the modules beside this folder (archives, errors, labels, progress, units).
+"""
 
 from .kit import save_kit
 from .known import BASES, summary, table
-from .resolve import NotToBeHad, Outcome, ensure, renew
+from .resolve import Outcome, Unavailable, ensure, renew
 
-__all__ = ["BASES", "NotToBeHad", "Outcome", "ensure", "renew", "save_kit", "summary", "table"]
+__all__ = ["BASES", "Outcome", "Unavailable", "ensure", "renew", "save_kit", "summary", "table"]
 
 
 def __dir__() -> list[str]:

@@ -7,15 +7,18 @@ import hashlib
 import io
 import os
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 
 import certifi
 import docker
 import requests
 
+from ..archives import tar_of
 from ..errors import WorkshopError
 from ..labels import CA_LAYER, LABEL, STAND_IN
-from ..transfer import tar_of
+from .known import labels_of
+from .long_work import Report
 
 CA_FILE = "FACTORY_FLOOR_CA"  # a bundle to use, or "none"
 PROBE = "https://pypi.org/simple/"  # what pip will ask inside a build
@@ -67,7 +70,7 @@ def _reaches(bundle_file: str) -> bool | None:
         return None
 
 
-def _machine_bundles():
+def _machine_bundles() -> Iterator[bytes]:
     """What this machine trusts, as PEM: the variables that tools honour first, then the system's own store."""
     files = [os.environ.get(name, "") for name in VARIABLES]
     files += ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"]
@@ -78,16 +81,16 @@ def _machine_bundles():
     yield "".join(ssl.DER_cert_to_PEM_cert(certificate) for certificate in store).encode()
 
 
-def add_layer(client: docker.DockerClient, name: str, origin: str, report) -> bool:
+def add_layer(client: docker.DockerClient, name: str, origin: str, report: Report) -> bool:
     """Put the certificates into the base image `name` as one labelled layer on top; True if that was needed.
 
     report(text) is called with progress. Only for images that the workshop brought into the engine itself.
     """
-    if not needed_for(name):
+    pem = bundle() if needed_for(name) else None
+    if pem is None:
         return False
-    pem = bundle()
     digest = hashlib.sha256(pem).hexdigest()
-    found = client.api.inspect_image(name)["Config"].get("Labels") or {}
+    found = labels_of(client.api.inspect_image(name))
     if found.get(f"{LABEL}.ca") == digest:
         return True
     report("adding your network's certificates")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import docker
 
+from ..archives import exported_images
 from ..errors import WorkshopError, translate_engine_loss
 from ..progress import Panel
 from ..units import size
@@ -33,10 +35,8 @@ def save_kit(client: docker.DockerClient, path: str | Path, names: tuple[str, ..
         panel.row("kit", ", ".join(present))
         try:
             written = 0
-            # The SDK's own method takes one name; the endpoint takes several and sends a shared layer once.
-            answer = client.api._get(client.api._url("/images/get"), params={"names": present}, stream=True)
-            with partial.open("wb") as file:
-                for chunk in client.api._stream_raw_result(answer, CHUNK, False):
+            with exported_images(client, present, CHUNK) as chunks, partial.open("wb") as file:
+                for chunk in chunks:
                     written += file.write(chunk)
                     panel.row("kit", detail=size(written))
             os.replace(partial, path)
@@ -60,7 +60,7 @@ def load_kit(client: docker.DockerClient, path: Path, panel: Panel, row: str) ->
         raise WorkshopError(f"the class kit {path} cannot be read: {error.strerror}") from None
     total = path.stat().st_size
 
-    def chunks():
+    def chunks() -> Iterator[bytes]:
         sent = 0
         while chunk := file.read(CHUNK):
             sent += len(chunk)

@@ -23,7 +23,7 @@ MIRRORS = ("public.ecr.aws/docker/library/", "mirror.gcr.io/library/")
 
 def source(image: dict) -> str:
     """Where an image (as `inspect_image` returns it) came from: "stand-in", "Docker Hub", a mirror's name, …"""
-    found = _labels(image)
+    found = labels_of(image)
     if found.get(LABEL) == STAND_IN:
         return "stand-in"
     if found.get(f"{LABEL}.from"):
@@ -51,8 +51,8 @@ def table(client: docker.DockerClient) -> pd.DataFrame:
     rows = []
     for name in BASES:
         image = in_engine(client, name)
-        note = _labels(image).get(f"{LABEL}.note", "") if image else ""
-        rows.append((name, bool(image), source(image) if image else "", bool(image) and has_certificates(image), note))
+        note = labels_of(image).get(f"{LABEL}.note", "")
+        rows.append((name, bool(image), source(image) if image else "", has_certificates(image), note))
     return pd.DataFrame(rows, columns=["name", "present", "source", "certificates", "note"])
 
 
@@ -74,13 +74,14 @@ def summary(client: docker.DockerClient) -> str:
 
 def is_ours(image: dict) -> bool:
     """True for a base image that the workshop made (a stand-in, or one with our certificate layer)."""
-    return _labels(image).get(LABEL) in (STAND_IN, CA_LAYER)
+    return labels_of(image).get(LABEL) in (STAND_IN, CA_LAYER)
 
 
-def has_certificates(image: dict) -> bool:
+def has_certificates(image: dict | None) -> bool:
     """True if the certificate layer is on it."""
-    return f"{LABEL}.ca" in _labels(image)
+    return f"{LABEL}.ca" in labels_of(image)
 
 
-def _labels(image: dict) -> dict[str, str]:
-    return (image.get("Config") or {}).get("Labels") or {}
+def labels_of(image: dict | None) -> dict[str, str]:
+    """An image's labels, from what `inspect_image` returns; none for no image."""
+    return ((image or {}).get("Config") or {}).get("Labels") or {}

@@ -16,7 +16,7 @@ RATE_LIMIT = (
     "avoids it"
 )
 
-# (what the engine says, whether the whole rung is out for now, what it means)
+# (what the engine says, whether the whole registry is out of reach for now, what it means)
 MEANINGS = (
     (r"toomanyrequests|429|pull rate limit|Too Many Requests", True, RATE_LIMIT),
     (
@@ -34,11 +34,11 @@ MEANINGS = (
 
 
 class PullFailed(WorkshopError):
-    """A pull that did not work. everywhere: the registry as a whole is out of reach, not this image alone."""
+    """A pull that did not work. registry_unreachable: the registry as a whole is out of reach, not this image alone."""
 
-    def __init__(self, reason: str, everywhere: bool):
+    def __init__(self, reason: str, registry_unreachable: bool):
         super().__init__(reason, "", "Nothing was changed.")
-        self.reason, self.everywhere = reason, everywhere
+        self.reason, self.registry_unreachable = reason, registry_unreachable
 
 
 def pull(client: docker.DockerClient, name: str, panel: Panel, row: str) -> None:
@@ -57,9 +57,9 @@ def pull(client: docker.DockerClient, name: str, panel: Panel, row: str) -> None
 def failure(name: str, message: str) -> PullFailed:
     """What an engine's message about a failed pull means."""
     host = name.split("/")[0] if re.match(r"[^/]+[.:][^/]*/|localhost/", name) else "Docker Hub"
-    for signs, everywhere, meaning in MEANINGS:
+    for signs, registry_unreachable, meaning in MEANINGS:
         if re.search(signs, message, re.IGNORECASE):
-            return PullFailed(meaning.format(host=host, name=name), everywhere)
+            return PullFailed(meaning.format(host=host, name=name), registry_unreachable)
     return PullFailed(f"{host}: {message.strip()}", False)
 
 

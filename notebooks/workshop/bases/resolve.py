@@ -1,17 +1,19 @@
-"""The ladder: in the engine → class kit or registry, if one was named → Docker Hub → its mirrors → a stand-in."""
+"""Where a base image comes from: the engine → a class kit or registry → Docker Hub → its mirrors → a stand-in."""
 
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker
 
 from ..errors import WorkshopError, translate_engine_loss
+from ..labels import full_tag
 from ..progress import Panel
 from ..units import seconds
 from . import certificates, kit, standins
@@ -22,14 +24,18 @@ KIT = "FACTORY_FLOOR_KIT"  # path of an archive that `save_kit` wrote
 KIT_FILE = Path(__file__).resolve().parents[3] / "class-kit.tar"  # used without being named
 REGISTRY = "FACTORY_FLOOR_REGISTRY"  # host:port[/prefix] of a registry in the classroom
 OTHER_MIRRORS = "FACTORY_FLOOR_MIRRORS"  # prefixes, separated by spaces, instead of the built-in ones
-WITH_ANOTHER = "came with the one before"  # a class kit holds several
+STAND_IN_SOURCE = "a stand-in"
+CAME_ALONG = "came with the one before"  # a class kit holds several
 
-# Rungs that proved to be out of reach as a whole, with the reason: asking again for each image would only cost time.
-_out_of_reach: dict[str, str] = {}
+# Brings a base image into the engine from one source: (client, its name, where to show progress).
+Fetch = Callable[[docker.DockerClient, str, Panel], None]
+
+# {source: reason} for those that did not answer at all: asking again for each image would only cost time.
+_unreachable: dict[str, str] = {}
 
 
-class NotToBeHad(WorkshopError):
-    """No rung of the ladder delivers the base image `name`."""
+class Unavailable(WorkshopError):
+    """No source delivers a base image. name: as it was asked for."""
 
     def __init__(self, name: str, asked_for: str, reasons: list[str]):
         listed = "\n".join(f"  - {reason}" for reason in reasons)
@@ -37,7 +43,7 @@ class NotToBeHad(WorkshopError):
         close = difflib.get_close_matches(bare, [*BASES, "scratch"], n=1, cutoff=0.8)
         meant = f" No lesson uses it; did you mean {close[0]}?" if close and name not in BASES else ""
         super().__init__(
-            f"The base image {name} is not to be had here.{meant}\n{listed}",
+            f"The base image {name} cannot be had here.{meant}\n{listed}",
             f"With a class kit, set {KIT} to its path; otherwise check the name, or mend one of these, and run the cell again.",
         )
         self.name = asked_for
@@ -45,11 +51,11 @@ class NotToBeHad(WorkshopError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was done for one base image. steps_down: why each better place did not deliver, in the order tried."""
+    """What was done for one base image. reasons: why each better source did not deliver, in order."""
 
     name: str
     source: str
-    steps_down: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
     seconds: float = 0.0
     certificates: bool = False
 
@@ -59,21 +65,21 @@ def ensure(client: docker.DockerClient, names: Iterable[str]) -> list[Outcome]:
     """Make base images available in the engine, each from the best place that has it, with live progress.
 
     names: as in a Dockerfile's FROM. Returns one Outcome an image. An image that is there already costs one look.
-    Raises WorkshopError when no rung delivers, with every rung's reason; images that were made available stay.
+    Raises Unavailable when no source delivers, with every source's reason; images that were made available stay.
     """
-    asked = {_tagged(name): name for name in names}
+    asked = {full_tag(name): name for name in names}
     names = list(asked)
     present = {
         name: image for name in names if (image := in_engine(client, name)) and not _outdated(client, name, image)
     }
     missing = [name for name in names if name not in present]
     outcomes = {name: Outcome(name, source(image)) for name, image in present.items()}
-    _certify(client, present)
+    _add_missing_certificates(client, present)
     if missing:
         with Panel("Fetching base images" if len(missing) > 1 else f"Fetching {missing[0]}") as panel:
             for name in missing:
-                outcomes[name] = _climb_down(client, name, asked[name], panel)
-            panel.summary = "; ".join(_told(outcomes[name]) for name in missing)
+                outcomes[name] = _fetch(client, name, asked[name], panel)
+            panel.summary = "; ".join(_sentence(outcomes[name]) for name in missing)
     return [outcomes[name] for name in names]
 
 
@@ -89,18 +95,14 @@ def renew(client: docker.DockerClient, names: Iterable[str] | None = None) -> li
             if image and is_ours(image):
                 panel.row(name, name)
                 origin = source(image)
-                if certificates.add_layer(client, name, origin, lambda text, name=name: panel.row(name, detail=text)):
+                if certificates.add_layer(client, name, origin, functools.partial(_report, panel, name)):
                     renewed.append(name)
                 panel.row(name, state="done")
         panel.summary = f"This network's certificates are in {', '.join(renewed) or 'no base image: none needs them'}."
     return renewed
 
 
-def _tagged(name: str) -> str:
-    return name if ":" in name.rsplit("/", 1)[-1] or "@" in name else f"{name}:latest"
-
-
-def _certify(client: docker.DockerClient, present: dict[str, dict]) -> None:
+def _add_missing_certificates(client: docker.DockerClient, present: dict[str, dict]) -> None:
     """A base image of ours that came from elsewhere, in a kit say, may lack this network's certificates."""
     lacking = [name for name, image in present.items() if is_ours(image) and not has_certificates(image)]
     if any(certificates.needed_for(name) for name in lacking):
@@ -112,53 +114,47 @@ def _outdated(client: docker.DockerClient, name: str, image: dict) -> bool:
     return source(image) == "stand-in" and name in standins.NAMES and not standins.is_current(client, name)
 
 
-def _climb_down(client: docker.DockerClient, name: str, asked_for: str, panel: Panel) -> Outcome:
+def _fetch(client: docker.DockerClient, name: str, asked_for: str, panel: Panel) -> Outcome:
     began, reasons = time.monotonic(), []
     panel.row(name, name)
     if (image := in_engine(client, name)) and not _outdated(client, name, image):
-        panel.row(name, state="done", detail=WITH_ANOTHER)
+        panel.row(name, state="done", detail=CAME_ALONG)
         return Outcome(name, source(image))
-    for rung, fetch in _rungs(name):
-        if rung in _out_of_reach:
-            reasons.append(_out_of_reach[rung])
+    for where, fetch in _sources(name):
+        if where in _unreachable:
+            reasons.append(_unreachable[where])
             continue
-        panel.row(name, detail=f"trying {rung}")
+        panel.row(name, detail=f"trying {where}")
         try:
             fetch(client, name, panel)
         except PullFailed as failed:
             reasons.append(failed.reason)
-            if failed.everywhere:
-                _out_of_reach[rung] = failed.reason
+            if failed.registry_unreachable:
+                _unreachable[where] = failed.reason
             continue
         except WorkshopError as failed:
-            reasons.append(f"{rung}: {failed.what}{f' {failed.remedy}' if failed.remedy else ''}")
+            reasons.append(f"{where}: {failed.what}{f' {failed.remedy}' if failed.remedy else ''}")
             continue
-        origin = "stand-in" if rung == "a stand-in" else rung
-        added = certificates.add_layer(client, name, origin, lambda text: panel.row(name, detail=text))
+        origin = "stand-in" if where == STAND_IN_SOURCE else where
+        added = certificates.add_layer(client, name, origin, functools.partial(_report, panel, name))
         outcome = Outcome(name, origin, tuple(reasons), time.monotonic() - began, added)
-        panel.row(name, state="done", detail=_told(outcome).removeprefix(f"{name}: "), fraction=None)
+        panel.row(name, state="done", detail=_sentence(outcome).removeprefix(f"{name}: "), fraction=None)
         return outcome
-    raise NotToBeHad(name, asked_for, reasons)
+    raise Unavailable(name, asked_for, reasons)
 
 
-def _rungs(name: str):
-    """(name of the rung, function that fetches) in order. What the teacher named comes before Docker Hub's limit."""
+def _sources(name: str) -> Iterator[tuple[str, Fetch]]:
+    """(source, function that fetches from it), best first. What the teacher named comes before Docker Hub's limit."""
     if path := _kit():
-        yield "the class kit", lambda client, name, panel: _from_kit(client, name, panel, path)
+        yield "the class kit", functools.partial(_from_kit, path)
     if registry := os.environ.get(REGISTRY):
-        yield f"the class registry {registry}", lambda client, name, panel: _renamed(client, registry, name, panel)
-    yield (
-        "Docker Hub" if _official(name) else name.split("/")[0],
-        lambda client, name, panel: pull(client, name, panel, name),
-    )
+        yield f"the class registry {registry}", functools.partial(_from_registry, registry)
+    yield "Docker Hub" if _official(name) else name.split("/")[0], _from_own_registry
     if _official(name):
         for prefix in os.environ.get(OTHER_MIRRORS, " ".join(MIRRORS)).split():
-            yield (
-                f"the mirror {prefix.split('/')[0]}",
-                lambda client, name, panel, prefix=prefix: _renamed(client, prefix, name, panel),
-            )
+            yield f"the mirror {prefix.split('/')[0]}", functools.partial(_from_registry, prefix)
     if name in standins.NAMES:
-        yield "a stand-in", _stand_in
+        yield STAND_IN_SOURCE, _stand_in
 
 
 def _kit() -> Path | None:
@@ -174,11 +170,19 @@ def _kit() -> Path | None:
     return KIT_FILE if KIT_FILE.is_file() else None
 
 
+def _report(panel: Panel, row: str, text: str) -> None:
+    panel.row(row, detail=text)
+
+
 def _official(name: str) -> bool:
     return "/" not in name
 
 
-def _renamed(client: docker.DockerClient, prefix: str, name: str, panel: Panel) -> None:
+def _from_own_registry(client: docker.DockerClient, name: str, panel: Panel) -> None:
+    pull(client, name, panel, name)
+
+
+def _from_registry(prefix: str, client: docker.DockerClient, name: str, panel: Panel) -> None:
     """Pull prefix/name, and give it the name that the Dockerfile says."""
     there = f"{prefix.rstrip('/')}/{name}"
     pull(client, there, panel, name)
@@ -187,7 +191,7 @@ def _renamed(client: docker.DockerClient, prefix: str, name: str, panel: Panel) 
     client.api.remove_image(there, noprune=True)
 
 
-def _from_kit(client: docker.DockerClient, name: str, panel: Panel, path: Path) -> None:
+def _from_kit(path: Path, client: docker.DockerClient, name: str, panel: Panel) -> None:
     kit.load_kit(client, path, panel, name)
     image = in_engine(client, name)
     if not image:
@@ -205,10 +209,10 @@ def _stand_in(client: docker.DockerClient, name: str, panel: Panel) -> None:
     standins.build(client, name, lambda text: panel.row(name, detail=f"building a stand-in (about {about}): {text}"))
 
 
-def _told(outcome: Outcome) -> str:
+def _sentence(outcome: Outcome) -> str:
     if not outcome.seconds:
-        return f"{outcome.name}: {WITH_ANOTHER}"
-    how = "stand-in, built here" if outcome.source == "stand-in" else f"from {outcome.source}"
-    why = f" (because {'; '.join(outcome.steps_down)})" if outcome.steps_down else ""
+        return f"{outcome.name}: {CAME_ALONG}"
+    origin = "stand-in, built here" if outcome.source == "stand-in" else f"from {outcome.source}"
+    why = f" (because {'; '.join(outcome.reasons)})" if outcome.reasons else ""
     extra = ", with your network's certificates" if outcome.certificates else ""
-    return f"{outcome.name}: {how} in {seconds(outcome.seconds)}{extra}{why}"
+    return f"{outcome.name}: {origin} in {seconds(outcome.seconds)}{extra}{why}"

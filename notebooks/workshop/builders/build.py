@@ -6,22 +6,28 @@ import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import docker
 import pandas as pd
 
 from .. import bases
-from ..dockerfiles import stages, syntax
+from ..dockerfiles import syntax
 from ..errors import CONNECTION_ERRORS, WorkshopError, engine_lost
 from ..labels import PREFIX
 from ..progress import Panel
 from ..units import seconds
 from . import buildkit, classic, errors
-from .request import Order, steps_frame
+from .request import Builder, BuildRequest
+from .stage_tags import tag_word
+from .steps import steps_frame
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
 
 SAMPLE_APPS = Path(__file__).resolve().parents[3] / "sample_apps"
 
-BUILDERS = {"classic": classic, "buildkit": buildkit}
+BUILDERS: dict[str, Builder] = {"classic": classic, "buildkit": buildkit}
 
 # Tags whose last build failed or was stopped: what the engine has under them is from an earlier attempt.
 outdated: set[str] = set()
@@ -84,35 +90,42 @@ def build(
     """
     if builder not in BUILDERS:
         raise WorkshopError(f"There is no builder called {builder!r}.", f"There are: {', '.join(BUILDERS)}.")
-    order = _order(app, dockerfile, target, tag, buildargs, nocache)
-    how, tag, parsed = BUILDERS[builder], order.tag, order.parsed
-    how.check(client, order)
+    chosen, request = BUILDERS[builder], _request(app, dockerfile, target, tag, buildargs, nocache)
+    tag, parsed = request.tag, request.parsed
+    chosen.check(client, request)
     _fetch_images(client, parsed)
-    told = how.begin(order)
+    log = chosen.start_log(request)
     began = time.monotonic()
     with Panel(f"Building {tag}") as panel:
         try:
-            made = how.make(client, order, told, panel)
+            result = chosen.build(client, request, log, panel)
         except KeyboardInterrupt:
-            how.sweep(client, told)
+            chosen.remove_unfinished(client, log)
             raise KeyboardInterrupt(
                 f"The build of {tag} was stopped, and what it had made was removed; an earlier {tag} is untouched."
             ) from None
         except CONNECTION_ERRORS:
             state = f"{tag} was not built; images that were finished before are untouched."
-            raise engine_lost(told.where(), state) from None
+            raise engine_lost(log.where(), state) from None
         except docker.errors.APIError as error:
             raise errors.refused(error, parsed) from None
         took = time.monotonic() - began
-        steps = steps_frame(told.lines())
+        steps = steps_frame(log.dockerfile_steps())
         cached = (steps["status"] == "cached").sum()
         panel.summary = f"Built {tag} in {seconds(took)}: {len(steps)} steps, {cached} of them from the cache."
     outdated.discard(tag)
-    image = list(made.stages.values())[-1]
-    return Build(image, tag, took, made.stages, made.stage_tags, steps, parsed.text, made.context_bytes)
+    image = list(result.stages.values())[-1]
+    return Build(image, tag, took, result.stages, result.stage_tags, steps, parsed.text, result.context_bytes)
 
 
-def _order(app, dockerfile: str, target, tag: str | None, buildargs: dict | None, nocache: bool) -> Order:
+def _request(
+    app: str | Path,
+    dockerfile: str,
+    target: str | int | None,
+    tag: str | None,
+    buildargs: dict[str, str] | None,
+    nocache: bool,
+) -> BuildRequest:
     """What is to be built, checked as far as that goes without the engine."""
     folder = syntax.locate(app, SAMPLE_APPS)
     tag = tag or default_tag(folder.name, dockerfile, target)
@@ -124,7 +137,7 @@ def _order(app, dockerfile: str, target, tag: str | None, buildargs: dict | None
     outdated.add(tag)
     parsed = syntax.parse(syntax.read(folder, dockerfile))
     parsed.target(target)
-    return Order(folder, parsed, parsed.stage_index(target), tag, buildargs, nocache)
+    return BuildRequest(folder, parsed, parsed.stage_index(target), tag, buildargs, nocache)
 
 
 class Recipe(str):
@@ -143,13 +156,13 @@ def default_tag(app: str, dockerfile: str, target: str | int | None = None) -> s
     """factory/flask_hello:multi for Dockerfile.multi, :latest for Dockerfile, :mine for a text; a target is appended."""
     version = "mine" if "\n" in dockerfile else Path(dockerfile).name.removeprefix("Dockerfile").strip(".") or "latest"
     name = re.sub(r"[^a-z0-9._-]+", "-", app.lower()).strip("._-") or "app"
-    return f"{PREFIX}{name}:{version}" + ("" if target is None else f".{stages.tag_word(str(target))}")
+    return f"{PREFIX}{name}:{version}" + ("" if target is None else f".{tag_word(str(target))}")
 
 
 def _fetch_images(client: docker.DockerClient, parsed: syntax.Dockerfile) -> None:
     try:
-        bases.ensure(client, stages.images(parsed))
-    except bases.NotToBeHad as error:
-        if error.name in [name for name in parsed.copied_from() if name in parsed.images()]:
+        bases.ensure(client, parsed.images())
+    except bases.Unavailable as error:
+        if error.name in parsed.copied_images():
             raise errors.no_such_source(error.name, parsed, error) from None
         raise

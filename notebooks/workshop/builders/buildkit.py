@@ -12,19 +12,20 @@ from collections.abc import Callable, Iterable
 
 import docker
 
-from ..dockerfiles import history, stages
+from ..dockerfiles.stages import Stages
 from ..engine.connect import describe
 from ..errors import CONNECTION_ERRORS, WorkshopError
-from ..labels import IMAGE, STAGE
+from ..labels import IMAGE, STAGE, full_tag, remove_untagged
 from ..progress import Panel
-from ..removal import remove_untagged
 from ..units import size
 from . import buildkit_dockerfile, errors
-from .buildkit_trace import CANCELED, Trace, Vertex
-from .request import IN_CONTEXT, SHOWN_FROM, Made, Order, first_line
+from .buildkit_trace import CANCELED, BuildkitTrace, Vertex
+from .request import DOCKERFILE_NAME, BuildRequest, BuildResult
+from .stage_tags import stage_tags, untag_earlier_stages
+from .steps import SMALLEST_SHOWN, first_line
 
 
-def check(client: docker.DockerClient, order: Order) -> None:
+def check(client: docker.DockerClient, request: BuildRequest) -> None:
     """Refuse an engine that has no BuildKit."""
     if describe(client)["engine"] == "Podman":
         raise no_buildkit(client)
@@ -37,40 +38,42 @@ def no_buildkit(client: docker.DockerClient) -> WorkshopError:
     return WorkshopError(f"This engine ({engine}) has no BuildKit.", remedy, "Nothing was built.")
 
 
-def begin(order: Order) -> Trace:
-    """What the build will be written down in."""
-    return Trace(order.parsed, order.target)
+def start_log(request: BuildRequest) -> BuildkitTrace:
+    """An empty log of this builder."""
+    return BuildkitTrace(request.parsed, request.target)
 
 
-def make(client: docker.DockerClient, order: Order, told: Trace, panel: Panel) -> Made:
+def build(client: docker.DockerClient, request: BuildRequest, trace: BuildkitTrace, panel: Panel) -> BuildResult:
     """Build the target, then each stage that it needs, from the cache. Raises BuildError for a step that failed.
 
     Nothing is tagged before all of it is there.
     """
-    names = {index: order.parsed.stages[index].name for index in told.needed}
-    tags = stages.stage_tags(order.tag, list(names.values()))
-    context_bytes = _build(client, order, order.target, IMAGE, told, lambda vertices: _show(told, vertices, panel))
-    _show_skipped(told, panel)
+    names = {index: request.parsed.stages[index].name for index in trace.needed}
+    tags = stage_tags(request.tag, list(names.values()))
+    context_bytes = _build_to(
+        client, request, request.target, IMAGE, trace, lambda vertices: _show(trace, vertices, panel)
+    )
+    _show_skipped(trace, panel)
     ids = {}
-    for index in told.needed[:-1]:
+    for index in trace.needed[:-1]:
         panel.row(f"keep {index}", f"kept as {tags[names[index]]}", group=names[index])
-        ids[names[index]] = _stage(client, order, index, told)
+        ids[names[index]] = _build_stage(client, request, index, trace)
         panel.row(f"keep {index}", state="done")
-    ids[names[order.target]] = told.image
+    ids[names[request.target]] = trace.image
     for name, image in ids.items():
-        repository, _, version = stages.full_tag(tags[name]).rpartition(":")
+        repository, _, version = full_tag(tags[name]).rpartition(":")
         client.api.tag(image, repository, version)
-    stages.drop_old(client, order.tag, tags.values())
-    _read_sizes(client, ids, told, panel)
-    return Made(ids, tags, context_bytes)
+    untag_earlier_stages(client, request.tag, tags.values())
+    _read_sizes(client, ids, trace, panel)
+    return BuildResult(ids, tags, context_bytes)
 
 
-def sweep(client: docker.DockerClient, told: Trace) -> None:
+def remove_unfinished(client: docker.DockerClient, trace: BuildkitTrace) -> None:
     """After an interruption: remove the images that the build had begun to write, unless they have a name by now.
 
     The engine may need a moment to finish one, or to give it up.
     """
-    left, deadline = list(told.made), time.monotonic() + 2.0
+    left, deadline = list(trace.new_images), time.monotonic() + 2.0
     try:
         while left := [image for image in left if not remove_untagged(client, image)]:
             if time.monotonic() > deadline:
@@ -80,26 +83,31 @@ def sweep(client: docker.DockerClient, told: Trace) -> None:
         pass  # the engine went away meanwhile: there is nothing left that we could remove
 
 
-def _stage(client: docker.DockerClient, order: Order, index: int, told: Trace) -> str:
+def _build_stage(client: docker.DockerClient, request: BuildRequest, index: int, trace: BuildkitTrace) -> str:
     """The image of an earlier stage, all of whose steps are in the cache."""
-    quiet = Trace(order.parsed, index)
-    quiet.made = told.made  # to be swept together
-    _build(client, order, index, STAGE, quiet, lambda vertices: None)
-    return quiet.image
+    own = BuildkitTrace(request.parsed, index)
+    own.new_images = trace.new_images  # an interruption removes all of them
+    _build_to(client, request, index, STAGE, own, lambda vertices: None)
+    return own.image
 
 
-def _build(
-    client: docker.DockerClient, order: Order, index: int, label: str, told: Trace, show: Callable[[list[Vertex]], None]
+def _build_to(
+    client: docker.DockerClient,
+    request: BuildRequest,
+    index: int,
+    label: str,
+    trace: BuildkitTrace,
+    show: Callable[[list[Vertex]], None],
 ) -> int:
     """One build as far as a stage; the bytes of its context. Stages after that one are cut off, so it needs no name."""
-    body, context_bytes = buildkit_dockerfile.pack(
-        order.folder, buildkit_dockerfile.written(order.parsed, index, label)
+    body, context_bytes = buildkit_dockerfile.pack_body(
+        request.folder, buildkit_dockerfile.rewrite(request.parsed, index, label)
     )
     parameters = {
         "version": "2",
-        "dockerfile": IN_CONTEXT,
-        "buildargs": json.dumps(order.buildargs or {}),
-        "nocache": order.nocache and label == IMAGE,
+        "dockerfile": DOCKERFILE_NAME,
+        "buildargs": json.dumps(request.buildargs or {}),
+        "nocache": request.nocache and label == IMAGE,
         "rm": True,
         "forcerm": True,
     }
@@ -115,28 +123,28 @@ def _build(
         try:
             client.api._raise_for_status(answer)
             for message in client.api._stream_helper(answer, decode=True):
-                show(told.feed(message))
-                if told.foreign:
+                show(trace.feed(message))
+                if trace.other_builder:
                     raise no_buildkit(client)
         finally:
             answer.close()  # the engine stops a build whose client has gone
-    if told.failure:
-        reason = buildkit_dockerfile.own_lines(told.failure, order.parsed)
-        raise errors.buildkit_failed(reason, *told.failed(), order.parsed)
+    if trace.failure:
+        reason = buildkit_dockerfile.renumber(trace.failure, request.parsed)
+        raise errors.buildkit_failed(reason, *trace.failed(), request.parsed)
     return context_bytes
 
 
-def _show(told: Trace, vertices: Iterable[Vertex], panel: Panel) -> None:
+def _show(trace: BuildkitTrace, vertices: Iterable[Vertex], panel: Panel) -> None:
     """Bring the rows of these vertices up to date."""
     for vertex in vertices:
-        number = told.instruction_of(vertex)
+        number = trace.instruction_of(vertex)
         if not vertex.started or (number is None and vertex.name != "exporting to image"):
             continue
-        key, done = (vertex.digest, vertex.completed) if number is None else (number, told.done(number))
+        key, done = (vertex.digest, vertex.completed) if number is None else (number, trace.done(number))
         if number is None:
             panel.row(key, vertex.name)
         else:
-            step = told.lines()[number]
+            step = trace.dockerfile_steps()[number]
             panel.row(key, first_line(step.instruction), group=step.stage)
         if CANCELED in vertex.error:
             continue
@@ -144,24 +152,24 @@ def _show(told: Trace, vertices: Iterable[Vertex], panel: Panel) -> None:
             cached = number is not None and step.status == "cached"
             panel.row(key, state="cached" if cached else "done", detail="cached" if cached else "")
         elif not done:
-            panel.row(key, detail=told.last_line(vertex.digest))
+            panel.row(key, detail=trace.last_line(vertex.digest))
 
 
-def _show_skipped(told: Trace, panel: Panel) -> None:
-    for stage in told.parsed.stages[: told.target]:
-        if stage.index not in told.needed:
-            text = first_line(next(one.text for one in told.parsed.instructions if one.line == stage.line))
+def _show_skipped(trace: BuildkitTrace, panel: Panel) -> None:
+    for stage in trace.parsed.stages[: trace.target]:
+        if stage.index not in trace.needed:
+            text = first_line(next(line.text for line in trace.parsed.instructions if line.line == stage.line))
             panel.row(
                 f"skipped {stage.index}", text, group=stage.name, state="done", detail="skipped: nothing needs it"
             )
 
 
-def _read_sizes(client: docker.DockerClient, ids: dict[str, str], told: Trace, panel: Panel) -> None:
+def _read_sizes(client: docker.DockerClient, ids: dict[str, str], trace: BuildkitTrace, panel: Panel) -> None:
     """Read from each stage's history what its steps added."""
-    numbers = {id(one): number for number, one in enumerate(told.parsed.instructions)}
-    for entry, instruction in history.paired(client, told.parsed, ids):
+    numbers = {id(instruction): number for number, instruction in enumerate(trace.parsed.instructions)}
+    for entry, instruction in Stages(client, trace.parsed, ids).made():
         number = numbers[id(instruction)]
-        told.bytes[number] = entry.bytes
-        if entry.bytes >= SHOWN_FROM and number in told.work:
-            cached = told.lines()[number].status == "cached"
+        trace.bytes[number] = entry.bytes
+        if entry.bytes >= SMALLEST_SHOWN and number in trace.digests:
+            cached = trace.dockerfile_steps()[number].status == "cached"
             panel.row(number, detail=f"{'cached, ' if cached else ''}+{size(entry.bytes)}")

@@ -10,7 +10,6 @@ one that BuildKit would give them. And our label comes last, so that the history
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import re
 import tarfile
@@ -18,102 +17,104 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from ..dockerfiles.stages import earlier
+from .. import archives
 from ..dockerfiles.syntax import Dockerfile, Instruction
 from ..labels import LABEL
-from .request import IN_CONTEXT, drops_itself, pack_context
+from .request import DOCKERFILE_NAME, ignores_itself, pack_context
 
-CONTEXT = "factory-floor-context"  # the stage that holds the build context
-FOLDER = "context"  # where in what is sent the context is
-PRELUDE = f"FROM scratch AS {CONTEXT}\nCOPY {FOLDER}/ /\n"
-SHIFT = PRELUDE.count("\n")
+CONTEXT_STAGE = "factory-floor-context"  # the stage that holds the build context
+CONTEXT_FOLDER = "context"  # where in what is sent the context is
+FIRST_STAGE = [f"FROM scratch AS {CONTEXT_STAGE}", f"COPY {CONTEXT_FOLDER}/ /"]
 
 
-def written(parsed: Dockerfile, index: int, label: str) -> str:
-    """The Dockerfile's text as far as a stage. Line numbers grow by SHIFT from the first FROM on."""
+def rewrite(parsed: Dockerfile, index: int, label: str) -> str:
+    """The Dockerfile's text as far as a stage. Line numbers grow by the length of FIRST_STAGE from the first FROM on."""
     lines = parsed.text.splitlines()
     end = parsed.stages[index + 1].line - 1 if index + 1 < len(parsed.stages) else len(lines)
-    wanted = [one for one in parsed.instructions if one.line <= end]
-    first = parsed.stages[0].line - 1
-    text = lines[:first] + PRELUDE.splitlines()
-    for one, after in zip(wanted, [*wanted[1:], None]):
-        if one.line > first:
-            block = lines[one.line - 1 : after.line - 1 if after else end]
-            text += _rewritten(one, block, parsed)
+    wanted = [instruction for instruction in parsed.instructions if instruction.line <= end]
+    before = parsed.stages[0].line - 1  # lines before the first FROM
+    text = lines[:before] + FIRST_STAGE
+    for instruction, after in zip(wanted, [*wanted[1:], None]):
+        if instruction.line > before:
+            block = lines[instruction.line - 1 : after.line - 1 if after else end]
+            text += _rewrite_block(instruction, block, parsed)
     joined = "\n".join(text).rstrip()
     return f"{joined.removesuffix(chr(92))}\nLABEL {LABEL}={label}\n"  # a last backslash would swallow our line
 
 
-def as_read(text: str) -> str:
-    """What BuildKit calls a piece of work, without what `written` put in."""
-    return text.replace(f" --from={CONTEXT}", "").replace(f",from={CONTEXT}", "")
+def without_context_stage(text: str) -> str:
+    """What BuildKit calls a piece of work, without what `rewrite` put in."""
+    return text.replace(f" --from={CONTEXT_STAGE}", "").replace(f",from={CONTEXT_STAGE}", "")
 
 
-def own_lines(message: str, parsed: Dockerfile) -> str:
+def renumber(message: str, parsed: Dockerfile) -> str:
     """An error's text with the line numbers of the learner's Dockerfile."""
     first = parsed.stages[0].line
-    return re.sub(
-        r"\bline (\d+)", lambda found: f"line {int(found[1]) - (SHIFT if int(found[1]) > first else 0)}", message
-    )
+
+    def as_written(found: re.Match[str]) -> str:
+        line = int(found[1])
+        return f"line {line - len(FIRST_STAGE) if line > first else line}"
+
+    return re.sub(r"\bline (\d+)", as_written, message)
 
 
-def pack(folder: Path, dockerfile: str) -> tuple[BinaryIO, int]:
+def pack_body(folder: Path, dockerfile: str) -> tuple[BinaryIO, int]:
     """What is sent, an open file, with the build context in a folder of it; and the bytes of the context alone.
 
     BuildKit unpacks a request's body only if its first bytes look like an archive's, as those of gzip always do.
     """
-    packed, count = pack_context(folder, None)
+    context, count = pack_context(folder, None)
     body = tempfile.TemporaryFile()
-    with packed, gzip.GzipFile(fileobj=body, mode="wb", compresslevel=1) as squeezed:
-        with tarfile.open(fileobj=squeezed, mode="w|") as there, tarfile.open(fileobj=packed) as here:
-            text = dockerfile.encode()
-            entry = tarfile.TarInfo(IN_CONTEXT)
-            entry.size = len(text)
-            there.addfile(entry, io.BytesIO(text))
-            top = tarfile.TarInfo(FOLDER)
-            top.type, top.mode = tarfile.DIRTYPE, 0o755
-            there.addfile(top)
-            for member in here:
-                if member.name == ".dockerignore" and drops_itself(folder):
+    with context, gzip.GzipFile(fileobj=body, mode="wb", compresslevel=1) as compressed:
+        with tarfile.open(fileobj=compressed, mode="w|") as target, tarfile.open(fileobj=context) as source:
+            archives.add(target, DOCKERFILE_NAME, dockerfile.encode())
+            archives.add(target, CONTEXT_FOLDER, None)
+            for member in source:
+                if member.name == ".dockerignore" and ignores_itself(folder):
                     continue
-                member.name = f"{FOLDER}/{member.name}"
+                member.name = f"{CONTEXT_FOLDER}/{member.name}"
                 member.pax_headers = {}
                 if member.islnk():
-                    member.linkname = f"{FOLDER}/{member.linkname}"
-                there.addfile(member, here.extractfile(member) if member.isreg() else None)
+                    member.linkname = f"{CONTEXT_FOLDER}/{member.linkname}"
+                target.addfile(member, source.extractfile(member) if member.isreg() else None)
     body.seek(0)
     return body, count
 
 
-def _rewritten(one: Instruction, block: list[str], parsed: Dockerfile) -> list[str]:
+def _rewrite_block(instruction: Instruction, block: list[str], parsed: Dockerfile) -> list[str]:
     """An instruction's lines, comments after it included: as many as they were."""
-    if one.word == "FROM" and not parsed.stages[one.stage].named:
-        return [f"{one.text} AS {parsed.stages[one.stage].name}", *[""] * (len(block) - 1)]
-    if one.word == "ADD" and not one.heredoc:
-        return [_add(one), *[""] * (len(block) - 1)]
+    word, plain = instruction.word, not instruction.heredoc
+    stage = parsed.stages[instruction.stage or 0]
+    if word == "FROM" and not stage.named:
+        return [f"{instruction.text} AS {stage.name}", *[""] * (len(block) - 1)]
+    if word == "ADD" and plain:
+        return [_rewrite_add(instruction), *[""] * (len(block) - 1)]
     text = "\n".join(block)
-    if one.word == "COPY" and not one.heredoc and not any(flag.startswith("--from=") for flag in one.flags):
-        text = re.sub(r"^(\s*COPY)\b", rf"\1 --from={CONTEXT}", text, count=1, flags=re.IGNORECASE)
-    for flag in one.flags:
-        text = text.replace(flag, _flag(flag, one, parsed), 1)
+    if word == "COPY" and plain and not any(flag.startswith("--from=") for flag in instruction.flags):
+        text = re.sub(r"^(\s*COPY)\b", rf"\1 --from={CONTEXT_STAGE}", text, count=1, flags=re.IGNORECASE)
+    for flag in instruction.flags:
+        text = text.replace(flag, _rewrite_flag(flag, instruction, parsed), 1)
     return text.split("\n")
 
 
-def _flag(flag: str, one: Instruction, parsed: Dockerfile) -> str:
+def _rewrite_flag(flag: str, instruction: Instruction, parsed: Dockerfile) -> str:
     """A flag with our stage where it means the context, and a stage's name where it has its number."""
     kind = re.search(r"\btype=(\w+)", flag)
     if flag.startswith("--mount=") and "from=" not in flag and (kind is None or kind[1] == "bind"):
-        return f"{flag},from={CONTEXT}"
-    found = re.search(r"\bfrom=(\d+)\b", flag)
-    stage = earlier(parsed, found[1], one.stage) if found and one.word in ("COPY", "RUN") else None
-    return flag.replace(found[0], f"from={stage.name}") if stage else flag
+        return f"{flag},from={CONTEXT_STAGE}"
+    number = re.search(r"\bfrom=(\d+)\b", flag)
+    if number is None or int(number[1]) not in instruction.sources:
+        return flag
+    return flag.replace(number[0], f"from={parsed.stages[int(number[1])].name}")
 
 
-def _add(one: Instruction) -> str:
+def _rewrite_add(instruction: Instruction) -> str:
     """ADD takes no --from, so its sources are looked for in the folder."""
-    text = one.text.split(maxsplit=1)[1].lstrip()
-    for flag in one.flags:
+    text = instruction.text.split(maxsplit=1)[1].lstrip()
+    for flag in instruction.flags:
         text = text.removeprefix(flag).lstrip()
     words = json.loads(text) if (listed := text.startswith("[")) else text.split()
-    here = [word if re.match(r"\w+://|git@", word) else f"{FOLDER}/{word.lstrip('/')}" for word in words[:-1]]
-    return " ".join(["ADD", *one.flags, json.dumps([*here, words[-1]]) if listed else " ".join([*here, words[-1]])])
+    *sources, destination = words
+    sources = [word if re.match(r"\w+://|git@", word) else f"{CONTEXT_FOLDER}/{word.lstrip('/')}" for word in sources]
+    arguments = [*sources, destination]
+    return " ".join(["ADD", *instruction.flags, json.dumps(arguments) if listed else " ".join(arguments)])

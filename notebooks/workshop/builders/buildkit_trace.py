@@ -1,4 +1,4 @@
-"""What BuildKit's stream says, understood: which line of the Dockerfile did what, when, and what it printed.
+"""The trace of a BuildKit build, read from its stream: which line of the Dockerfile did what, when, and what it printed.
 
 The engine wraps each of BuildKit's own messages in base64 as {"id": "moby.buildkit.trace", "aux": …}. It is a protocol buffer,
 `StatusResponse` in moby/buildkit, api/services/control/control.proto:
@@ -19,15 +19,14 @@ import base64
 import re
 from dataclasses import dataclass
 
-from ..dockerfiles.stages import needed
 from ..dockerfiles.syntax import Dockerfile, Instruction
-from .buildkit_dockerfile import CONTEXT, as_read
-from .classic_log import ANSI, Step
-from .wire import fields
+from .buildkit_dockerfile import CONTEXT_STAGE, without_context_stage
+from .protobuf import Message
+from .steps import ANSI, Step
 
-KEPT = 1 << 16  # bytes of a step's output that are kept for its last lines
-WORK = ("RUN", "COPY", "ADD", "WORKDIR")  # lines that have a vertex; FROM has one, too, if it names an image
-MADE = re.compile(r"(?:writing image|exporting manifest) (sha256:[0-9a-f]{64})")
+OUTPUT_LIMIT = 1 << 16  # bytes of a step's output that are kept for its last lines
+WITH_VERTEX = {"RUN", "COPY", "ADD", "WORKDIR"}  # lines that have a vertex; FROM has one, too, if it names an image
+EXPORTED = re.compile(r"(?:writing image|exporting manifest) (sha256:[0-9a-f]{64})")
 CANCELED = "context canceled"  # the error of what was stopped because something else failed
 
 
@@ -57,7 +56,7 @@ class Vertex:
     @property
     def text(self) -> str:
         """The instruction; COPY --link has a second vertex "LINK COPY …"."""
-        return as_read(re.sub(r"^\[[^\]]*\] (LINK )?", "", self.name))
+        return without_context_stage(re.sub(r"^\[[^\]]*\] (LINK )?", "", self.name))
 
     @property
     def seconds(self) -> float:
@@ -68,18 +67,18 @@ class Vertex:
         return found[1].split() if found else []
 
 
-class Trace:
-    """A build as told so far. `feed` it every message of the stream."""
+class BuildkitTrace:
+    """What BuildKit has said so far. `feed` it every message of the stream."""
 
-    def __init__(self, parsed: Dockerfile, target: int):
+    def __init__(self, parsed: Dockerfile, target: int) -> None:
         self.parsed, self.target = parsed, target
-        self.needed = needed(parsed, target)
-        self.vertices: dict[str, Vertex] = {}  # by digest, each as last told
-        self.work: dict[int, list[str]] = {}  # {number of the instruction, from 0: digests of its vertices}
-        self.made: list[str] = []  # ids of images as the engine begins to write them
+        self.needed = parsed.needed(target)
+        self.vertices: dict[str, Vertex] = {}  # by digest, each as last reported
+        self.digests: dict[int, list[str]] = {}  # {number of an instruction, from 0: its vertices}
+        self.new_images: list[str] = []  # ids of images as the engine begins to write them
         self.image = ""  # the result's id
         self.failure = ""  # the builder's last word, if it failed
-        self.foreign = False  # another builder answers
+        self.other_builder = False  # another builder answers
         self.bytes: dict[int, int] = {}  # {number of the instruction: what the history says that it added}
         self._output: dict[str, bytes] = {}
 
@@ -88,14 +87,14 @@ class Trace:
         if "error" in message or "errorDetail" in message:
             self.failure = message.get("error") or message["errorDetail"].get("message", "")
         if re.match(r"(\[\d+/\d+\] )?step \d+/\d+", message.get("stream", ""), re.IGNORECASE):
-            self.foreign = True
+            self.other_builder = True
         if message.get("id") == "moby.image.id":
             self.image = message["aux"]["ID"]
-        return self._status(base64.b64decode(message["aux"])) if message.get("id") == "moby.buildkit.trace" else []
+        return self._read_status(base64.b64decode(message["aux"])) if message.get("id") == "moby.buildkit.trace" else []
 
     def instruction_of(self, vertex: Vertex) -> int | None:
         """The number of the instruction that a vertex works on; None if it is no line of the Dockerfile."""
-        return next((number for number, digests in self.work.items() if vertex.digest in digests), None)
+        return next((number for number, digests in self.digests.items() if vertex.digest in digests), None)
 
     def output(self, digest: str) -> list[str]:
         """The last lines that a vertex printed."""
@@ -117,93 +116,87 @@ class Trace:
 
     def where(self) -> str:
         """The place in the build, for a sentence."""
-        begun = [number for number, digests in self.work.items() if any(self.vertices[one].started for one in digests)]
+        started = {digest for digest, vertex in self.vertices.items() if vertex.started}
+        begun = [number for number, digests in self.digests.items() if started.intersection(digests)]
         return f"step {max(begun) + 1} of the build" if begun else "the build"
 
     def done(self, number: int) -> bool:
         """True if all that is known to belong to an instruction is done."""
-        return all(self.vertices[one].completed for one in self.work[number])
+        return all(self.vertices[digest].completed for digest in self.digests[number])
 
-    def lines(self) -> list[Step]:
+    def dockerfile_steps(self) -> list[Step]:
         """The steps: every line of the Dockerfile as far as the target."""
-        steps, before = [], "cached"
-        for number, one in enumerate(self.parsed.instructions):
-            if one.stage is not None and one.stage > self.target:
+        steps: list[Step] = []
+        status = "cached"
+        for number, instruction in enumerate(self.parsed.instructions):
+            if instruction.stage is not None and instruction.stage > self.target:
                 break
-            name = "" if one.stage is None else self.parsed.stages[one.stage].name
-            before = self._status_of(number, one, before)
-            spent = sum(self.vertices[digest].seconds for digest in self.work.get(number, []))
-            step = Step(number + 1, name, one.line, one.text, before, 0.0, round(spent, 3))
-            step.bytes = self.bytes.get(number, 0)
+            stage = "" if instruction.stage is None else self.parsed.stages[instruction.stage].name
+            status = self._status_of(number, instruction, status)
+            spent = sum(self.vertices[digest].seconds for digest in self.digests.get(number, []))
+            step = Step(number + 1, stage, instruction.line, instruction.text, status)
+            step.seconds, step.bytes = round(spent, 3), self.bytes.get(number, 0)
             steps.append(step)
         return steps
 
-    def _status_of(self, number: int, one: Instruction, before: str) -> str:
+    def _status_of(self, number: int, instruction: Instruction, before: str) -> str:
         """A line that writes metadata only goes with the line before it; one whose work another stage did is cached."""
-        if one.stage is not None and one.stage not in self.needed:
+        if instruction.stage is not None and instruction.stage not in self.needed:
             return "skipped"
-        if one.word == "FROM":
+        if instruction.word == "FROM":
             return "base"
-        if number in self.work:
-            return "cached" if all(self.vertices[digest].cached for digest in self.work[number]) else "run"
-        return "cached" if one.word in WORK or before in ("base", "skipped") else before
+        if number in self.digests:
+            cached = all(self.vertices[digest].cached for digest in self.digests[number])
+            return "cached" if cached else "run"
+        return "cached" if instruction.word in WITH_VERTEX or before in ("base", "skipped") else before
 
-    def _status(self, data: bytes) -> list[Vertex]:
-        told = []
-        for number, value in fields(data):
+    def _read_status(self, data: bytes) -> list[Vertex]:
+        """Take in a StatusResponse. Returns the vertices that it tells about."""
+        mentioned = []
+        for number, part in Message(data).messages():
             if number == 1:
-                vertex = _vertex(value)
+                vertex = _vertex(part)
                 self.vertices[vertex.digest] = vertex
-                self._place(vertex)
-                told.append(vertex)
+                self._assign(vertex)
+                mentioned.append(vertex)
             elif number == 2:
-                found = MADE.match(_text(dict(fields(value)).get(1, b"")))
-                self.made += [found[1]] if found and found[1] not in self.made else []
+                exported = EXPORTED.match(part.text(1))
+                if exported and exported[1] not in self.new_images:
+                    self.new_images.append(exported[1])
             elif number == 3:
-                log = dict(fields(value))
-                digest = _text(log.get(1, b""))
-                self._output[digest] = (self._output.get(digest, b"") + log.get(4, b""))[-KEPT:]
-                told += [self.vertices[digest]] if digest in self.vertices else []
-        return told
+                digest = part.text(1)
+                self._output[digest] = (self._output.get(digest, b"") + part.raw(4))[-OUTPUT_LIMIT:]
+                mentioned += [self.vertices[digest]] if digest in self.vertices else []
+        return mentioned
 
-    def _place(self, vertex: Vertex) -> None:
+    def _assign(self, vertex: Vertex) -> None:
         """Find the instruction of a new vertex: by its words or, where BuildKit changed them, by its number.
 
         BuildKit replaces variables in the text and shortens heredocs; a base's ONBUILD lines shift the numbers.
         """
-        if not vertex.number or vertex.stage == CONTEXT or self.instruction_of(vertex) is not None:
+        if not vertex.number or vertex.stage == CONTEXT_STAGE or self.instruction_of(vertex) is not None:
             return
-        words, lines = vertex.text.split(), self._stage_lines(vertex)
-        counted = lines[vertex.number - 1 : vertex.number]
-        same = [one for one in lines if one[1].text.split() == words]
-        alike = [one for one in counted if one[1].word == words[0].upper()]
-        if best := [one for one in counted if one in same] or same or alike:
-            self.work.setdefault(best[0][0], []).append(vertex.digest)
+        words, candidates = vertex.text.split(), self._with_vertex(vertex)
+        at_number = candidates[vertex.number - 1 : vertex.number]
+        same_text = [candidate for candidate in candidates if candidate[1].text.split() == words]
+        same_word = [candidate for candidate in at_number if candidate[1].word == words[0].upper()]
+        if best := [candidate for candidate in at_number if candidate in same_text] or same_text or same_word:
+            self.digests.setdefault(best[0][0], []).append(vertex.digest)
 
-    def _stage_lines(self, vertex: Vertex) -> list[tuple[int, Instruction]]:
+    def _with_vertex(self, vertex: Vertex) -> list[tuple[int, Instruction]]:
         """Numbered instructions of the vertex's stage that have a vertex. A Dockerfile's only stage is not named."""
-        index = next((one.index for one in self.parsed.stages if one.name.lower() == vertex.stage), self.target)
-        own = [(number, one) for number, one in enumerate(self.parsed.instructions) if one.stage == index]
-        from_image = self.parsed.stages[index].base in self.parsed.images()
-        return [one for one in own if one[1].word in WORK or (one[1].word == "FROM" and from_image)]
+        index = next((stage.index for stage in self.parsed.stages if stage.name.lower() == vertex.stage), self.target)
+        stage = self.parsed.stages[index]
+        from_image = stage.parent is None and stage.base.lower() != "scratch"
+        words = WITH_VERTEX | ({"FROM"} if from_image else set())
+        numbered = enumerate(self.parsed.instructions)
+        return [(number, line) for number, line in numbered if line.stage == index and line.word in words]
 
 
-def _vertex(data: bytes) -> Vertex:
-    told = dict(fields(data))
-    return Vertex(
-        _text(told.get(1, b"")),
-        _text(told.get(3, b"")),
-        bool(told.get(4)),
-        _time(told.get(5)),
-        _time(told.get(6)),
-        _text(told.get(7, b"")),
-    )
+def _vertex(part: Message) -> Vertex:
+    started, completed = _time(part.message(5)), _time(part.message(6))
+    return Vertex(part.text(1), part.text(3), bool(part.integer(4)), started, completed, part.text(7))
 
 
-def _text(value: bytes) -> str:
-    return value.decode(errors="replace")
-
-
-def _time(value: bytes | None) -> float:
-    told = dict(fields(value or b""))
-    return told.get(1, 0) + told.get(2, 0) / 1e9
+def _time(timestamp: Message) -> float:
+    return timestamp.integer(1) + timestamp.integer(2) / 1e9

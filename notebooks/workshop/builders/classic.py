@@ -4,108 +4,109 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import docker
 
-from ..dockerfiles import stages
-from ..dockerfiles.created_by import instruction as as_written
+from ..dockerfiles.history import instruction as as_written
 from ..errors import CONNECTION_ERRORS, WorkshopError
 from ..labels import IMAGE, STAGE, UNFINISHED, labels, tags_of
 from ..progress import Panel
 from ..units import size
 from . import errors
-from .classic_log import Step, Transcript
-from .request import IN_CONTEXT, SHOWN_FROM, Made, Order, first_line, pack_context
+from .classic_log import ClassicLog
+from .request import DOCKERFILE_NAME, BuildRequest, BuildResult, pack_context
+from .stage_tags import stage_tags, untag_earlier_stages
+from .steps import SMALLEST_SHOWN, Step, first_line
 
 
-def check(client: docker.DockerClient, order: Order) -> None:
+def check(client: docker.DockerClient, request: BuildRequest) -> None:
     """Refuse what this builder cannot do."""
-    errors.refuse_heredocs(order.parsed)
+    errors.refuse_heredocs(request.parsed)
 
 
-def begin(order: Order) -> Transcript:
-    """What the build will be written down in."""
-    return Transcript(order.parsed)
+def start_log(request: BuildRequest) -> ClassicLog:
+    """An empty log of this builder."""
+    return ClassicLog(request.parsed)
 
 
-def make(client: docker.DockerClient, order: Order, told: Transcript, panel: Panel) -> Made:
+def build(client: docker.DockerClient, request: BuildRequest, log: ClassicLog, panel: Panel) -> BuildResult:
     """Build. Raises BuildError for a step that failed."""
-    context, context_bytes = pack_context(order.folder, order.parsed.text)
-    stage = order.parsed.stages[order.target]
-    request = dict(
+    context, context_bytes = pack_context(request.folder, request.parsed.text)
+    stage = request.parsed.stages[request.target]
+    options = dict(
         fileobj=context,
         custom_context=True,
-        dockerfile=IN_CONTEXT,
-        tag=order.tag,
-        nocache=order.nocache,
-        target=stage.name if stage.named and stage.index + 1 < len(order.parsed.stages) else None,
-        buildargs=order.buildargs,
+        dockerfile=DOCKERFILE_NAME,
+        tag=request.tag,
+        nocache=request.nocache,
+        target=stage.name if stage.named and stage.index + 1 < len(request.parsed.stages) else None,
+        buildargs=request.buildargs,
         labels=labels(IMAGE),
         rm=True,
         forcerm=True,
         decode=True,
     )
-    _follow(told, client.api.build(**request), panel)
-    if told.failure:
-        kept = _keep_cache(client, told)
-        raise errors.failed(told.failure, told.instruction(), told.output, kept)
-    _read_sizes(client, told, panel)
-    ids = {name: client.api.inspect_image(image)["Id"] for name, image in told.stage_ids.items() if name}
-    return Made(ids, _keep_stages(client, order.tag, ids, panel), context_bytes)
+    _follow(log, client.api.build(**options), panel)
+    if log.failure:
+        kept = _label_cache(client, log)
+        raise errors.failed(log.failure, log.instruction(), log.output, kept)
+    _read_sizes(client, log, panel)
+    ids = {name: client.api.inspect_image(image)["Id"] for name, image in log.stage_ids.items() if name}
+    return BuildResult(ids, _tag_stages(client, request.tag, ids, panel), context_bytes)
 
 
-def sweep(client: docker.DockerClient, told: Transcript) -> None:
+def remove_unfinished(client: docker.DockerClient, log: ClassicLog) -> None:
     """After an interruption: wait for the engine to drop the step's container, then remove what the build had made."""
     try:
         patience = 0.0
-        for container in told.containers[-1:]:
+        for container in log.containers[-1:]:
             # What was over already is being made into an image just now; what was running is stopped instead.
             patience = 0.5 if _is_running(client, container) else 3.0
-            _gone(client, container)
+            _wait_until_removed(client, container)
         deadline = time.monotonic() + patience
-        while not (unheard := _unreported(client, told)) and time.monotonic() < deadline:
+        while not (unreported := _unreported_images(client, log)) and time.monotonic() < deadline:
             time.sleep(0.2)
-        for image in [*unheard, *reversed(told.made)]:
+        for image in [*unreported, *reversed(log.new_images)]:
             _remove_image(client, image)
     except (docker.errors.DockerException, *CONNECTION_ERRORS):
         pass  # the engine went away meanwhile: there is nothing left that we could remove
 
 
-def _unreported(client: docker.DockerClient, told: Transcript) -> list[str]:
-    """The image of a step that was over, but not yet told about, when the build was stopped: the engine still made it.
+def _unreported_images(client: docker.DockerClient, log: ClassicLog) -> list[str]:
+    """The image of a step that was over, but not yet reported, when the build was stopped: the engine still made it.
 
     It is known by the step's container where the engine says that, else by its parent and its instruction.
     """
-    if not told.current or not told.containers or not told.stage_ids.get(told.current.stage):
+    if not log.current or not log.containers or not log.stage_ids.get(log.current.stage):
         return []
-    parent = client.api.inspect_image(told.stage_ids[told.current.stage])["Id"]
+    parent = client.api.inspect_image(log.stage_ids[log.current.stage])["Id"]
     found = []
     for image in client.api.images(all=True):
         if image.get("ParentId") == parent and not tags_of(image):
             container = client.api.inspect_image(image["Id"]).get("Container")
             newest = client.api.history(image["Id"])[0]["CreatedBy"]
-            same = as_written(newest).split() == told.current.instruction.split()
-            if container.startswith(told.containers[-1]) if container else same:
+            same_instruction = as_written(newest).split() == log.current.instruction.split()
+            if container.startswith(log.containers[-1]) if container else same_instruction:
                 found.append(image["Id"])
     return found
 
 
-def _follow(told: Transcript, stream: Iterator[dict], panel: Panel) -> None:
+def _follow(log: ClassicLog, stream: Generator[dict], panel: Panel) -> None:
     try:
         for message in stream:
-            before = told.current
-            told.feed(message)
-            if before and before is not told.current:
+            before = log.current
+            log.feed(message)
+            if before and before is not log.current:
                 _show(before, panel, done=True)
-            if told.current:
-                detail = told.output[-1].strip()[-80:] if told.output else message.get("status", "")
-                _show(told.current, panel, detail)
+            if log.current:
+                detail = log.output[-1].strip()[-80:] if log.output else message.get("status", "")
+                _show(log.current, panel, detail)
     finally:
         stream.close()  # the engine stops a build whose client has gone
-    told.end()
-    if told.current and not told.failure:
-        _show(told.current, panel, done=True)
+    log.end()
+    if log.current and not log.failure:
+        _show(log.current, panel, done=True)
 
 
 def _show(step: Step, panel: Panel, detail: str = "", done: bool = False) -> None:
@@ -116,39 +117,39 @@ def _show(step: Step, panel: Panel, detail: str = "", done: bool = False) -> Non
         panel.row(step.number, state=state, detail="cached" if state == "cached" else "")
 
 
-def _read_sizes(client: docker.DockerClient, told: Transcript, panel: Panel) -> None:
+def _read_sizes(client: docker.DockerClient, log: ClassicLog, panel: Panel) -> None:
     """Read from each stage's history what its steps added."""
-    added = {}
-    for image in told.stage_ids.values():
+    added: dict[str, int] = {}
+    for image in log.stage_ids.values():
         added |= {entry["Id"].split(":")[-1][:12]: entry["Size"] for entry in client.api.history(image)}
-    for step in told.lines():
+    for step in log.dockerfile_steps():
         step.bytes = added.get(step.image[:12], 0) if step.status != "base" else 0
-        if step.bytes >= SHOWN_FROM:
+        if step.bytes >= SMALLEST_SHOWN:
             panel.row(step.number, detail=f"{'cached, ' if step.status == 'cached' else ''}+{size(step.bytes)}")
 
 
-def _keep_cache(client: docker.DockerClient, told: Transcript) -> bool:
+def _label_cache(client: docker.DockerClient, log: ClassicLog) -> bool:
     """Label the last good steps of a failed build, so that its cache is ours to tidy away; False if there are none."""
     try:
-        for image in dict.fromkeys([*told.stage_ids.values(), *told.made[-1:]] if told.made else []):
-            _labelled_child(client, image, UNFINISHED, None)
-        return bool(told.made)
+        for image in dict.fromkeys([*log.stage_ids.values(), *log.new_images[-1:]] if log.new_images else []):
+            _label_image(client, image, UNFINISHED, None)
+        return bool(log.new_images)
     except (docker.errors.DockerException, WorkshopError, *CONNECTION_ERRORS):
         return False
 
 
-def _keep_stages(client: docker.DockerClient, tag: str, ids: dict[str, str], panel: Panel) -> dict[str, str]:
+def _tag_stages(client: docker.DockerClient, tag: str, ids: dict[str, str], panel: Panel) -> dict[str, str]:
     """Give every stage a tag; the last one's is the image's own."""
-    tags = stages.stage_tags(tag, list(ids))
+    tags = stage_tags(tag, list(ids))
     for name in list(ids)[:-1]:
         panel.row(f"keep {name}", f"kept as {tags[name]}", group=name)
-        _labelled_child(client, ids[name], STAGE, tags[name])
+        _label_image(client, ids[name], STAGE, tags[name])
         panel.row(f"keep {name}", state="done")
-    stages.drop_old(client, tag, tags.values())
+    untag_earlier_stages(client, tag, tags.values())
     return tags
 
 
-def _labelled_child(client: docker.DockerClient, image: str, kind: str, tag: str | None) -> None:
+def _label_image(client: docker.DockerClient, image: str, kind: str, tag: str | None) -> None:
     """The same layers under our label: `FROM image` and nothing else. Labels are how we know our own things again."""
     stream = client.api.build(
         fileobj=io.BytesIO(f"FROM {image}\n".encode()), labels=labels(kind), tag=tag, rm=True, forcerm=True, decode=True
@@ -165,7 +166,7 @@ def _is_running(client: docker.DockerClient, container: str) -> bool:
         return False
 
 
-def _gone(client: docker.DockerClient, container: str, patience: float = 15.0) -> None:
+def _wait_until_removed(client: docker.DockerClient, container: str, patience: float = 15.0) -> None:
     """Wait until the engine has removed the container of a stopped step; remove it ourselves if it has not."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:

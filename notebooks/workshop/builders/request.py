@@ -1,32 +1,28 @@
-"""What a builder is asked for, what it hands back, and the build context that goes with it."""
+"""What a builder is asked for, what it hands back, what every builder has to do, and the build context."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
-import pandas as pd
+import docker
 from docker.utils.build import Pattern
 from docker.utils.build import tar as context_tar
 
 from ..dockerfiles.syntax import Dockerfile
-from ..units import shorten
-from .classic_log import Step
+from ..progress import Panel
+from .steps import Step
 
 # The Dockerfile travels in the context under this name and is excluded from it again, so that `COPY . .` never
 # picks it up, whatever the file on disk is called.
-IN_CONTEXT = ".factory-floor.Dockerfile"
-
-SHOWN_FROM = 100_000  # bytes; below that some engines count disk blocks instead of content
-
-COLUMNS = ["step", "stage", "line", "instruction", "status", "seconds", "bytes", "image"]
+DOCKERFILE_NAME = ".factory-floor.Dockerfile"
 
 
 @dataclass(frozen=True)
-class Order:
-    """One build to be made. target: a stage's number."""
+class BuildRequest:
+    """One build to be made. parsed: its Dockerfile. target: a stage's number."""
 
     folder: Path
     parsed: Dockerfile
@@ -37,7 +33,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Made:
+class BuildResult:
     """What a builder made: {stage: image id} and {stage: tag}, the target last, and the bytes of the context."""
 
     stages: dict[str, str]
@@ -45,38 +41,50 @@ class Made:
     context_bytes: int
 
 
+class BuildLog(Protocol):
+    """What a builder has said so far."""
+
+    def where(self) -> str:
+        """The place in the build, for a sentence."""
+
+    def dockerfile_steps(self) -> list[Step]:
+        """The steps that are lines of the Dockerfile, in its order."""
+
+
+class Builder(Protocol):
+    """What the module of a builder offers. The log is of the builder's own kind."""
+
+    def check(self, client: docker.DockerClient, request: BuildRequest) -> None:
+        """Raise WorkshopError for what this builder, or this engine, cannot do."""
+
+    def start_log(self, request: BuildRequest) -> Any:
+        """An empty log, a BuildLog, for `build` to fill."""
+
+    def build(self, client: docker.DockerClient, request: BuildRequest, log: Any, panel: Panel) -> BuildResult:
+        """Build and tag. Raises BuildError for a step that failed."""
+
+    def remove_unfinished(self, client: docker.DockerClient, log: Any) -> None:
+        """After an interruption: remove what the build had made."""
+
+
 def pack_context(folder: Path, dockerfile: str | None) -> tuple[io.BufferedIOBase, int]:
     """The build context as an open tar file, and its size in bytes; .dockerignore is honoured as moby does.
 
     dockerfile: the text that goes with it; None for the context alone.
     """
-    packed = context_tar(str(folder), exclude=_patterns(folder), dockerfile=(IN_CONTEXT, dockerfile), gzip=False)
+    packed = context_tar(str(folder), exclude=_patterns(folder), dockerfile=(DOCKERFILE_NAME, dockerfile), gzip=False)
     count = packed.seek(0, io.SEEK_END)
     packed.seek(0)
     return packed, count
 
 
-def drops_itself(folder: Path) -> bool:
+def ignores_itself(folder: Path) -> bool:
     """True if .dockerignore names itself: the Docker SDK packs it nevertheless, for the engine to leave out."""
-    named = [one for one in map(Pattern, _patterns(folder)) if one.match(".dockerignore")]
-    return bool(named) and not named[-1].exclusion
+    matching = [pattern for pattern in map(Pattern, _patterns(folder)) if pattern.match(".dockerignore")]
+    return bool(matching) and not matching[-1].exclusion
 
 
 def _patterns(folder: Path) -> list[str]:
     ignore = folder / ".dockerignore"
     lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-
-
-def steps_frame(steps: Iterable[Step]) -> pd.DataFrame:
-    """The steps as `Build.steps` has them."""
-    rows = [
-        (step.number, step.stage, step.line, step.instruction, step.status, step.seconds, step.bytes, step.image)
-        for step in steps
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def first_line(text: str) -> str:
-    """An instruction on one line."""
-    return shorten(text.splitlines()[0], 100)

@@ -14,6 +14,8 @@
 Every title states what the frame says, and `charts.in_words(figure)` is the same in one sentence, for whoever cannot
 see the picture; `charts.show(figure)` shows both. `charts.set_footer(text)` names engine and base images under every
 figure made after it.
+
+Owns every picture and its sentence. May import: dockerfiles, and the modules beside this folder (errors, labels, units).
 """
 
 import plotly.io

@@ -67,7 +67,7 @@ def _tree(frame: pd.DataFrame, by: str) -> pd.DataFrame:
 def _grouped(tree: pd.DataFrame) -> pd.DataFrame:
     """The tree as rows id, label, parent, bytes, files, where each directory's small children are one row."""
     whole = tree.loc["", "bytes"]
-    rows = [("", "/", None, whole, tree.loc["", "files"])]
+    rows: list[tuple] = [("", "/", None, whole, tree.loc["", "files"])]
     queue = [""]
     while queue:
         parent = queue.pop(0)

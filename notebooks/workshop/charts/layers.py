@@ -7,7 +7,7 @@ import re
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..dockerfiles.created_by import instruction
+from ..dockerfiles.history import instruction
 from ..labels import PREFIX
 from .style import BASE, FINAL, INK, MUTED, finish, megabytes, percent, plural, safe, shorten, shorten_left, tint, wrap
 

@@ -94,7 +94,8 @@ def _axes(figure: go.Figure, values: pd.DataFrame, labels: list[str]) -> None:
     ticks, nothing, most = _ticks(values), _place_of_zero(values), values.max(axis=None)
     zero = bool((values == 0).any(axis=None))
     low, high = math.log10(nothing if zero else ticks[0]), math.log10(max(most, ticks[-1]))
-    named = {tick: f"{tick / 1e6:,g} MB" if tick >= 1e6 else megabytes(tick).replace(".0", "") for tick in ticks}
+    texts = {tick: megabytes(tick).replace(".0", "") for tick in ticks}
+    named: dict[float, str] = {tick: f"{tick / 1e6:,g} MB" if tick >= 1e6 else texts[tick] for tick in ticks}
     if zero:
         named = {nothing: "0", **named}
     pad = 0.03 * (high - low)

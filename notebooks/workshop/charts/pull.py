@@ -51,7 +51,7 @@ def _groups(frame: pd.DataFrame) -> list[tuple[str, pd.Series]]:
 
 def _rows(groups: list[tuple[str, pd.Series]]) -> list[dict]:
     """What is below one another: a speed as a heading, then its images; "(n more)" stands for those between."""
-    rows = []
+    rows: list[dict] = []
     for speed, took_by in groups:
         rows.append({"label": "", "heading": speed})
         images = [(image, float(count)) for image, count in took_by.items()]

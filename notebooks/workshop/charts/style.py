@@ -137,7 +137,7 @@ def finish(
     title: str,
     words: str,
     footer: str,
-    height: int,
+    height: float,
     left: int = 14,
     right: int = 14,
     bottom: int = 14,

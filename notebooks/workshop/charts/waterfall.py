@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..dockerfiles.created_by import instruction
+from ..dockerfiles.history import instruction
 from ..errors import WorkshopError
 from .layers import plain
 from .style import BASE, BETWEEN, FINAL, INK, MUTED, finish, megabytes, percent, plural, safe, shorten, tint, wrap
@@ -85,7 +87,7 @@ def _folded(steps: pd.DataFrame) -> pd.DataFrame:
     kept = len(steps)
     while True:
         heavy = set(steps["bytes"].nlargest(kept).index)
-        rows = []
+        rows: list[dict] = []
         for number, step in steps.iterrows():
             if number not in heavy and rows and rows[-1]["number"] not in heavy:
                 for column in ("bytes", "wasted", "layers"):
@@ -196,7 +198,7 @@ def _column(figure: go.Figure, shift: int, heading: str, counts: pd.Series, bold
             figure.add_annotation(text=text, y=number, font={"size": 12}, **place)
 
 
-def _explain(row: tuple, total: int) -> str:
+def _explain(row: Any, total: int) -> str:
     """Hover text of one row."""
     text = f"<b>{megabytes(row.bytes)}</b>, {percent(row.bytes, total)} of what is shipped<br>{wrap(row.line, 70)}"
     return text + (f"<br>{megabytes(row.wasted)} of it is hidden by a later layer" if row.wasted else "")

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
-import json
 import posixpath
-import shlex
 
 import pandas as pd
 
-from .stages import earlier
 from .syntax import Dockerfile, Instruction
 
 
@@ -26,25 +23,13 @@ def pairs(landed: pd.DataFrame, there: pd.DataFrame, paths: list[str]) -> pd.Dat
     return best[["stage", "path", "path_landed"]].rename(columns={"path_landed": "landed"})
 
 
-def copy_from(instruction: Instruction, parsed: Dockerfile) -> tuple[str | None, list[str]]:
+def copy_from(instruction: Instruction, dockerfile: Dockerfile) -> tuple[str | None, list[str]]:
     """(stage's name, paths copied from it) of a `COPY --from` line; (None, paths) for an image, (None, []) for any other."""
-    flag = next((one for one in instruction.flags if one.startswith("--from=")), None)
-    if flag is None or instruction.word != "COPY":
+    if instruction.word != "COPY" or not instruction.sources:
         return None, []
-    stage = earlier(parsed, flag.removeprefix("--from="), instruction.stage)
-    paths = [posixpath.normpath("/" + path.lstrip("/")) for path in _words(instruction)[:-1]]
-    return (stage.name if stage else None), paths
-
-
-def _words(instruction: Instruction) -> list[str]:
-    """What a COPY is given, sources and destination, in either of its two forms."""
-    text = instruction.text.split(maxsplit=1)[1]
-    for flag in instruction.flags:
-        text = text.replace(flag, "", 1)
-    try:
-        return json.loads(text) if text.lstrip().startswith("[") else shlex.split(text)
-    except ValueError:
-        return text.split()
+    source = instruction.sources[0]
+    paths = [posixpath.normpath("/" + path.lstrip("/")) for path in instruction.args[:-1]]
+    return (dockerfile.stages[source].name if isinstance(source, int) else None), paths
 
 
 def is_below(path: str, top: str) -> bool:

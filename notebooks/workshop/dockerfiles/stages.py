@@ -1,84 +1,90 @@
-"""How the stages of a Dockerfile hang together, and the names under which a build's stages are kept."""
+"""The stages of a build as they stand in the engine: what each is built FROM, and what it adds to that."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import docker
 
-from ..labels import LABEL, STAGE, tags_of
-from .syntax import Dockerfile, Instruction, Stage
+from ..errors import WorkshopError
+from ..labels import LABEL
+from .history import Entry, align, instruction
+from .syntax import Dockerfile, Instruction
+
+OURS = f"LABEL {LABEL}="
 
 
-def earlier(parsed: Dockerfile, name: str, before: int, number: bool = True) -> Stage | None:
-    """The stage before stage `before` that a name means; None for an image. FROM takes no numbers, `--from` does."""
-    before_it = parsed.stages[: max(before, 0)]
-    same = [one for one in before_it if name.lower() in (one.name.lower(), str(one.index) if number else None)]
-    return same[-1] if same else None
+@dataclass(frozen=True)
+class Stages:
+    """The stages of one build. ids: {stage's name: image id}, in the order of the Dockerfile, the target last."""
+
+    client: docker.DockerClient
+    dockerfile: Dockerfile
+    ids: dict[str, str]
+
+    @property
+    def target(self) -> str:
+        """The name of the stage that is the image."""
+        return list(self.ids)[-1]
+
+    @property
+    def lineage(self) -> list[str]:
+        """The target's name, then that of the stage it is built FROM, and so on."""
+        return [self.dockerfile.stages[index].name for index in self.dockerfile.lineage(self._index(self.target))]
+
+    @property
+    def base(self) -> str:
+        """The image that the target is built FROM in the end, as the Dockerfile has it."""
+        return self.dockerfile.stage(self.lineage[-1]).base
+
+    def parent(self, name: str) -> str | None:
+        """The name of the stage that a stage is built FROM; None if that is an image, or scratch."""
+        parent = self.dockerfile.stage(name).parent
+        return None if parent is None else self.dockerfile.stages[parent].name
+
+    def entries(self, name: str) -> list[tuple[Entry, Instruction | None]]:
+        """What a stage adds to its base's history, each entry with its instruction, oldest first."""
+        base = self._base_image(name)
+        inherited = len(entries_of(self.client, base)) if base else 0
+        history = entries_of(self.client, self.ids[name])[inherited:]
+        lines = [line for line in self.dockerfile.of_stage(self._index(name)) if line.word != "FROM"]
+        return list(zip(history, align(history, lines)))
+
+    def made(self) -> Iterator[tuple[Entry, Instruction]]:
+        """Every history entry that an instruction of the Dockerfile made, stage by stage."""
+        for name in self.ids:
+            yield from ((entry, line) for entry, line in self.entries(name) if line)
+
+    def first_own_layer(self, name: str) -> int:
+        """The number of the first layer that a stage adds to its base's; 0 on scratch.
+
+        Raises WorkshopError if the engine has one of the two images no more.
+        """
+        base = self._base_image(name)
+        if base is None:
+            return 0
+        below, layers = _diff_ids(self.client, base), _diff_ids(self.client, self.ids[name])
+        same = [lower == upper for lower, upper in zip(below, layers)]
+        return len(same) if all(same) else same.index(False)
+
+    def _index(self, name: str) -> int:
+        return self.dockerfile.stage(name).index
+
+    def _base_image(self, name: str) -> str | None:
+        """What a stage is built FROM: the id of an earlier stage's image, an image's name, or None for scratch."""
+        parent, base = self.parent(name), self.dockerfile.stage(name).base
+        return self.ids.get(parent) if parent else None if base.lower() == "scratch" else base
 
 
-def parent(parsed: Dockerfile, index: int) -> Stage | None:
-    """The stage that a stage is built FROM; None if that is an image, or scratch."""
-    return earlier(parsed, parsed.stages[index].base, index, number=False)
+def entries_of(client: docker.DockerClient, image: str) -> list[Entry]:
+    """An image's history, oldest first, without the labels by which the workshop knows its own images."""
+    entries = [Entry(instruction(entry["CreatedBy"]), entry["Size"]) for entry in client.api.history(image)]
+    return [entry for entry in reversed(entries) if not entry.text.startswith(OURS)]
 
 
-def lineage(parsed: Dockerfile, index: int) -> list[int]:
-    """A stage's number, then its parent's, and so on: the stages whose layers it has."""
-    chain = [index]
-    while above := parent(parsed, chain[-1]):
-        chain.append(above.index)
-    return chain
-
-
-def sources(instruction: Instruction) -> list[str]:
-    """The stages or images that an instruction takes files from: `--from=x`, and `from=x` of a `RUN --mount`."""
-    found = [re.match(r"--from=(.+)|--mount=(?:.*,)?from=([^,]+)", flag) for flag in instruction.flags]
-    return [one[1] or one[2] for one in found if one]
-
-
-def images(parsed: Dockerfile) -> list[str]:
-    """The images from outside that a build needs, those of `RUN --mount=from=` included."""
-    lines = [one for one in parsed.instructions if one.word == "RUN"]
-    mounted = [name for one in lines for name in sources(one) if not earlier(parsed, name, one.stage)]
-    return list(dict.fromkeys([*parsed.images(), *mounted]))
-
-
-def needed(parsed: Dockerfile, target: int) -> list[int]:
-    """The numbers of the stages that a target needs, itself included, in the order of the Dockerfile.
-
-    That is what BuildKit builds; the classic builder builds every stage up to the target.
-    """
-    found, new = set(), {target}
-    while new:
-        found |= new
-        above = {one.index for index in new if (one := parent(parsed, index))}
-        lines = [one for one in parsed.instructions if one.stage in new]
-        named = [earlier(parsed, name, line.stage) for line in lines for name in sources(line)]
-        new = (above | {one.index for one in named if one}) - found
-    return sorted(found)
-
-
-def tag_word(name: str) -> str:
-    """A stage's name as a part of a tag."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("._-") or "stage"
-
-
-def full_tag(tag: str) -> str:
-    """An image's name with its tag, which is "latest" if it has none."""
-    return tag if ":" in tag.rsplit("/", 1)[-1] else f"{tag}:latest"
-
-
-def stage_tags(tag: str, names: list[str]) -> dict[str, str]:
-    """{stage: tag}; the last stage's is the image's own."""
-    *before, last = names
-    return {name: f"{full_tag(tag)}.{tag_word(name)}" for name in before} | {last: tag}
-
-
-def drop_old(client: docker.DockerClient, tag: str, current: Iterable[str]) -> None:
-    """A stage that an earlier build had under this tag and that this one has not would be mistaken for its own."""
-    full = full_tag(tag)
-    for image in client.api.images(name=full.rsplit(":", 1)[0], filters={"label": f"{LABEL}={STAGE}"}):
-        for old in tags_of(image):
-            if old.startswith(f"{full}.") and old not in current:
-                client.api.remove_image(old)
+def _diff_ids(client: docker.DockerClient, image: str) -> list[str]:
+    try:
+        return client.api.inspect_image(image)["RootFS"].get("Layers") or []
+    except docker.errors.ImageNotFound:
+        raise WorkshopError(f"The engine has no image {image} any more.", "Build again, then run this cell.") from None

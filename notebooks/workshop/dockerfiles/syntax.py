@@ -13,7 +13,10 @@ from ..errors import WorkshopError
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction. `line` counts from 1; `text` is as written, continuation lines joined."""
+    """One instruction. line: counts from 1. text: as written, continuation lines joined. args: its words, without flags.
+
+    sources: what `COPY --from=` or the `from=` of a `RUN --mount` names: the number of an earlier stage, or an image.
+    """
 
     word: str
     text: str
@@ -21,17 +24,25 @@ class Instruction:
     stage: int | None  # None before the first FROM
     flags: tuple[str, ...] = ()  # such as --from=builder
     heredoc: bool = False
+    args: tuple[str, ...] = ()
+    sources: tuple[int | str, ...] = ()
+
+    @property
+    def source(self) -> int | str | None:
+        """The first of its sources."""
+        return self.sources[0] if self.sources else None
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One FROM and what follows. `base` is an image, an earlier stage's name, or "scratch"."""
+    """One FROM and what follows. base: an image, an earlier stage's name, or "scratch"; parent: that stage's number."""
 
     index: int
     name: str  # as after AS, else "stage-1" with its number, as BuildKit says it
     base: str
     line: int
     named: bool = False  # by AS
+    parent: int | None = None
 
 
 @dataclass(frozen=True)
@@ -43,16 +54,51 @@ class Dockerfile:
     stages: tuple[Stage, ...] = ()
 
     def images(self) -> list[str]:
-        """The images from outside that a build needs, in order: bases, and `COPY --from=image`."""
-        own = {stage.name for stage in self.stages} | {str(stage.index) for stage in self.stages} | {"scratch"}
-        own = {name.lower() for name in own}
-        named = [*(stage.base for stage in self.stages), *self.copied_from()]
-        return list(dict.fromkeys(name for name in named if name.lower() not in own))
+        """The images from outside that a build needs: bases first, then what `COPY --from` and mounts name."""
+        bases = [stage.base for stage in self.stages if stage.parent is None and stage.base.lower() != "scratch"]
+        return list(dict.fromkeys([*bases, *self.copied_images()]))
 
-    def copied_from(self) -> list[str]:
-        """What follows `--from=`, anywhere."""
-        flags = [flag for instruction in self.instructions for flag in instruction.flags]
-        return [flag.removeprefix("--from=") for flag in flags if flag.startswith("--from=")]
+    def copied_images(self) -> list[str]:
+        """The images from outside that files are copied or mounted from."""
+        return [source for line in self.instructions for source in line.sources if isinstance(source, str)]
+
+    def of_stage(self, index: int | None) -> list[Instruction]:
+        """A stage's instructions, its FROM first; those before the first FROM for None."""
+        return [line for line in self.instructions if line.stage == index]
+
+    def stage(self, name: str) -> Stage:
+        """The stage that is called so. Raises StopIteration if none is: names come from the Dockerfile itself."""
+        return next(stage for stage in self.stages if stage.name == name)
+
+    def stage_of(self, line: Instruction) -> Stage:
+        """The stage that an instruction stands in; what stands before the first FROM counts as in the first."""
+        return self.stages[line.stage or 0]
+
+    def lineage(self, index: int) -> list[int]:
+        """A stage's number, then that of the stage it is built FROM, and so on: the stages whose layers it has."""
+        chain = [index]
+        while (parent := self.stages[chain[-1]].parent) is not None:
+            chain.append(parent)
+        return chain
+
+    @property
+    def shipped(self) -> set[int]:
+        """The numbers of the stages whose whole content is in the image: the last, and those it is built upon."""
+        return set(self.lineage(len(self.stages) - 1))
+
+    def needed(self, target: int | None = None) -> list[int]:
+        """The numbers of the stages that a target (None: the last stage) needs, itself included, in order.
+
+        That is what BuildKit builds; the classic builder builds every stage up to the target.
+        """
+        needed: set[int] = set()
+        waiting = {len(self.stages) - 1 if target is None else target}
+        while waiting:
+            needed |= waiting
+            parents = {self.stages[index].parent for index in waiting}
+            copied = {source for index in waiting for line in self.of_stage(index) for source in line.sources}
+            waiting = {index for index in parents | copied if isinstance(index, int)} - needed
+        return sorted(needed)
 
     def target(self, target: str | int | None) -> str | None:
         """What to tell the engine, which knows stages by the name after AS only: a name, or None for the last stage.
@@ -92,30 +138,60 @@ def parse(text: str) -> Dockerfile:
             f"The Dockerfile cannot be read: {str(error).removeprefix('Dockerfile parse error ')}.",
             "Mend that line and run the cell again.",
         ) from None
-    instructions, stages, defaults = [], [], {}
+    instructions: list[Instruction] = []
+    stages: list[Stage] = []
+    defaults: dict[str, str] = {}  # ARGs before the first FROM: the only ones that FROM sees
     for node in tree.instructions:
         word = node.name.upper()
         if word == "ARG" and not stages:
             defaults |= dict(arg.split("=", 1) for arg in node.args if "=" in arg)
         if word == "FROM":
-            stages.append(_stage(len(stages), node, ShellLex(tree.escape_token, env=defaults, skip_unset_env=False)))
-        joined = re.sub(r"\s{2,}", " ", node.original).strip()
-        stage = len(stages) - 1 if stages else None
-        instructions.append(Instruction(word, joined, node.start_line, stage, tuple(node.flags), bool(node.heredocs)))
+            stages.append(_stage(stages, node, ShellLex(tree.escape_token, env=defaults, skip_unset_env=False)))
+        instructions.append(
+            Instruction(
+                word,
+                re.sub(r"\s{2,}", " ", node.original).strip(),
+                node.start_line,
+                len(stages) - 1 if stages else None,
+                tuple(node.flags),
+                bool(node.heredocs),
+                tuple(node.args),
+                _sources(word, node.flags, stages[:-1]),
+            )
+        )
     if not stages:
         raise WorkshopError("The Dockerfile has no FROM line, so there is nothing to build on.", "Begin it with FROM.")
     return Dockerfile(text, tuple(instructions), tuple(stages))
 
 
-def _stage(index: int, node, lex: ShellLex) -> Stage:
+def _stage(earlier: list[Stage], node, lex: ShellLex) -> Stage:
     words = node.args
     if len(words) not in (1, 3) or (len(words) == 3 and words[1].upper() != "AS"):
         raise WorkshopError(
             f"Line {node.start_line} of the Dockerfile cannot be read: {node.original!r}.",
             "FROM takes an image, and a name for the stage if you like: FROM image AS name.",
         )
-    named = len(words) == 3
-    return Stage(index, words[2] if named else f"stage-{index}", lex.process_word(words[0]), node.start_line, named)
+    named, index, base = len(words) == 3, len(earlier), lex.process_word(words[0])
+    name = words[2] if named else f"stage-{index}"
+    return Stage(index, name, base, node.start_line, named, _stage_called(base, earlier, numbers=False))
+
+
+# Which flag of an instruction names where files come from. Neither builder replaces variables in it (Dockerfile
+# reference, "COPY --from" and "RUN --mount").
+SOURCES = {"COPY": re.compile(r"--from=(.+)"), "RUN": re.compile(r"--mount=(?:.*,)?from=([^,]+)")}
+
+
+def _sources(word: str, flags: list[str], earlier: list[Stage]) -> tuple[int | str, ...]:
+    matches = [SOURCES[word].match(flag) for flag in flags] if word in SOURCES else []
+    names = [match[1].strip("\"'") for match in matches if match]
+    numbers = [_stage_called(name, earlier) for name in names]
+    return tuple(name if number is None else number for name, number in zip(names, numbers))
+
+
+def _stage_called(name: str, earlier: list[Stage], numbers: bool = True) -> int | None:
+    """The latest stage of that name; names know no case. `--from` also takes a stage's number, FROM does not."""
+    names = [{stage.name.lower(), str(stage.index) if numbers else ""} for stage in earlier]
+    return max((index for index, own in enumerate(names) if name.lower() in own), default=None)
 
 
 def locate(app: str | Path, sample_apps: Path) -> Path:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import docker
 import requests
+from docker.models.containers import Container
 
 from ..errors import WorkshopError, translate_engine_loss
 from ..labels import CONTAINER, labels
@@ -88,7 +91,7 @@ def loaded(client: docker.DockerClient, image: str, module: str = "app") -> list
 
 
 @contextmanager
-def _container(client: docker.DockerClient, image: str, **options):
+def _container(client: docker.DockerClient, image: str, **options: Any) -> Iterator[Container]:
     container = None
     try:
         container = client.containers.create(image, labels=labels(CONTAINER), **options)
@@ -122,6 +125,6 @@ def _cannot_start(image: str, message: str) -> str:
     )
 
 
-def _silent(container, image: str, what: str) -> WorkshopError:
+def _silent(container: Container, image: str, what: str) -> WorkshopError:
     last = container.logs(tail=10).decode(errors="replace").strip() or "(it printed nothing)"
     return WorkshopError(f"The container of {image} {what}. Its last lines:\n{last}", "", "The container was removed.")

@@ -57,16 +57,16 @@ def start(*, quiet: bool = False) -> str:
         )
     try:
         folder = run_folder()
-        place = folder / "pocket.sock"
-        _hold(folder)
-        if not _answers(place):
-            _launch(folder, place, quiet)
+        address = folder / "pocket.sock"
+        _register(folder)
+        if not _answers(address):
+            _launch(folder, address, quiet)
     except OSError as error:
         raise WorkshopError(
             f"The pocket engine needs folders that it can write to: {error.strerror or error}: {error.filename}.",
             f"Make room there, or set {STORE} to a folder on another disk, then run this cell again.",
         ) from None
-    return f"unix://{place}"
+    return f"unix://{address}"
 
 
 def store() -> Path:
@@ -112,18 +112,18 @@ def _owner(folder: Path) -> int | None:
         return None
 
 
-def _answers(place: Path) -> bool:
+def _answers(address: Path) -> bool:
     try:
-        with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(5)
-            line.connect(str(place))
-            line.sendall(b"GET /_ping HTTP/1.1\r\nHost: pocket\r\nConnection: close\r\n\r\n")
-            return line.recv(64).startswith(b"HTTP/1.1 200")
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(5)
+            connection.connect(str(address))
+            connection.sendall(b"GET /_ping HTTP/1.1\r\nHost: pocket\r\nConnection: close\r\n\r\n")
+            return connection.recv(64).startswith(b"HTTP/1.1 200")
     except OSError:
         return False
 
 
-def _launch(folder: Path, place: Path, quiet: bool) -> None:
+def _launch(folder: Path, address: Path, quiet: bool) -> None:
     """Start the program in a session of its own, which outlives this process, and wait until it answers.
 
     Of several that are started at once, all but one see the other and end with status 0.
@@ -132,22 +132,22 @@ def _launch(folder: Path, place: Path, quiet: bool) -> None:
     with contextlib.suppress(FileNotFoundError):
         if log.stat().st_size > 1_000_000:
             log.unlink()
-    words = [sys.executable, str(PROGRAM), "--socket", str(place), "--store", str(store()), "--keep"]
+    command = [sys.executable, str(PROGRAM), "--socket", str(address), "--store", str(store()), "--keep"]
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with open(handle, "ab") as output:
         before = os.fstat(handle).st_size
         process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
         )
     threading.Thread(target=process.wait, daemon=True).start()  # so that it is no zombie when it ends before us
-    start, told = time.monotonic(), quiet
-    while not _answers(place):
+    start, silent = time.monotonic(), not quiet
+    while not _answers(address):
         waited = time.monotonic() - start
         if process.returncode or waited > PATIENCE:
-            raise _why_not(log, before, process.returncode)
-        if waited > SILENCE and not told:
+            raise _start_error(log, before, process.returncode)
+        if waited > SILENCE and silent:
             print("Starting the pocket engine …", flush=True)
-            told = True
+            silent = False
         time.sleep(0.05)
     if not quiet and _leader(folder) == process.pid:
         print(NOTICE, flush=True)
@@ -161,11 +161,11 @@ def _leader(folder: Path) -> int | None:
         return None
 
 
-def _why_not(log: Path, before: int, status: int | None) -> WorkshopError:
+def _start_error(log: Path, before: int, status: int | None) -> WorkshopError:
     text = log.read_bytes()[before:].decode("utf-8", "replace").strip().splitlines()
-    said = [line.removeprefix(CANNOT) for line in text if line.startswith(CANNOT)]
-    if said:
-        return WorkshopError(f"The pocket engine cannot run here: {said[-1]}", REMEDY)
+    reasons = [line.removeprefix(CANNOT) for line in text if line.startswith(CANNOT)]
+    if reasons:
+        return WorkshopError(f"The pocket engine cannot run here: {reasons[-1]}", REMEDY)
     what = "ended at once" if status else f"does not answer after {PATIENCE:.0f} seconds"
     last = "\n".join(f"  {line}" for line in text[-5:])
     return WorkshopError(
@@ -174,11 +174,11 @@ def _why_not(log: Path, before: int, status: int | None) -> WorkshopError:
     )
 
 
-def _hold(folder: Path) -> None:
+def _register(folder: Path) -> None:
     """Register this process, and the Jupyter server that it is a kernel of, so that the engine stays for them."""
     holders = _private(folder / "holders")
     with _locked(folder / "holders.lock"):
-        for pid in {os.getpid(), _jupyter(os.getpid())} - {None}:
+        for pid in {os.getpid(), _jupyter(os.getpid()) or os.getpid()}:
             if fields := _fields(pid):
                 new = holders / f".{pid}"
                 new.write_text(f"{fields[19]}\n")  # field 22 of proc(5): tells it from a later process of the same id

@@ -1,16 +1,19 @@
-"""tidy(): remove what the workshop made, told by its label, and nothing else, ever."""
+"""tidy(): remove what the workshop made, known by its label, and nothing else, ever."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import docker
 import pandas as pd
+from docker.models.containers import Container
 
 from ..bases import known
 from ..bases.known import in_engine
 from ..errors import translate_engine_loss
-from ..labels import BASES, CONTAINER, LABEL, PREFIX, STAND_IN_ROOT, STAND_IN_STAGE, tags_of
+from ..labels import BASES, CONTAINER, LABEL, PREFIX, STAND_IN_ROOT, STAND_IN_STAGE, remove_untagged, tags_of
 from ..progress import Panel
-from ..removal import remove_untagged
 
 
 @translate_engine_loss("the tidying up")
@@ -27,7 +30,9 @@ def tidy(client: docker.DockerClient, app: str | None = None, bases: bool = Fals
     with Panel("Tidying up") as panel:
         panel.row("tidy", "containers and images with the workshop's label")
         for container in [] if app else our_containers(client):
-            rows.append(("container", container.name, _attempt(lambda c=container: c.remove(force=True, v=True))))
+            rows.append(
+                ("container", container.name, _attempt(functools.partial(container.remove, force=True, v=True)))
+            )
         for image in our_images(client, app, bases):
             if not in_engine(client, image["Id"]):
                 continue  # it went with another one's steps
@@ -38,7 +43,7 @@ def tidy(client: docker.DockerClient, app: str | None = None, bases: bool = Fals
     return pd.DataFrame(rows, columns=["kind", "name", "outcome"])
 
 
-def our_containers(client: docker.DockerClient) -> list:
+def our_containers(client: docker.DockerClient) -> list[Container]:
     """The workshop's containers. A container inherits its image's labels; ours says that it is a container."""
     return client.containers.list(all=True, filters={"label": f"{LABEL}={CONTAINER}"})
 
@@ -51,7 +56,7 @@ def our_images(client: docker.DockerClient, app: str | None = None, bases: bool 
     wanted = [image for image in ours if bases or image["Labels"][LABEL] not in BASES]
     if app:
         wanted = [image for image in wanted if any(tag.startswith(f"{PREFIX}{app}:") for tag in tags_of(image))]
-    return [image for image in sorted(wanted, key=lambda one: -one["Created"]) if _made_here(client, image)]
+    return [image for image in sorted(wanted, key=lambda image: -image["Created"]) if _made_here(client, image)]
 
 
 def _made_here(client: docker.DockerClient, image: dict) -> bool:
@@ -78,21 +83,21 @@ def _our_tag(image: dict, tag: str) -> bool:
 
 def _remove(client: docker.DockerClient, image: dict, app: str | None = None) -> list[tuple[str, str]]:
     """(name, outcome) for each tag. Two apps may have built the same image: the other one's tags are not looked at."""
-    every = tags_of(image)
-    tags = [tag for tag in every if not app or tag.startswith(f"{PREFIX}{app}:")]
+    all_tags = tags_of(image)
+    tags = [tag for tag in all_tags if not app or tag.startswith(f"{PREFIX}{app}:")]
     foreign = [tag for tag in tags if not _our_tag(image, tag)]
     parent = client.api.inspect_image(image["Id"]).get("Parent")
-    found = [(tag, _attempt(lambda tag=tag: client.api.remove_image(tag))) for tag in tags if tag not in foreign]
-    found += [(tag, "kept: the tag is not the workshop's") for tag in foreign]
+    outcomes = [(tag, _attempt(functools.partial(client.api.remove_image, tag))) for tag in tags if tag not in foreign]
+    outcomes += [(tag, "kept: the tag is not the workshop's") for tag in foreign]
     if not tags:
         gone = remove_untagged(client, image["Id"])
-        found.append((image["Id"][7:19], "removed" if gone else "kept: another image is built on it"))
-    elif not foreign and tags == every:
+        outcomes.append((image["Id"][7:19], "removed" if gone else "kept: another image is built on it"))
+    elif not foreign and tags == all_tags:
         remove_untagged(client, parent)
-    return found
+    return outcomes
 
 
-def _attempt(remove) -> str:
+def _attempt(remove: Callable[[], object]) -> str:
     try:
         remove()
         return "removed"

@@ -13,8 +13,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from ..dockerfiles.created_by import made_layers
+from ..dockerfiles.history import made_layers
 from ..errors import WorkshopError
 from . import layer as layer_tar
 from . import tar
@@ -73,7 +74,7 @@ def unreadable(name: str, error: Exception) -> WorkshopError:
     return WorkshopError(f"The archive {name} cannot be read: {why}.", "Save it again, then run the cell again.")
 
 
-def _members_of_tar(chunks: Iterable[bytes]) -> Iterator[tuple[str, object]]:
+def _members_of_tar(chunks: Iterable[bytes]) -> Iterator[tuple[str, Any]]:
     """(name, a readable), or (name, the name that it links to), of each member in the order of the stream."""
     source, _ = uncompressed(ChunkReader(chunks))
     outer = Tar(source.read, PIECE, LARGEST_HEADER)
@@ -89,7 +90,7 @@ def _members_of_tar(chunks: Iterable[bytes]) -> Iterator[tuple[str, object]]:
             yield name, posixpath.normpath(member.linkname)
 
 
-def _members_of_folder(folder: Path) -> Iterator[tuple[str, object]]:
+def _members_of_folder(folder: Path) -> Iterator[tuple[str, Any]]:
     blobs = folder / "blobs"
     for path in [folder / "index.json", folder / "manifest.json", *sorted(blobs.glob("*/*"))]:
         if path.is_file() and not path.is_symlink():
@@ -97,7 +98,7 @@ def _members_of_folder(folder: Path) -> Iterator[tuple[str, object]]:
                 yield path.relative_to(folder).as_posix(), content
 
 
-def _read(members: Iterator[tuple[str, object]], wanted: str | None, begin_layer) -> Archive:
+def _read(members: Iterator[tuple[str, Any]], wanted: str | None, begin_layer) -> Archive:
     archive, blobs, links, layer_of = Archive(), {}, {}, {}
     for count, (name, content) in enumerate(members, 1):
         if count > MOST_MEMBERS:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import docker
 
-from ..labels import CA_LAYER, LABEL, PREFIX, STAND_IN, tags_of
+from ..dockerfiles.stages import entries_of
+from ..labels import CA_LAYER, LABEL, STAGE, STAND_IN, tags_of
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,9 @@ class Base:
 
 UNKNOWN = Base()
 
-_seen: dict[str, tuple[str, ...]] = {}  # {image id: diff ids}; an id is a digest, so it always means the same ones
+# By image id, which is a digest: the same layers, on the same base, for as long as this process runs.
+_diff_ids_by_id: dict[str, tuple[str, ...]] = {}
+_base_by_id: dict[str, Base] = {}
 
 
 def bases_of(client: docker.DockerClient, images: dict[str, dict]) -> dict[str, Base]:
@@ -38,12 +41,15 @@ def bases_of(client: docker.DockerClient, images: dict[str, dict]) -> dict[str, 
     (the base's own base); and an image from outside the workshop that was built on the way to this one, and kept under
     a repository's name of its own, counts as its base.
 
-    Costs one listing of the images, and one inspection of each that this process has not seen before.
+    Costs one listing of the images, and one inspection of each that this process has not seen before; nothing for an
+    image whose base it has found before.
     """
-    if not images:
-        return {}
-    known = {tag: _diff_ids(client, image["Id"]) for image in _candidates(client) for tag in tags_of(image)}
-    return {name: _base_of(client, name, image, known) for name, image in images.items()}
+    new = {image["Id"]: image for image in images.values() if image["Id"] not in _base_by_id}
+    if new:
+        tags = {tag: _diff_ids(client, image["Id"]) for image in _candidates(client) for tag in tags_of(image)}
+        found = {image_id: _base_of(client, image, tags) for image_id, image in new.items()}
+        _base_by_id.update((image_id, base) for image_id, base in found.items() if base != UNKNOWN)
+    return {name: _base_by_id.get(image["Id"], UNKNOWN) for name, image in images.items()}
 
 
 def _candidates(client: docker.DockerClient) -> list[dict]:
@@ -52,33 +58,37 @@ def _candidates(client: docker.DockerClient) -> list[dict]:
     return [image for image in tagged if (image.get("Labels") or {}).get(LABEL) in (None, STAND_IN, CA_LAYER)]
 
 
-def _base_of(client: docker.DockerClient, name: str, image: dict, known: dict[str, tuple[str, ...]]) -> Base:
-    diff_ids, built_here = tuple(image["RootFS"].get("Layers") or ()), name.startswith(PREFIX)
-    own = {_repository(tag) for tag in ([name] if built_here else tags_of(image))}
+def _base_of(client: docker.DockerClient, image: dict, known: dict[str, tuple[str, ...]]) -> Base:
+    diff_ids = tuple(image["RootFS"].get("Layers") or ())
+    own = {_repository(tag) for tag in tags_of(image)}
     below = [tag for tag, stack in known.items() if stack and stack == diff_ids[: len(stack)]]
     for tag in sorted(below, key=lambda tag: (-len(known[tag]), len(tag), tag)):
-        if _repository(tag) in own:
-            continue
-        # A stage of nothing but FROM is the base itself under a name of ours.
-        if known[tag] != diff_ids or built_here or _goes_on(client, image["Id"], tag):
+        if _repository(tag) not in own and (known[tag] != diff_ids or _goes_on(client, image, tag)):
             return Base(tag, len(known[tag]))
     return UNKNOWN
 
 
-def _goes_on(client: docker.DockerClient, image: str, base: str) -> bool:
-    """True if an image's history is the base's and more."""
-    whole, start = ([entry["CreatedBy"] for entry in reversed(client.api.history(one))] for one in (image, base))
-    return len(whole) > len(start) and whole[: len(start)] == start
+def _goes_on(client: docker.DockerClient, image: dict, base: str) -> bool:
+    """True if an image's history, our label aside, is the base's and more: else both are builds of one Dockerfile.
+
+    For a stage, which may be a FROM line alone, it need not be more. False if somebody has removed the base since.
+    """
+    try:
+        whole, start = ([entry.text for entry in entries_of(client, name)] for name in (image["Id"], base))
+    except docker.errors.ImageNotFound:
+        return False
+    is_stage = ((image.get("Config") or {}).get("Labels") or {}).get(LABEL) == STAGE
+    return whole[: len(start)] == start and (is_stage or len(whole) > len(start))
 
 
 def _diff_ids(client: docker.DockerClient, image_id: str) -> tuple[str, ...]:
     """The diff ids of an image that was listed; none if somebody has removed it since."""
-    if image_id not in _seen:
+    if image_id not in _diff_ids_by_id:
         try:
-            _seen[image_id] = tuple(client.api.inspect_image(image_id)["RootFS"].get("Layers") or ())
+            _diff_ids_by_id[image_id] = tuple(client.api.inspect_image(image_id)["RootFS"].get("Layers") or ())
         except docker.errors.ImageNotFound:
             return ()
-    return _seen[image_id]
+    return _diff_ids_by_id[image_id]
 
 
 def _repository(tag: str) -> str:

@@ -12,6 +12,7 @@ import tempfile
 import zlib
 from pathlib import Path
 
+from ..errors import WorkshopError
 from .archive import Archive
 from .layer import ENTRY
 
@@ -47,19 +48,19 @@ class LayerCache:
 
     def columns(self, diff_id: str) -> dict[str, list]:
         """The entries of one layer: {name in `layer.ENTRY`: list}, kind as a number in `layer.KINDS`."""
-        return self._get("layer", diff_id)["columns"]
+        return self._known("layer", diff_id)["columns"]
 
     def tar_bytes(self, diff_id: str) -> int:
         """Bytes of the layer's uncompressed tar."""
-        return self._get("layer", diff_id)["tar"]
+        return self._known("layer", diff_id)["tar"]
 
     def packages(self, diff_id: str) -> list[list]:
         """What the layer's package databases name: rows of `package_databases.COLUMNS`."""
-        return self._get("layer", diff_id)["packages"]
+        return self._known("layer", diff_id)["packages"]
 
     def compressed(self, diff_id: str) -> int:
         """Bytes of the layer, compressed."""
-        return self._get("gzip", diff_id)["bytes"]
+        return self._known("gzip", diff_id)["bytes"]
 
     def instructions(self, diff_ids: list[str]) -> list[str]:
         """The history text behind each layer; empty texts if the image was never read."""
@@ -68,7 +69,7 @@ class LayerCache:
 
     def put(self, archive: Archive, compressed: dict[str, int] | None = None) -> None:
         """Keep what was read: entries by diff id, and each image's history. compressed: {diff id: bytes}."""
-        new = {}
+        new: dict[tuple[str, str], dict] = {}
         for image in archive.images:
             new["image", ",".join(image.diff_ids)] = {"texts": image.instructions}
         for diff_id, layer in archive.layers.items():
@@ -81,6 +82,13 @@ class LayerCache:
                 _write(kind, key, record)
             except OSError:
                 return  # a cache that cannot be written costs time, nothing else
+
+    def _known(self, kind: str, key: str) -> dict:
+        """A record that `has` has seen."""
+        record = self._get(kind, key)
+        if record is None:
+            raise WorkshopError("The layer cache was emptied while it was read.", "Run the cell again.")
+        return record
 
     def _get(self, kind: str, key: str) -> dict | None:
         fresh = self._fresh.get((kind, key))

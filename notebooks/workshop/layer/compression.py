@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import zlib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 LEVEL = 6  # Go's default, with which Docker compresses a layer when it pushes it
 BLOCK = 4 << 20  # bytes that are compressed at a time; costs less than a thousandth of the ratio
@@ -26,7 +26,9 @@ class CompressedSizes:
 
     def begin_layer(self):
         """Returns what is to be called with the pieces of one more layer, b"" at its end."""
-        blocks, pending, length = [], [], 0
+        blocks: list[Future[int]] = []
+        pending: list[bytes] = []
+        length = 0
         self._layers.append(blocks)
 
         def add_piece(piece: bytes) -> None:

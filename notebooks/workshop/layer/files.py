@@ -9,7 +9,7 @@ import docker
 import numpy as np
 import pandas as pd
 
-from ..dockerfiles.created_by import instruction
+from ..dockerfiles.history import instruction
 from ..errors import translate_engine_loss
 from . import merge, source
 from .base_layers import UNKNOWN, Base, bases_of
@@ -45,15 +45,16 @@ def files(client: docker.DockerClient | None, images: str | Path | list) -> pd.D
 def read_files(client: docker.DockerClient | None, images: str | Path | list, layers: LayerCache) -> pd.DataFrame:
     """`files()` by way of a cache that the caller has more to ask of afterwards."""
     asked_for = [images] if isinstance(images, (str, Path)) else list(dict.fromkeys(images))
-    about = {name: source.inspect(client, name) for name in asked_for if not source.is_path(name)}
+    about = {str(name): source.inspect(client, str(name)) for name in asked_for if not source.is_path(name)}
     in_engine = {name: source.diff_ids_of(image) for name, image in about.items()}
     source.fill_from_engine(client, in_engine, layers)
-    bases, stacks = bases_of(client, about), []
+    bases = bases_of(client, about)
+    stacks: list[tuple[str, list[str], Base]] = []
     for name in asked_for:
         if source.is_path(name):
             stacks += [(image, diff_ids, UNKNOWN) for image, diff_ids in source.from_disk(Path(name), layers)]
         else:
-            stacks.append((name, in_engine[name], bases[name]))
+            stacks.append((str(name), in_engine[str(name)], bases[str(name)]))
     return _frame(stacks, layers)
 
 
@@ -99,12 +100,19 @@ def sizes(client: docker.DockerClient, images: str | list[str], compressed: bool
 def _frame(stacks: list[tuple[str, list[str], Base]], layers: LayerCache) -> pd.DataFrame:
     """The frame of images given as (name, diff ids, base). Columns are made whole, not layer by layer: that is much faster."""
     columns: dict[str, list] = {name: [] for name in ENTRY}
-    lengths, image, number, diff_id, line, from_base, cause, hider = [], [], [], [], [], [], [], []
+    lengths: list[int] = []
+    image: list[str] = []
+    number: list[int] = []
+    diff_id: list[str] = []
+    line: list[str] = []
+    from_base: list[bool] = []
+    cause: list[list[int]] = []
+    hider: list[list[int]] = []
     for name, diff_ids, base in stacks:
         entries = [layers.columns(one) for one in diff_ids]
-        causes, hiders = merge.hidden([(layer["path"], layer["kind"]) for layer in entries])
-        cause.append(causes)
-        hider.append(hiders)
+        layer_causes, layer_hiders = merge.hidden([(layer["path"], layer["kind"]) for layer in entries])
+        cause.append(layer_causes)
+        hider.append(layer_hiders)
         lengths += [len(layer["path"]) for layer in entries]
         image += [name] * len(entries)
         number += range(len(entries))

@@ -111,7 +111,7 @@ def read_layer(stream, wanted: str | None = None, on_piece=None) -> Layer:
         tar.count,
         stored.count if compressed else None,
         package_databases.parse(keep),
-        keep.get(wanted),
+        keep.get(wanted) if wanted else None,
     )
 
 

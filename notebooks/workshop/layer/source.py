@@ -6,9 +6,9 @@ from pathlib import Path
 
 import docker
 
+from ..archives import exported_images
 from ..errors import WorkshopError, translate_engine_loss
 from ..progress import Panel
-from ..transfer import exported
 from ..units import seconds, size
 from .archive import Archive, read_archive, read_folder, unreadable
 from .cache import LayerCache
@@ -88,15 +88,17 @@ def read(client: docker.DockerClient | None, image: str | Path, path: str, layer
         archive = _load(Path(image).expanduser(), path)
         diff_ids = archive.images[0].diff_ids
     else:
-        diff_ids = diff_ids_of(inspect(client, image))
-        archive = _export(client, [image], wanted=path) if diff_ids else Archive()
-    at = [number for number, diff_id in enumerate(diff_ids) if archive.layers[diff_id].content is not None]
+        name = str(image)
+        diff_ids = diff_ids_of(inspect(client, name))
+        archive = _export(client, [name], wanted=path) if diff_ids else Archive()
+    contents = {number: archive.layers[diff_id].content for number, diff_id in enumerate(diff_ids)}
+    at = [number for number, content in contents.items() if content is not None]
     if not at or (layer is not None and layer not in at):
         none = f"No layer of it has such a file, or it is larger than {size(LARGEST_KEPT)}."
         have = f"It is a file in layer {', '.join(map(str, at))}." if at else none
         where = f"layer {layer} of {image}" if layer is not None else str(image)
         raise WorkshopError(f"There is no file {path} in {where}. {have}", "workshop.files() lists what there is.")
-    return archive.layers[diff_ids[at[-1] if layer is None else layer]].content
+    return contents[at[-1] if layer is None else layer] or b""
 
 
 def _load(path: Path, wanted: str | None = None) -> Archive:
@@ -140,7 +142,7 @@ def _export(
                 panel.row("save", detail=f"{size(done)} came from the engine")
                 yield piece
 
-        with exported(client, names, PIECE) as chunks, ReadAhead(chunks) as pieces:
+        with exported_images(client, names, PIECE) as chunks, ReadAhead(chunks) as pieces:
             archive = read_archive(shown(pieces), what, wanted, begin_layer)
         panel.summary = f"Read the layers of {what} in {seconds(panel.rows['save'].age())}"
     return archive

@@ -6,20 +6,22 @@ import gzip
 import queue
 import threading
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import zstandard
 
 PIECE = 1 << 20  # bytes read at a time
 
 
-def uncompressed(stream) -> tuple[object, bool]:
+def uncompressed(stream: Any) -> tuple[Any, bool]:
     """(the stream unpacked, whether it was compressed): gzip and zstd are told by their first bytes."""
     head = up_to(stream, 4)
+    whole: Any = _BytesReader(head, stream)
     if head[:2] == b"\x1f\x8b":
-        return gzip.GzipFile(fileobj=_BytesReader(head, stream)), True
+        return gzip.GzipFile(fileobj=whole), True
     if head == b"\x28\xb5\x2f\xfd":
         unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 27)
-        return unpacker.stream_reader(_BytesReader(head, stream), read_across_frames=True), True
+        return unpacker.stream_reader(whole, read_across_frames=True), True
     return PrefixedReader(head, stream), False
 
 
@@ -35,7 +37,7 @@ def up_to(stream, count: int) -> bytes:
 class PrefixedReader:
     """A readable whose first bytes have already been read. A read may give less than was asked for, but at the end."""
 
-    def __init__(self, head: bytes, rest):
+    def __init__(self, head: bytes, rest: Any):
         self._head, self._rest = head, rest
 
     def read(self, count: int) -> bytes | memoryview:

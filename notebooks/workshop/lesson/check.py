@@ -21,7 +21,7 @@ from ..analysis.waste import waste
 from ..builders import build
 from ..engine import containers
 from ..errors import WorkshopError, translate_engine_loss
-from ..labels import tags_of
+from ..labels import full_tag, tags_of
 from ..layer.files import files, sizes
 from ..paths import matches
 from ..units import shorten, size
@@ -267,7 +267,7 @@ def has_stage(name: str, *conditions: Condition) -> Condition:
             listed = ", ".join(names) or "none"
             return False, f"the stages before the last FROM are: {listed}. The exercise asks for one called {name}."
         for of_stage in conditions:
-            holds, words = of_stage(client, f"{_tagged(image)}.{name}")
+            holds, words = of_stage(client, f"{full_tag(image)}.{name}")
             if not holds:
                 return False, f"in the stage {name}: {words}"
         return True, f"there is a stage {name}"
@@ -341,17 +341,13 @@ def runs_as(*, other_than: str = "root") -> Condition:
     return condition
 
 
-def _tagged(image: str) -> str:
-    return image if ":" in image.rsplit("/", 1)[-1] else f"{image}:latest"
-
-
 def _stage_names(client, image: str) -> list[str]:
     return sorted(_stages(client, image))
 
 
 def _stages(client, image: str) -> dict[str, list[str]]:
     """{name: diff ids} of the stages that came before the last in the image's build, by the tags they are kept under."""
-    prefix = f"{_tagged(image)}."
+    prefix = f"{full_tag(image)}."
     listed = client.api.images(name=prefix.rsplit(":", 1)[0])
     tags = [tag for one in listed for tag in tags_of(one) if tag.startswith(prefix)]
     return {tag.removeprefix(prefix): client.api.inspect_image(tag)["RootFS"]["Layers"] for tag in tags}

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
+from ...dockerfiles.syntax import Dockerfile
 from ..style import CARD, INK, MONO, MUTED, SANS, SPOTLIGHT, shorten, wrap
 from .layout import BELT, PITCH, ROW, Hall
-from .plan import Plan
-from .words import fate, sentence
+from .words import fate, sentence, word_of
 
 
-def stops_of(hall: Hall, plan: Plan, colour: str) -> list[dict]:
+def stops_of(hall: Hall, dockerfile: Dockerfile, colour: str) -> list[dict]:
     """One stop a station, and one where the hall ends."""
     routes = {id(route.step): route.points for route in hall.routes}
     stops = [
         {
             "line": step.line,
-            "word": step.word,
+            "word": word_of(step),
             "code": step.text,
-            "says": sentence(step, plan),
+            "says": sentence(step, dockerfile),
             "x": x,
             "top": top,
             "route": routes.get(id(step), []),
@@ -30,14 +30,14 @@ def stops_of(hall: Hall, plan: Plan, colour: str) -> list[dict]:
         for step, x, top in hall.spots
     ]
     x, top = hall.end
-    last = hall.stage.number == len(plan.stages) - 1
-    code = "the end of the line" if last else f"the end of hall {hall.stage.number + 1}"
+    last = hall.stage.index == len(dockerfile.stages) - 1
+    code = "the end of the line" if last else f"the end of hall {hall.stage.index + 1}"
     stops.append(
         {
             "line": None,
             "word": "end",
             "code": code,
-            "says": fate(hall.stage.number, plan),
+            "says": fate(hall.stage.index, dockerfile),
             "x": x,
             "top": top,
             "route": [],

@@ -6,26 +6,26 @@ import re
 
 import plotly.graph_objects as go
 
+from ...dockerfiles.syntax import Dockerfile, Instruction
 from ..style import CARD, INK, MUTED, SANS, safe, shorten, shorten_left, tint, wrap
 from .layout import MACHINE, OPENING, WALL, WIDTH, Hall
-from .plan import Plan, Step
-from .words import counterpart, fate, sentence
+from .words import counterpart, fate, sentence, word_of
 
 
-def texts(figure: go.Figure, halls: list[Hall], plan: Plan, colours: list[str]) -> None:
+def texts(figure: go.Figure, halls: list[Hall], dockerfile: Dockerfile, colours: list[str]) -> None:
     """All that is written in the picture, and what appears under the pointer."""
     stations = [(step, x, top) for hall in halls for step, x, top in hall.spots]
     half = MACHINE[0]
     _write(figure, [(x - half + 2, top + 8, str(step.line)) for step, x, top in stations], 9, MUTED, "bottom right")
-    _write(figure, [(x, top + 68, f"<b>{_sized(step.word)}</b>") for step, x, top in stations], 11, INK)
-    _write(figure, [(x, top + 75, _short(step, plan)) for step, x, top in stations], 10, MUTED, "bottom center")
-    _write(figure, [(*_below(hall.end), _end(hall, plan)) for hall in halls], 11, INK, "bottom center")
+    _write(figure, [(x, top + 68, f"<b>{_sized(word_of(step))}</b>") for step, x, top in stations], 11, INK)
+    _write(figure, [(x, top + 75, _short(step, dockerfile)) for step, x, top in stations], 10, MUTED, "bottom center")
+    _write(figure, [(*_below(hall.end), _end(hall, dockerfile)) for hall in halls], 11, INK, "bottom center")
     _write(figure, [(12, hall.top + 11, _name(hall)) for hall in halls], 12, INK, "middle right")
     for hall, colour in zip(halls, colours):  # on a plate, so that a route can pass behind it
         figure.add_annotation(
             x=WIDTH - 4,
             y=hall.top + 11,
-            text=_rent(hall, plan),
+            text=_rent(hall, dockerfile),
             xanchor="right",
             showarrow=False,
             bgcolor=tint(colour, 0.38),
@@ -34,8 +34,8 @@ def texts(figure: go.Figure, halls: list[Hall], plan: Plan, colours: list[str]) 
         )
     for hall in halls:
         _signs(figure, hall)
-    hover = [(x, top + 27, _told(step, plan)) for step, x, top in stations]
-    hover += [(hall.end[0], hall.end[1] + 34, wrap(fate(hall.stage.number, plan), 60)) for hall in halls]
+    hover = [(x, top + 27, _told(step, dockerfile)) for step, x, top in stations]
+    hover += [(hall.end[0], hall.end[1] + 34, wrap(fate(hall.stage.index, dockerfile), 60)) for hall in halls]
     figure.add_scatter(
         x=[x for x, _, _ in hover],
         y=[y for _, y, _ in hover],
@@ -46,10 +46,10 @@ def texts(figure: go.Figure, halls: list[Hall], plan: Plan, colours: list[str]) 
     )
 
 
-def _told(step: Step, plan: Plan) -> str:
+def _told(step: Instruction, dockerfile: Dockerfile) -> str:
     """Hover text: the line, then what happens there."""
     line = wrap(shorten(step.text, 200), 60)
-    return f"<b>line {step.line}</b>: {counterpart(step)}<br>{line}<br><br>{wrap(sentence(step, plan), 60)}"
+    return f"<b>line {step.line}</b>: {counterpart(step)}<br>{line}<br><br>{wrap(sentence(step, dockerfile), 60)}"
 
 
 def _write(figure: go.Figure, items: list[tuple], size: int, colour: str, position: str = "middle center") -> None:
@@ -74,16 +74,16 @@ def _sized(word: str) -> str:
     return word if len(word) < 9 else f"<span style='font-size:10px'>{word}</span>"
 
 
-def _short(step: Step, plan: Plan) -> str:
+def _short(step: Instruction, dockerfile: Dockerfile) -> str:
     """What a station works on, in at most two lines of 12 characters."""
     args = step.args
-    if step.name == "FROM":
-        text = plan.stages[step.stage].base.rsplit("/", 1)[-1]
-    elif step.name in ("COPY", "ADD"):
-        text = "your folder" if args[:-1] == ["."] else "a note" if "<<" in step.text else " ".join(args[:-1])
-    elif step.name in ("ENV", "LABEL") and len(args) > 1:
+    if step.word == "FROM":
+        text = dockerfile.stage_of(step).base.rsplit("/", 1)[-1]
+    elif step.word in ("COPY", "ADD"):
+        text = "your folder" if args[:-1] == (".",) else "a note" if "<<" in step.text else " ".join(args[:-1])
+    elif step.word in ("ENV", "LABEL") and len(args) > 1:
         text = f"{args[0].rsplit('.', 1)[-1]}={args[1]}".replace('"', "")
-    elif step.name == "RUN":
+    elif step.word == "RUN":
         text = " ".join(word for word in " ".join(args).split() if not word.startswith("-"))
     else:
         text = " ".join(args) or step.text.split(" ", 1)[-1]
@@ -100,11 +100,11 @@ def _short(step: Step, plan: Plan) -> str:
 
 
 def _name(hall: Hall) -> str:
-    name = f" · {safe(shorten(hall.stage.name or f'stage-{hall.stage.number}', 12))}"  # as the builder calls it
-    return f"<b>HALL {hall.stage.number + 1}{name}</b>"
+    name = f" · {safe(shorten(hall.stage.name, 12))}"
+    return f"<b>HALL {hall.stage.index + 1}{name}</b>"
 
 
-def _rent(hall: Hall, plan: Plan) -> str:
+def _rent(hall: Hall, dockerfile: Dockerfile) -> str:
     """The building, and what becomes of it."""
     stage = hall.stage
     if stage.parent is not None:
@@ -113,17 +113,18 @@ def _rent(hall: Hall, plan: Plan) -> str:
         built = "an empty plot: scratch"
     else:
         built = f"rents {safe(shorten_left(stage.base, 34))}"
-    destiny = "ships" if stage.number in plan.shipped else "stays behind" if stage.number in plan.needed else "skipped"
+    kept = "stays behind" if stage.index in dockerfile.needed() else "skipped"
+    destiny = "ships" if stage.index in dockerfile.shipped else kept
     return f"{built} · <b>{destiny}</b>"
 
 
-def _end(hall: Hall, plan: Plan) -> str:
-    number = hall.stage.number
-    if number == len(plan.stages) - 1:
+def _end(hall: Hall, dockerfile: Dockerfile) -> str:
+    number = hall.stage.index
+    if number == len(dockerfile.stages) - 1:
         return "<b>the image</b><br>base + goods"
-    if number in plan.shipped:
+    if number in dockerfile.shipped:
         return "<b>on to the</b><br><b>next hall</b>"
-    return "<b>stays behind</b><br>tools, scraps" if number in plan.needed else "<b>not asked for</b>"
+    return "<b>stays behind</b><br>tools, scraps" if number in dockerfile.needed() else "<b>not asked for</b>"
 
 
 def _signs(figure: go.Figure, hall: Hall) -> None:
@@ -131,11 +132,11 @@ def _signs(figure: go.Figure, hall: Hall) -> None:
     routes = sorted(hall.routes, key=lambda route: route.gate_x)
     for route, following in zip(routes, [*routes[1:], None]):
         room = (following.gate_x if following else WIDTH) - route.gate_x - 2 * OPENING
-        goods = route.step.args[:-1] if route.step.name == "COPY" else ["(lent)"]
+        goods = route.step.args[:-1] if route.step.word == "COPY" else ("(lent)",)
         text = goods[0] + (f" +{len(goods) - 1}" if len(goods) > 1 else "")
-        if isinstance(route.step.takes_from, str):
-            text += f" from {route.step.takes_from}"
-        plate = {"showarrow": False, "y": hall.wall + WALL / 2, "yanchor": "middle", "borderpad": 2}
+        if isinstance(route.step.source, str):
+            text += f" from {route.step.source}"
+        plate = {"showarrow": False, "y": (hall.wall or 0) + WALL / 2, "yanchor": "middle", "borderpad": 2}
         figure.add_annotation(
             x=route.gate_x + OPENING,
             xshift=6,

@@ -1,4 +1,4 @@
-"""Where everything of a factory stands: a plan turned into positions, in units of about a pixel, y downwards.
+"""Where everything of a factory stands: a Dockerfile turned into positions, in units of about a pixel, y downwards.
 
 One storey a hall, the first on top; stations from left to right, further rows below; goods come down through a gate in
 the wall above the hall that asks for them, or, from a hall further up, along a shaft at the right.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .plan import OFFICE, Plan, Stage, Step
+from ...dockerfiles.syntax import Dockerfile, Instruction, Stage
 
 PER_ROW, PITCH = 7, 96
 WIDTH = PER_ROW * PITCH + 8
@@ -21,7 +21,7 @@ BELT = 50  # from a row's top to its belt
 class Route:
     """How goods reach a station: corner points; colour_of: the stage they come from, None for another factory's."""
 
-    step: Step
+    step: Instruction
     points: list[tuple[float, float]]
     gate_x: float
     colour_of: int | None
@@ -32,21 +32,22 @@ class Hall:
     """A stage's storey: spots and end are (x, top of the row)."""
 
     stage: Stage
-    wall: float | None  # top of the wall above it
+    wall: float | None  # top of the wall above it; None above the first hall if nothing comes in
     top: float
     bottom: float
-    spots: list[tuple[Step, float, float]] = field(default_factory=list)
+    spots: list[tuple[Instruction, float, float]] = field(default_factory=list)
     end: tuple[float, float] = (0, 0)
     routes: list[Route] = field(default_factory=list)
 
 
-def halls_of(plan: Plan) -> tuple[list[Hall], float, float]:
+def halls_of(dockerfile: Dockerfile) -> tuple[list[Hall], float, float]:
     """Every hall with its stations and routes; the whole picture's width and height."""
     halls: list[Hall] = []
-    y = ROOF
-    for stage in plan.stages:
-        steps = (plan.office if not halls else []) + stage.steps
-        takes = any(step.takes_from is not None for step in stage.steps)
+    y: float = ROOF
+    for stage in dockerfile.stages:
+        # what comes before the first FROM stands in the first hall
+        steps = [*([] if halls else dockerfile.of_stage(None)), *dockerfile.of_stage(stage.index)]
+        takes = any(step.sources for step in steps)
         wall = None
         if halls or takes:
             over = 14 if takes else 0  # room above the wall, for routes that come from the side
@@ -60,9 +61,9 @@ def halls_of(plan: Plan) -> tuple[list[Hall], float, float]:
         hall.end = (_column(per_row - 1, per_row), hall.bottom - ROW)
         halls.append(hall)
         y = hall.bottom
-    shafts = _shafts(plan)
+    shafts = _shafts(dockerfile)
     for hall in halls:
-        takers = [spot for spot in hall.spots if spot[0].takes_from is not None]
+        takers = [spot for spot in hall.spots if spot[0].sources]
         hall.routes = [_route(step, x, top, hall, halls, shafts) for step, x, top in takers]
     return halls, WIDTH + (12 + 9 * len(shafts) if shafts else 0), y
 
@@ -72,33 +73,27 @@ def _column(index: int, per_row: int) -> float:
     return 4 + (WIDTH - 8) / per_row * (index + 0.5)
 
 
-def _shafts(plan: Plan) -> list[int]:
+def _shafts(dockerfile: Dockerfile) -> list[int]:
     """The stages whose goods pass by other halls on their way down."""
     far = {
-        step.takes_from
-        for stage in plan.stages
-        for step in stage.steps
-        if isinstance(step.takes_from, int) and step.takes_from != stage.number - 1
+        step.source
+        for step in dockerfile.instructions
+        if isinstance(step.source, int) and step.source != (step.stage or 0) - 1
     }
     return sorted(far)
 
 
-def _route(step: Step, x: float, top: float, hall: Hall, halls: list[Hall], shafts: list[int]) -> Route:
-    source = step.takes_from
+def _route(step: Instruction, x: float, top: float, hall: Hall, halls: list[Hall], shafts: list[int]) -> Route:
+    source, wall = step.source, hall.wall or 0.0  # a hall that takes goods has a wall
     first_row = top == hall.top + HEADER
     gate_x = x if first_row else x - PITCH / 2  # between the machines of the rows above
     last = [(gate_x, top + 3)] if first_row else [(gate_x, top - 3), (x, top - 3), (x, top + 3)]
-    if source == hall.stage.number - 1:
+    if isinstance(source, int) and source == hall.stage.index - 1:
         return Route(step, [(gate_x, halls[source].bottom - 5), *last], gate_x, source)
     if isinstance(source, int):
         lane = shafts.index(source)
-        lane_x, side_y = WIDTH + 10 + 9 * lane, hall.wall - 5 - 4 * (lane % 3)
+        lane_x, side_y = WIDTH + 10 + 9 * lane, wall - 5 - 4 * (lane % 3)
         start_y = halls[source].bottom - 12
         start = [(WIDTH, start_y), (lane_x, start_y), (lane_x, side_y), (gate_x, side_y)]
         return Route(step, [*start, *last], gate_x, source)
-    return Route(step, [(0, hall.wall - 7), (gate_x, hall.wall - 7), *last], gate_x, None)
-
-
-def stage_of(step: Step) -> int:
-    """The hall in which a step is drawn: what comes before the first FROM stands in the first."""
-    return 0 if step.stage == OFFICE else step.stage
+    return Route(step, [(0, wall - 7), (gate_x, wall - 7), *last], gate_x, None)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ...dockerfiles.syntax import Dockerfile
 from ..style import BASE, CARD, GRID, INK, MUTED, tint
 from .icons import ICONS, LEFTOVERS, ONWARD, OTHER, PARCEL
 from .layout import BELT, MACHINE, OPENING, ROOF, WALL, WIDTH, Hall, Route
-from .plan import OFFICE, Plan
+from .words import word_of
 
 BRICK, MORTAR = "#b9a79c", "#efe9e4"
 
@@ -82,8 +83,8 @@ def _bricks(left: float, right: float, top: float) -> list[dict]:
     return [rect(left, top, right, bottom, fillcolor=BRICK), _path(joints, line={"color": MORTAR, "width": 1.2})]
 
 
-def hall_shapes(hall: Hall, plan: Plan, colour: str) -> list[dict]:
-    shipped, wanted = hall.stage.number in plan.shipped, hall.stage.number in plan.needed
+def hall_shapes(hall: Hall, dockerfile: Dockerfile, colour: str) -> list[dict]:
+    shipped, wanted = hall.stage.index in dockerfile.shipped, hall.stage.index in dockerfile.needed()
     shapes = [
         rect(0, hall.top, WIDTH, hall.bottom, fillcolor=tint(colour, 0.1), line={"color": INK, "width": 1}),
         rect(0, hall.top, WIDTH, hall.top + 22, fillcolor=tint(colour, 0.38)),
@@ -97,12 +98,12 @@ def hall_shapes(hall: Hall, plan: Plan, colour: str) -> list[dict]:
         shapes.append(_path(f"M16,{row + BELT + 3.5}L{right},{row + BELT + 3.5}", line=dots))
     half, tall = MACHINE
     for step, x, top in hall.spots:
-        edge = BASE if step.stage == OFFICE else colour
+        edge = BASE if step.stage is None else colour
         machine = _rounded(x - half, top + 4, x + half, top + 4 + tall, 6)
         shapes.append(_path(machine, fillcolor=CARD, line={"color": edge, "width": 2}))
-        shapes.append(_drawing(ICONS.get(step.word, OTHER), x, top + 4 + tall / 2, INK) | {"layer": "above"})
+        shapes.append(_drawing(ICONS.get(word_of(step), OTHER), x, top + 4 + tall / 2, INK) | {"layer": "above"})
     x, top = hall.end
-    if hall.stage.number == len(plan.stages) - 1:
+    if hall.stage.index == len(dockerfile.stages) - 1:
         shapes.append(_drawing(PARCEL, x, top + 34, INK, 1.8, tint(colour, 0.6)))
     elif shipped:
         shapes.append(_drawing(ONWARD, x, top + 34, INK, 1.8, tint(colour, 0.6)))
@@ -115,7 +116,7 @@ def route_shapes(route: Route, colours: list[str]) -> list[dict]:
     """The way of the goods, with an arrow's head where it ends; dashed where they are only lent."""
     colour = MUTED if route.colour_of is None else colours[route.colour_of]
     path = "M" + "L".join(f"{x},{y}" for x, y in route.points)
-    dash = "dot" if route.step.name == "RUN" else "solid"
+    dash = "dot" if route.step.word == "RUN" else "solid"
     x, y = route.points[-1]
     return [
         _path(path, line={"color": INK, "width": 6, "dash": dash}),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ...dockerfiles.syntax import Dockerfile, Instruction, parse
 from ..style import shorten
-from .plan import OFFICE, Plan, Step, plan_of
 
 # Dockerfile word → (its factory counterpart, what it means in plain words)
 FACTORY = {
@@ -35,47 +35,53 @@ _UNKNOWN = ("a station of its own", "an instruction that this picture has no cou
 def words_of(dockerfile_text: str) -> pd.DataFrame:
     """The words that a Dockerfile uses, in order of first use; COPY --from counts as a word of its own.
 
-    Returns columns word, line (where it stands: "4" or "4, 9"), factory (its counterpart), meaning.
+    Columns word, line (where it stands: "4" or "4, 9"), factory (its counterpart), meaning. Raises WorkshopError, naming
+    the line, for a text that is no Dockerfile.
     """
     lines: dict[str, list[str]] = {}
-    for step in plan_of(dockerfile_text).steps:
-        lines.setdefault(step.word, []).append(str(step.line))
+    for step in parse(dockerfile_text).instructions:
+        lines.setdefault(word_of(step), []).append(str(step.line))
     rows = [(word, ", ".join(at), *FACTORY.get(word, _UNKNOWN)) for word, at in lines.items()]
     return pd.DataFrame(rows, columns=["word", "line", "factory", "meaning"])
 
 
-def counterpart(step: Step) -> str:
+def word_of(step: Instruction) -> str:
+    """The instruction's word; COPY --from is a word of its own."""
+    return "COPY --from" if step.word == "COPY" and step.sources else step.word
+
+
+def counterpart(step: Instruction) -> str:
     """The factory counterpart of a step's word."""
-    return FACTORY.get(step.word, _UNKNOWN)[0]
+    return FACTORY.get(word_of(step), _UNKNOWN)[0]
 
 
-def sentence(step: Step, plan: Plan) -> str:
+def sentence(step: Instruction, dockerfile: Dockerfile) -> str:
     """What happens at this station, in factory words."""
-    tell = _TELL.get(step.word)
-    text = tell(step, plan) if tell else "{}: {}.".format(*FACTORY.get(step.word, _UNKNOWN)).capitalize()
-    last_word = step.name in ("CMD", "ENTRYPOINT", "EXPOSE", "HEALTHCHECK", "STOPSIGNAL")
-    if last_word and step.stage not in plan.shipped:
+    tell = _TELL.get(word_of(step))
+    text = tell(step, dockerfile) if tell else "{}: {}.".format(*FACTORY.get(word_of(step), _UNKNOWN)).capitalize()
+    last_word = step.word in ("CMD", "ENTRYPOINT", "EXPOSE", "HEALTHCHECK", "STOPSIGNAL")
+    if last_word and step.stage not in dockerfile.shipped:
         text += " Here it goes nowhere: this hall is not the one that is shipped."
     return text
 
 
-def _from(step: Step, plan: Plan) -> str:
-    stage = plan.stages[step.stage]
-    called = f" This hall is called “{stage.name}”." if stage.name else ""
+def _from(step: Instruction, dockerfile: Dockerfile) -> str:
+    stage = dockerfile.stage_of(step)
+    called = f" This hall is called “{stage.name}”." if stage.named else ""
     if stage.parent is not None:
-        return f"No new building: this hall carries on where “{plan.title_of(stage.parent)}” stopped.{called}"
+        return f"No new building: this hall carries on where “{dockerfile.stages[stage.parent].name}” stopped.{called}"
     if stage.base == "scratch":
         return f"An empty plot: scratch has no tools, no shell, not one file.{called}"
-    if stage.number in plan.shipped:
+    if stage.index in dockerfile.shipped:
         return f"Rent the building {stage.base}. It ships with the product, so its size is your size.{called}"
     return f"Rent the building {stage.base}, with every tool that is in it.{called}"
 
 
-def _workdir(step: Step, plan: Plan) -> str:
+def _workdir(step: Instruction, dockerfile: Dockerfile) -> str:
     return f"The workbench: from here on everybody works at {_last(step)}."
 
 
-def _copy(step: Step, plan: Plan) -> str:
+def _copy(step: Instruction, dockerfile: Dockerfile) -> str:
     goods, to = _goods(step), _last(step)
     if "<<" in step.text:
         return f"Goods in: a note written in the Dockerfile itself becomes {to}."
@@ -85,46 +91,46 @@ def _copy(step: Step, plan: Plan) -> str:
     return f"Goods in: {goods} {'go' if ' and ' in goods else 'goes'} to {to}."
 
 
-def _gate(step: Step, plan: Plan) -> str:
+def _gate(step: Instruction, dockerfile: Dockerfile) -> str:
     goods, to = _goods(step), _last(step)
     to = "the workbench" if to in (".", "./") else to
-    if isinstance(step.takes_from, str):
-        return f"Delivered from another factory: {goods} from the image {step.takes_from}, put at {to}."
-    here = plan.title_of(step.takes_from)
+    if not isinstance(step.source, int):
+        return f"Delivered from another factory: {goods} from the image {step.source}, put at {to}."
+    here = dockerfile.stages[step.source].name
     return f"Through the gate: only {goods} leaves “{here}”, and is put at {to}. The rest stays where it is."
 
 
-def _run(step: Step, plan: Plan) -> str:
+def _run(step: Instruction, dockerfile: Dockerfile) -> str:
     command = shorten(" ".join(step.args), 70)
     text = f"A machine works once, now: {command}. What it leaves on disk becomes a layer."
-    if step.takes_from is not None:
-        lender = step.takes_from if isinstance(step.takes_from, str) else plan.title_of(step.takes_from)
+    if step.source is not None:
+        lender = step.source if isinstance(step.source, str) else dockerfile.stages[step.source].name
         text += f" It borrows from “{lender}” while it works."
     return text
 
 
-def _arg(step: Step, plan: Plan) -> str:
-    where = "The order form, before any hall opens" if step.stage == OFFICE else "A line on the order form"
+def _arg(step: Instruction, dockerfile: Dockerfile) -> str:
+    where = "The order form, before any hall opens" if step.stage is None else "A line on the order form"
     return f"{where}: {' '.join(step.args)}. Known while building only, and the build history still shows it."
 
 
-def _expose(step: Step, plan: Plan) -> str:
+def _expose(step: Instruction, dockerfile: Dockerfile) -> str:
     return f"The sign at the counter: served at port {' and '.join(step.args)}. A sign opens no door."
 
 
-def _cmd(step: Step, plan: Plan) -> str:
+def _cmd(step: Instruction, dockerfile: Dockerfile) -> str:
     return f"The switch on the box: {_command(step)} runs when the customer turns it on."
 
 
-def _entrypoint(step: Step, plan: Plan) -> str:
+def _entrypoint(step: Instruction, dockerfile: Dockerfile) -> str:
     return f"The motor in the box: {_command(step)} always runs, whatever the customer adds."
 
 
-def _user(step: Step, plan: Plan) -> str:
+def _user(step: Instruction, dockerfile: Dockerfile) -> str:
     return f"The badge: from here on, and in the finished product, “{_last(step)}” does the work."
 
 
-def _env(step: Step, plan: Plan) -> str:
+def _env(step: Instruction, dockerfile: Dockerfile) -> str:
     return f"A notice on the wall: {shorten(step.text[4:].strip(), 70)}. Later steps and the product can read it."
 
 
@@ -143,57 +149,54 @@ _TELL = {
 }
 
 
-def _last(step: Step) -> str:
+def _last(step: Instruction) -> str:
     return step.args[-1] if step.args else "nowhere"
 
 
-def _goods(step: Step) -> str:
+def _goods(step: Instruction) -> str:
     """What is carried: all arguments but the last."""
     goods = step.args[:-1]
     return shorten(" and ".join(goods) if len(goods) < 3 else f"{goods[0]} and {len(goods) - 1} more", 60)
 
 
-def _command(step: Step) -> str:
+def _command(step: Instruction) -> str:
     return shorten(" ".join(step.args), 70) or "nothing"
 
 
-def fate(number: int, plan: Plan) -> str:
+def fate(number: int, dockerfile: Dockerfile) -> str:
     """What becomes of a hall when the line has run."""
-    if number == len(plan.stages) - 1:
-        base = plan.stages[number].base
+    if number == len(dockerfile.stages) - 1:
+        base = dockerfile.stages[number].base
         ground = "" if base == "scratch" else f"the building {base} and "
         return f"The box is packed: {ground}all that this hall took in or made is the image."
-    if number in plan.shipped:
-        return f"All of “{plan.title_of(number)}” goes into the box: the last hall carries on from it."
-    if number in plan.needed:
-        return f"What passed no gate stays behind in “{plan.title_of(number)}”: its tools, its sources, its scraps."
-    return f"Nobody asks for anything from “{plan.title_of(number)}”: BuildKit skips this hall."
+    if number in dockerfile.shipped:
+        return f"All of “{dockerfile.stages[number].name}” goes into the box: the last hall carries on from it."
+    if number in dockerfile.needed():
+        return f"What passed no gate stays behind in “{dockerfile.stages[number].name}”: its tools, its sources, its scraps."
+    return f"Nobody asks for anything from “{dockerfile.stages[number].name}”: BuildKit skips this hall."
 
 
-def finding(plan: Plan) -> str:
+def finding(dockerfile: Dockerfile) -> str:
     """The picture's title: how many halls, and what crosses into the image."""
-    stages, shipped = plan.stages, plan.shipped
-    if not stages:
-        return "No FROM yet: there is no factory without a building"
+    stages, shipped = dockerfile.stages, dockerfile.shipped
     halls = "One hall" if len(stages) == 1 else f"{len(stages)} halls"
     crossing = [
-        step
-        for number in sorted(shipped)
-        for step in stages[number].steps
-        if step.word == "COPY --from" and isinstance(step.takes_from, int) and step.takes_from not in shipped
+        (stages[step.source], _goods(step))
+        for step in dockerfile.instructions
+        if step.stage in shipped and step.word == "COPY" and isinstance(step.source, int) and step.source not in shipped
     ]
     if len(stages) == 1:
         base = stages[0].base
         ships = "only what you bring in ships" if base == "scratch" else f"all of {base} ships too"
         return f"{halls}, no gate: {ships}"
     if len(crossing) == 1:
-        source = plan.title_of(crossing[0].takes_from)
-        return f"{halls}, one gate: only {_goods(crossing[0])} leaves “{source}”, the rest stays behind"
+        source, goods = crossing[0]
+        return f"{halls}, one gate: only {goods} leaves “{source.name}”, the rest stays behind"
     if crossing:
-        goods = list(dict.fromkeys(_goods(step) for step in crossing))
-        named = f"{goods[0]} and {goods[1]}" if len(goods) == 2 else f"{goods[0]} and {len(goods) - 1} more"
+        every = list(dict.fromkeys(goods for _, goods in crossing))
+        named = f"{every[0]} and {every[1]}" if len(every) == 2 else f"{every[0]} and {len(every) - 1} more"
         return f"{halls}: only {named} cross into the image, the rest stays behind"
-    if len(shipped) > 1:
-        below = plan.title_of(stages[-1].parent)
+    if (parent := stages[-1].parent) is not None:
+        below = stages[parent].name
         return f"{halls}, no gate: the last one carries on from “{below}” and ships all of it"
     return f"{halls}, no gate: nothing of the others reaches the image"

@@ -1,0 +1,396 @@
+"""One build: its stages in order, each step announced, looked up in the cache, or done."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import secrets
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from e2b_dockerfile_utils import PatternMatcher
+
+from .. import reference_grammar
+from ..errors import BadRequest, EngineError, Interrupted, NoSpace, NotFound, no_space
+from ..registry import pull
+from ..rootfs import Tree
+from ..store.entries import DIRECTORY
+from ..store.images import Image
+from . import commit_and_cache, config_instructions, dockerfile, run_instruction, stage_users
+from .build_context import Context, temporary
+from .commit_and_cache import EMPTY, noted
+from .copy_step import Adding
+from .dockerfile import Plan, Stage, Step
+from .options_and_state import PATH, PREDEFINED, Options, State
+from .upper_dir import Upper
+from .variable_expansion import expand
+
+
+class Build:
+    """Made for one build. `run` does it."""
+
+    def __init__(
+        self, engine, context: Path | None, options: Options, say: Callable[[dict], None], stop: threading.Event
+    ):
+        self.engine, self.options, self.say, self.stop = engine, options, say, stop
+        self.images, self.layers = engine.images, engine.layers
+        self._archive = context
+        self.context: Context | None = None
+        self.done: list[State] = []
+        self.before: dict[str, str] = {}  # ARGs ahead of the first FROM
+        self.asked: set[str] = set()  # build arguments that some ARG took
+        self.tree: Tree | None = None
+        self.total = self.number = 0
+        self._quiet = False  # a trigger does not say which image it made
+
+    def run(self) -> str:
+        with temporary(self.engine.work) as folder, self.images.holding() as self.held:
+            self.folder = Path(folder)
+            try:
+                with no_space(self.engine.folder):
+                    return self._build()
+            except NoSpace:  # what is only kept makes room for the next attempt
+                self.engine.roots.spare()
+                raise
+            finally:
+                if self.tree:
+                    self.engine.roots.give_back(self.tree)
+
+    def _build(self) -> str:
+        if self._archive is not None:
+            self.context = Context(self._archive, self.folder)
+        plan = dockerfile.parse(self._text()).until(self.options.target)
+        self._hide_ignored()
+        if self.options.labels:
+            plan.stages[-1].steps += [_label_step(*pair) for pair in sorted(self.options.labels.items())]
+        self.total = plan.count()
+        for words in plan.warnings:
+            self._stream(f"\x1b[91m{words}\x1b[0m")
+        self._early_arguments(plan)
+        for stage in plan.stages:
+            self._stage(stage)
+        self._warn_unused()
+        image = self.done[-1].image
+        assert image
+        self._stream(f"Successfully built {_short(image)}\n")
+        for tag in self.options.tags:
+            self.images.tag(image, tag)
+            self._stream(f"Successfully tagged {_full(tag)}\n")
+        return image
+
+    # What is built, from what
+
+    def _text(self) -> str:
+        if self.options.dockerfile_text is not None:
+            return self.options.dockerfile_text
+        name = self.options.dockerfile or "Dockerfile"
+        try:
+            data = self.context.read(name.lstrip("/")) if self.context else b""
+        except KeyError:
+            raise BadRequest(f"Cannot locate specified Dockerfile: {name}") from None
+        if not data.strip():
+            raise BadRequest(f"the Dockerfile ({name}) cannot be empty")
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            raise BadRequest(f"the Dockerfile ({name}) is not UTF-8 text") from None
+
+    def _hide_ignored(self) -> None:
+        """The client leaves out what .dockerignore names, but for two files that the builder itself needs."""
+        if not self.context or ".dockerignore" not in self.context.entries:
+            return
+        try:
+            matcher = PatternMatcher(self.context.read(".dockerignore").decode("utf-8", "replace").splitlines())
+        except ValueError:
+            return  # the client has refused it, or has its own reading of it
+        for name in (".dockerignore", self.options.dockerfile or "Dockerfile"):
+            if matcher.matches(name):
+                self.context.remove(name)
+
+    def _early_arguments(self, plan: Plan) -> None:
+        for step in plan.before:
+            self._announce(step)
+            for name, default in _arguments(step, self.before):
+                self.before[name] = self._argument(name, default) or ""
+
+    def _argument(self, name: str, default: str | None) -> str | None:
+        if name in self.options.buildargs:
+            self.asked.add(name)
+            given = self.options.buildargs[name]
+            return default if given is None else given
+        return default
+
+    def _warn_unused(self) -> None:
+        unused = sorted(set(self.options.buildargs) - self.asked - PREDEFINED)
+        if unused:
+            self._stream(f"[Warning] One or more build-args [{' '.join(unused)}] were not consumed\n")
+
+    # Stages
+
+    def _stage(self, stage: Stage) -> None:
+        if stage.name and any(one.name == stage.name for one in self.done):
+            raise BadRequest(f"{stage.name} stage name already used")
+        self._announce(stage.start)
+        state = State(stage.name)
+        base = expand(stage.base, self._predefined() | self.before, stage.start.escape)
+        if not base:
+            raise BadRequest(f"base name ({stage.base}) should not be blank")
+        earlier = dockerfile.find_stage(self.done, base) if not base.isdecimal() else None
+        if earlier is not None:
+            self._begin(state, self.images.find(self.done[earlier].image) if self.done[earlier].image else None)
+        elif base.lower() == "scratch":
+            self._begin(state, None)
+        else:
+            self._begin(state, self.image(base))
+        triggers = list(state.config.get("OnBuild") or [])
+        if triggers:
+            state.config["OnBuild"] = None
+            self._stream(f"# Executing {len(triggers)} build trigger{'s' if len(triggers) > 1 else ''}\n")
+        self._quiet = True
+        for trigger in triggers:
+            self._step(dockerfile.parse_line(trigger), state)
+        self._quiet = False
+        self._stream(f" ---> {_short(state.image or '')}\n")
+        for step in stage.steps:
+            self._announce(step)
+            self._step(step, state)
+        if state.image is None:
+            raise BadRequest("No image was generated. Is your Dockerfile empty?")
+        self.done.append(state)
+        self.say({"aux": {"ID": state.image}})
+
+    def _begin(self, state: State, image: Image | None) -> None:
+        if image is None:
+            state.config = {**commit_and_cache.blank(), "Env": [f"PATH={PATH}"]}
+            return
+        state.image = image.id
+        state.diff_ids = list(image.config.get("rootfs", {}).get("diff_ids") or [])
+        state.config = {**commit_and_cache.blank(), **(image.config.get("config") or {}), "Image": image.id}
+        if not any(pair.startswith("PATH=") for pair in state.config.get("Env") or []):
+            state.config["Env"] = [f"PATH={PATH}", *(state.config.get("Env") or [])]
+
+    def image(self, name: str) -> Image:
+        """An image of the store, pulled if it is not there. Raises NotFound, BadRequest."""
+        if not self.options.pull:
+            try:
+                return self.images.find(name)
+            except NotFound:
+                pass
+        repository, tag = reference_grammar.split(name)
+        told = pull(
+            self.images,
+            self.layers,
+            self.engine.blobs,
+            repository.familiar,
+            tag or "latest",
+            platform=self.options.platform or None,
+            mirrors=self.engine.mirrors,
+            stop=self.stop,
+        )
+        for message in told:
+            self.say(message)
+        return self.images.find(name)
+
+    # Steps
+
+    def _step(self, step: Step, state: State) -> None:
+        if self.stop.is_set():
+            raise Interrupted("The build was stopped.")
+        if step.name == "ARG":
+            self._declare(step, state)
+        elif step.name == "RUN":
+            self._run(step, state)
+        elif step.name in ("COPY", "ADD"):
+            self._copy(step, state)
+        elif step.name == "WORKDIR":
+            self._workdir(step, state)
+        else:
+            if step.name == "HEALTHCHECK" and (before := state.config.get("Healthcheck")):
+                self._stream(f"Note: overriding previous HEALTHCHECK: [{' '.join(before['Test'])}]\n")
+            comment = config_instructions.BY_NAME[step.name](step, state)
+            self._commit(state, noted(state, f" {comment}"))
+
+    def _declare(self, step: Step, state: State) -> None:
+        comments = []
+        for name, default in _arguments(step, state.variables()):
+            comments.append(name if default is None else f"{name}={default}")
+            value = self._argument(name, self.before.get(name) if default is None else default)
+            if value is not None:
+                state.args[name] = value
+        self._commit(state, noted(state, f" ARG {' '.join(comments)}"))
+
+    def _run(self, step: Step, state: State) -> None:
+        if "mount" in step.flags:
+            raise BadRequest(
+                "the --mount option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/ to learn how to "
+                "build images with BuildKit enabled"
+            )
+        argv = run_instruction.words(step, state)
+        cmd = run_instruction.recorded(argv, state, [name for name in self._predefined() if name not in state.args])
+        if self._cached(state, cmd):
+            return
+        with _Container(self, state):
+            tree = self._tree(state)
+            extra = {name: value for name, value in self._predefined().items() if name not in state.env()}
+            changed = run_instruction.run(
+                self.engine.runner, tree, argv, state, extra, self._stream, self.stop, self.engine.work
+            )
+            layer = tree.commit(**changed)
+            self.held.add(layer.diff_id)
+            image = commit_and_cache.commit(self.images, state, cmd, layer.diff_id)
+            if layer.diff_id == EMPTY:
+                tree.diff_ids = tree.diff_ids[:-1]
+        self._made(image.id)
+
+    def _copy(self, step: Step, state: State) -> None:
+        adding = Adding(self, step, state)
+        cmd = noted(state, adding.comment)
+        if self._cached(state, cmd):
+            return
+        upper = Upper(self.layers.view(state.diff_ids).entries)
+        adding.lay(upper)
+        layer = upper.write(self.layers)
+        self.held.add(layer.diff_id)
+        image = commit_and_cache.commit(self.images, state, cmd, layer.diff_id)
+        self._made(image.id)
+
+    def _workdir(self, step: Step, state: State) -> None:
+        comment = config_instructions.workdir(step, state)
+        cmd = noted(state, comment)
+        if self._cached(state, cmd):
+            return
+        view = self.layers.view(state.diff_ids)
+        upper = Upper(view.entries)
+        place = upper.resolve(state.config["WorkingDir"])
+        entry = view.entries.get(place)
+        if place and entry and entry.kind != DIRECTORY:
+            raise BadRequest(f"Cannot mkdir: /{place} is not a directory")
+        try:
+            upper.make_folders(place, (0, 0), self._age(state))
+        except NotADirectoryError:
+            raise BadRequest(f"lstat /{place}: not a directory") from None
+        with _Container(self, state):
+            diff_id = upper.write(self.layers).diff_id if upper.puts else None
+            image = commit_and_cache.commit(self.images, state, cmd, diff_id)
+        self._made(image.id)
+
+    def _age(self, state: State) -> float:
+        """When the image below was made: a new folder gets that time, so that the same step makes the same layer."""
+        created = self.images.find(state.image).config.get("created") if state.image else None
+        return datetime.datetime.fromisoformat(re.sub(r"\.\d+", "", created)).timestamp() if created else 0.0
+
+    def _commit(self, state: State, cmd: list[str]) -> None:
+        if self._cached(state, cmd):
+            return
+        with _Container(self, state):
+            image = commit_and_cache.commit(self.images, state, cmd, None)
+        self._made(image.id)
+
+    def _cached(self, state: State, cmd: list[str]) -> bool:
+        if self.options.nocache or state.cache_busted:
+            return False
+        found = commit_and_cache.cached(self.images, state, cmd)
+        if found is None:
+            state.cache_busted = True
+            return False
+        state.image, state.diff_ids = found.id, list(found.config["rootfs"].get("diff_ids") or [])
+        self.images.touch(found.id)
+        self._stream(" ---> Using cache\n")
+        self._made(found.id)
+        return True
+
+    # The stage's root filesystem, made when the first RUN needs it
+
+    def _tree(self, state: State) -> Tree:
+        wanted = tuple(state.diff_ids)
+        if self.tree and self.tree.diff_ids == wanted[: len(self.tree.diff_ids)]:
+            for diff_id in wanted[len(self.tree.diff_ids) :]:
+                self.tree.add(diff_id)
+            return self.tree
+        if self.tree:
+            self.engine.roots.give_back(self.tree)
+            self.tree = None
+        self.tree = self.engine.roots.make(wanted, stop=self.stop)
+        return self.tree
+
+    # What is said
+
+    def _made(self, image: str) -> None:
+        self.held.add(image)
+        if not self._quiet:
+            self._stream(f" ---> {_short(image)}\n")
+
+    def _announce(self, step: Step) -> None:
+        self.number += 1
+        self._stream(f"Step {self.number}/{self.total} : {step.text}")
+        self._stream("\n")
+
+    def _stream(self, text: str) -> None:
+        if text:
+            self.say({"stream": text})
+
+    def _predefined(self) -> dict[str, str]:
+        return {
+            name: value for name, value in self.options.buildargs.items() if name in PREDEFINED and value is not None
+        }
+
+    def reader(self, state: State) -> stage_users.Read:
+        """Reads the stage's files, for names of users."""
+        return stage_users.reader(self.layers.view(state.diff_ids))
+
+
+def build(engine, context: Path | None, options: Options, say: Callable[[dict], None], stop: threading.Event) -> str:
+    """Build, and return the image's id.
+
+    context: the build context as a tar, compressed or not. say: gets the messages of Docker's build stream. Raises
+    EngineError in Docker's words: BadRequest (what the Dockerfile or context has wrong), run_instruction.Failed (a RUN's program
+    failed, .code), NoSpace, Interrupted once `stop` is set. Images of finished steps stay, as the cache of the next build.
+    """
+    return Build(engine, context, options, say, stop).run()
+
+
+class _Container:
+    """A step that Docker does in a container says so, and its end, too."""
+
+    def __init__(self, build: Build, state: State):
+        self._build, self._state, self._name = build, state, ""
+
+    def __enter__(self) -> None:
+        self._state.container = secrets.token_hex(32)  # the image names it
+        self._name = self._state.container[:12]
+        self._build._stream(f" ---> Running in {self._name}\n")
+
+    def __exit__(self, kind, error, trace) -> None:
+        if kind is None or (self._build.options.forcerm and isinstance(error, EngineError)):
+            self._build._stream(f"Removing intermediate container {self._name}\n")
+
+
+def _arguments(step: Step, variables: dict[str, str]) -> list[tuple[str, str | None]]:
+    """(name, default) of an ARG."""
+    found = []
+    for word in step.args:
+        name, equals, default = word.partition("=")
+        name = expand(name, {}, step.escape)
+        if not name:
+            raise BadRequest("ARG names can not be blank")
+        found.append((name, expand(default, variables, step.escape) if equals else None))
+    return found
+
+
+def _label_step(name: str, value: str) -> Step:
+    """A label of the request is a step of its own, after the Dockerfile's."""
+    return Step("LABEL", f"LABEL {name}={value}", (_quote(name), _quote(value), "="))
+
+
+def _quote(text: str) -> str:
+    """A word that comes out of `expand` as it went in."""
+    return "'" + text.replace("'", "'\"'\"'") + "'"
+
+
+def _short(image: str) -> str:
+    return image.removeprefix("sha256:")[:12]
+
+
+def _full(tag: str) -> str:
+    return tag if re.search(r":[^/]+$", tag) else f"{tag}:latest"

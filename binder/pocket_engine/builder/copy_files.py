@@ -1,0 +1,231 @@
+"""COPY and ADD: from sources to a layer, with the rules of Docker's builder (moby, builder/dockerfile/copy.go)."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import BadRequest
+from ..store.entries import DIRECTORY, FILE, HARDLINK, Entry
+from .build_context import Context, Source, digest, has_wildcards, matching, tree
+from .compression import compression, opened
+from .upper_dir import Upper
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to copy. `name`: its last part as written, for a destination that is a folder."""
+
+    source: Source
+    path: str  # links followed
+    name: str
+    digest: str  # "file:…" or "dir:…"
+    archive: Context | None = None  # ADD: to unpack instead
+    fetched: bool = False
+
+
+def find(source: Source, names: list[str], verb: str, *, from_stage: bool = False) -> list[Item]:
+    """What the words before the destination name. Raises BadRequest in Docker's words."""
+    items: list[Item] = []
+    for name in names:
+        if has_wildcards(name):
+            paths = matching(source, posixpath.normpath("/" + name).lstrip("/"))
+            items += [_item(source, path, path) for path in paths]
+            continue
+        items.append(_item(source, _plain(name, from_stage), name))
+    if not items:
+        raise BadRequest(f"{verb} failed: no source files were specified")
+    return items
+
+
+def _plain(name: str, from_stage: bool) -> str:
+    name = name.replace("\\ ", " ")
+    climbs = posixpath.normpath(name.lstrip("/") or ".")
+    if climbs == ".." or climbs.startswith("../"):
+        if not from_stage:
+            raise BadRequest(f"COPY failed: forbidden path outside the build context: {name} ()")
+    return posixpath.normpath("/" + name).lstrip("/")
+
+
+def _item(source: Source, path: str, name: str) -> Item:
+    real = source.resolve(path)
+    entry = source.entries.get(real)
+    if real and entry is None:
+        raise FileNotFoundError(path)
+    folder = not real or entry.kind == DIRECTORY
+    sign = "dir" if folder else "file"
+    return Item(source, real, posixpath.basename(name.rstrip("/")), f"{sign}:{digest(source, real)}")
+
+
+def unpackable(item: Item, folder: Path) -> Item:
+    """The item of an ADD, with its archive opened if it is one: a tar, plain or compressed, by content and not by name."""
+    entry = item.source.entries.get(item.path)
+    if item.fetched or entry is None or entry.kind not in (FILE, HARDLINK):
+        return item
+    with item.source.open(item.path) as file:
+        head = file.read(512)
+    if not compression(head) and head[257:262] != b"ustar":
+        return item
+    spool = Path(folder) / "added"
+    with item.source.open(item.path) as file, open(spool, "wb") as out:
+        while data := file.read(1 << 20):
+            out.write(data)
+    inner = Path(folder) / f"unpacked-{len(list(Path(folder).iterdir()))}"
+    inner.mkdir()
+    try:
+        with opened(spool) as plain:
+            start = plain.read(512)
+        if start[257:262] != b"ustar" and not _is_old_tar(start):
+            return item
+        return Item(item.source, item.path, item.name, item.digest, Context(spool, inner))
+    except (BadRequest, tarfile.TarError) as error:
+        if (
+            "not a readable tar" in str(error)
+            or "ends in the middle" in str(error)
+            or isinstance(error, tarfile.TarError)
+        ):
+            return item  # no archive after all: it is copied as it is
+        raise
+
+
+def _is_old_tar(block: bytes) -> bool:
+    try:
+        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.TarError:
+        return False
+    return True
+
+
+def copy(
+    upper: Upper,
+    items: list[Item],
+    dest: str,
+    verb: str,
+    owner: tuple[int, int] | None,
+    mode: int | None,
+    keep: bool = False,
+) -> None:
+    """Lay the items at `dest`, an absolute path whose slash at the end means a folder.
+
+    owner: as --chown says. keep: without --chown, files stay whose they were (COPY --from), else they become root's.
+    Raises BadRequest.
+    """
+    into = dest.endswith("/")
+    if len(items) > 1 and not into:
+        raise BadRequest(
+            f"When using {verb} with more than one source file, the destination must be a directory and end with a /"
+        )
+    try:
+        place = upper.resolve(dest)
+    except BadRequest:
+        raise BadRequest(f"failed to copy files: evalSymlinksInScope: too many links in {dest}") from None
+    for item in items:
+        try:
+            if item.archive:
+                _unpack(upper, item.archive, place)
+            else:
+                _lay(upper, item, place, into, _Dress(owner, mode, keep))
+        except NotADirectoryError as error:
+            folder = item.source.entries.get(item.path)
+            what = (
+                f"lstat /{place}"
+                if folder and folder.kind != DIRECTORY
+                else f"failed to copy directory: mkdir /{error}"
+            )
+            raise BadRequest(f"failed to copy files: {what}: not a directory") from None
+
+
+class _Dress(NamedTuple):
+    """What becomes of owners and modes."""
+
+    owner: tuple[int, int] | None
+    mode: int | None
+    keep: bool
+
+    def on(self, entry: Entry) -> Entry:
+        """An entry as it is laid down."""
+        if self.owner or not self.keep:
+            uid, gid = self.owner or (0, 0)
+            entry = entry._replace(uid=uid, gid=gid)
+            if entry.kind != DIRECTORY:
+                entry = entry._replace(mode=_after_chown(entry.mode))
+        if self.mode is not None and entry.kind in (FILE, DIRECTORY):
+            entry = entry._replace(mode=self.mode)
+        return entry
+
+
+def _lay(upper: Upper, item: Item, place: str, into: bool, dress: _Dress) -> None:
+    source, path = item.source, item.path
+    owner = dress.owner or (0, 0)
+    entry = source.entries.get(path) or Entry("", DIRECTORY, 0o755)
+    if entry.kind != DIRECTORY:
+        goal = posixpath.join(place, item.name) if into or upper.is_folder(place) else place
+        upper.make_folders(posixpath.dirname(goal), owner, entry.mtime)
+        if upper.is_folder(goal) and goal:
+            raise BadRequest(f"failed to copy files: cannot copy to non-directory: /{goal}")
+        _one(upper, source, path, goal, dress, {})
+        return
+    newest = max((source.entries[below].mtime for below in tree(source, path) if below in source.entries), default=0.0)
+    upper.make_folders(posixpath.dirname(place), (0, 0), newest)
+    upper.make_folders(place, owner, newest)
+    upper.touch(place)
+    links: dict[str, str] = {}
+    for below in tree(source, path):
+        if below != path:
+            _one(upper, source, below, posixpath.join(place, below[len(path) :].lstrip("/")), dress, links)
+
+
+def _one(upper: Upper, source: Source, path: str, goal: str, dress: _Dress, links: dict[str, str]) -> None:
+    """links: {a file that was copied: where to}, so that names of one file stay names of one file."""
+    entry = source.entries[path]._replace(digest="", offset=0)
+    if entry.kind not in (FILE, HARDLINK):
+        upper.put(dress.on(entry._replace(path=goal)))
+        return
+    first = entry.link if entry.kind == HARDLINK else path
+    entry = source.entries[first]._replace(path=goal, digest="", offset=0, kind=FILE, link="")
+    made = dress.on(entry)
+    if first in links:
+        upper.put(made._replace(kind=HARDLINK, link=links[first], size=0))
+        return
+    links[first] = goal
+    upper.put(made, lambda: source.open(path))
+
+
+def _after_chown(mode: int) -> int:
+    """Docker chowns what it copies, and that takes the setuid bit away, and setgid of what a group may run (chown(2))."""
+    return mode & ~0o4000 & ~(0o2000 if mode & 0o010 else 0)
+
+
+def _unpack(upper: Upper, archive: Context, place: str) -> None:
+    """Owners, modes and times of an archive are its own."""
+    upper.make_folders(place, (0, 0), max((entry.mtime for entry in archive.entries.values()), default=0.0))
+    for path, entry in archive.entries.items():
+        goal = posixpath.join(place, path)
+        made = entry._replace(path=goal, digest="", offset=0)
+        if entry.kind == HARDLINK:
+            made = made._replace(link=posixpath.join(place, entry.link))
+        if entry.kind == FILE:
+            upper.put(made, lambda path=path: archive.open(path))
+        else:
+            upper.put(made)
+
+
+class Texts:
+    """A source made of texts: heredocs and downloads."""
+
+    def __init__(self, files: dict[str, bytes], mode: int = 0o644, mtime: float = 0.0):
+        self._files = files
+        self.entries = {name: Entry(name, FILE, mode, size=len(data), mtime=mtime) for name, data in files.items()}
+
+    def children(self, path: str) -> list[str]:
+        return sorted(self._files) if not path else []
+
+    def resolve(self, path: str, follow_last: bool = True) -> str:
+        return path
+
+    def open(self, path: str) -> io.BytesIO:
+        return io.BytesIO(self._files[path])

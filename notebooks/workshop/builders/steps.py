@@ -1,0 +1,46 @@
+"""The steps of a build, whichever builder took them, and how they are shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ..units import shorten
+
+SMALLEST_SHOWN = 100_000  # bytes; below that some engines count disk blocks instead of content
+
+COLUMNS = ["step", "stage", "line", "instruction", "status", "seconds", "bytes", "image"]
+
+ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # colours that the builder or a step's program put into its output
+
+
+@dataclass
+class Step:
+    """One instruction under way or done. `line` is 0 for the label that we asked the builder to add."""
+
+    number: int  # from 1
+    stage: str
+    line: int
+    instruction: str
+    status: str  # "base", "cached" or "run"; on BuildKit also "skipped"
+    began: float = 0.0  # by time.monotonic()
+    seconds: float = 0.0
+    image: str = ""  # short id after the step
+    bytes: int = 0  # what the engine's history says that it added
+
+
+def steps_frame(steps: Iterable[Step]) -> pd.DataFrame:
+    """The steps as `Build.steps` has them."""
+    rows = [
+        (step.number, step.stage, step.line, step.instruction, step.status, step.seconds, step.bytes, step.image)
+        for step in steps
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def first_line(text: str) -> str:
+    """An instruction on one line."""
+    return shorten(text.splitlines()[0], 100)

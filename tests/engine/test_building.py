@@ -1,0 +1,193 @@
+"""build(): progress, stages, errors, interruption, with a real engine."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import threading
+import time
+
+import pytest
+import workshop
+from at_hand import traces_of
+from recipes import TWO_STAGES
+from workshop.builders import classic
+from workshop.builders.classic_log import ClassicLog
+from workshop.builders.errors import BuildError
+from workshop.dockerfiles import syntax
+from workshop.engine import connect
+
+
+@pytest.fixture
+def two_stages(client, busybox, app):
+    (app / "material.txt").write_text("steel\n")
+    (app / "Dockerfile").write_text(TWO_STAGES)
+    return app
+
+
+def test_every_stage_gets_an_id_and_a_tag_of_its_own(client, two_stages):
+    build = workshop.build(client, two_stages)
+    assert list(build.stages) == ["maker", "stage-1"]
+    assert build.stage_tags == {"maker": f"{build.tag}.maker", "stage-1": build.tag}
+    assert workshop.run(client, build.stage_tags["maker"], "cat /out/product") == "steel\nsteel"
+    assert workshop.run(client, build.tag) == "steel\nsteel"
+    layers = [
+        client.api.inspect_image(name)["RootFS"]["Layers"]
+        for name in (build.stages["maker"], build.stage_tags["maker"])
+    ]
+    assert layers[0] == layers[1]
+    assert client.api.inspect_image(build.tag)["Id"] == build.image
+
+
+def test_steps_say_stage_line_and_whether_the_cache_had_them(client, two_stages):
+    first = workshop.build(client, two_stages).steps
+    assert list(first["line"]) == [1, 2, 3, 4, 5, 6, 7]
+    assert list(first["stage"]) == ["maker"] * 4 + ["stage-1"] * 3
+    assert first["instruction"].iloc[3].startswith("RUN mkdir /out")
+    assert first.loc[3, "status"] == "run" and first.loc[0, "status"] == "base"
+    again = workshop.build(client, two_stages).steps
+    assert set(again["status"]) == {"base", "cached"}
+    assert first["bytes"].iloc[3] >= 12
+
+
+def test_an_edited_file_runs_only_the_steps_after_it(client, two_stages):
+    workshop.build(client, two_stages)
+    (two_stages / "material.txt").write_text("brass\n")
+    steps = workshop.build(client, two_stages).steps
+    assert list(steps["status"]) == ["base", "cached", "run", "run", "base", "run", "run"]
+
+
+def test_a_target_stops_there(client, two_stages):
+    build = workshop.build(client, two_stages, target="maker")
+    assert list(build.stages) == ["maker"] and build.tag.endswith(":latest.maker")
+    assert workshop.run(client, build.tag, "cat /out/product") == "steel\nsteel"
+
+
+def test_a_stage_that_is_gone_loses_its_tag(client, two_stages):
+    old = workshop.build(client, two_stages).stage_tags["maker"]
+    workshop.build(client, two_stages, TWO_STAGES.replace("maker", "press"), tag=old.removesuffix(".maker"))
+    assert not client.images.list(name=old)
+
+
+def test_the_dockerfile_and_what_dockerignore_names_stay_out_of_the_image(client, busybox, app):
+    for name in ("keep.txt", "secret.env", "Dockerfile.multi"):
+        (app / name).write_text("x")
+    (app / ".dockerignore").write_text("# a comment\nDockerfile*\n.dockerignore\n*.env\n!keep.txt\n")
+    build = workshop.build(client, app, "FROM busybox:1.37\nWORKDIR /all\nCOPY . .\nCMD ls -A\n")
+    assert workshop.run(client, build.tag) == "keep.txt"
+
+
+@pytest.mark.parametrize(
+    "line, says, hints",
+    [
+        ("RUN echo one; echo two; exit 3", "exit code 3", ""),
+        ("COPY nothing.txt /", "nothing.txt", "not in the build context"),
+        ("RUN no-such-command", "exit code 127", "not in this image"),
+        ("RUN --mount=type=cache,target=/x true", "--mount", "needs BuildKit"),
+        ("RUN echo 'No space left on device' && exit 1", "exit code 1", "disk is full"),
+        ("RUN echo 'ERROR: No matching distribution found for flaskk'; exit 1", "exit code 1", "Check the spelling"),
+        ("RUN wget -T 3 http://no-such-host.invalid/ || exit 1", "exit code 1", "no network"),
+    ],
+)
+def test_a_failed_step_names_line_command_output_and_hint(client, busybox, app, line, says, hints):
+    if "--mount" in line and connect.describe(client)["engine"] == "Podman":
+        pytest.skip("Podman's builder can do RUN --mount")
+    with pytest.raises(BuildError) as caught:
+        workshop.build(client, app, f"FROM busybox:1.37\nWORKDIR /w\n{line}\n")
+    text = str(caught.value)
+    assert "Line 3 of the Dockerfile failed" in text and line in text and says in text
+    assert caught.value.line == 3
+    assert hints in caught.value.hint if hints else caught.value.hint == ""
+    assert "Traceback" not in text and "\x1b" not in text
+
+
+def test_a_failed_step_shows_its_last_15_lines(client, busybox, app):
+    with pytest.raises(BuildError) as caught:
+        workshop.build(client, app, "FROM busybox:1.37\nRUN seq 1 40; false\n")
+    assert caught.value.output == [str(number) for number in range(26, 41)]
+
+
+def test_a_failed_build_keeps_its_good_steps_as_ours(client, busybox, app):
+    recipe = f"FROM busybox:1.37\nRUN echo {app.name} > /a\nRUN false\n"
+    with pytest.raises(BuildError, match="cached"):
+        workshop.build(client, app, recipe)
+    steps = workshop.build(client, app, recipe.replace("false", "true")).steps
+    assert list(steps["status"]) == ["base", "cached", "run"]
+    unfinished = client.api.images(filters={"label": "factory-floor=unfinished"}, all=True)
+    assert unfinished, "what the failed build made carries the label, so that tidy() finds it"
+
+
+@pytest.mark.parametrize(
+    "recipe, says",
+    [
+        ("FRM busybox:1.37\n\n", "line 1: unknown instruction: FRM"),
+        ("RUN true\n\n", "no FROM line"),
+        ("FROM busybox:1.37 AS\n\n", "FROM image AS name"),
+        ("FROM busybox:1.37\nCOPY --from=nobody /a /a\n", "neither an earlier stage"),
+        ("FROM busybox:1.37\nRUN <<EOF\ntrue\nEOF\n", "BuildKit"),
+    ],
+)
+def test_a_recipe_that_cannot_be_followed_is_refused_in_words(client, busybox, app, recipe, says):
+    with pytest.raises(workshop.WorkshopError) as caught:
+        workshop.build(client, app, recipe)
+    assert says in str(caught.value) and "Traceback" not in str(caught.value)
+
+
+def test_names_that_do_not_exist_are_answered_with_those_that_do(client, two_stages):
+    with pytest.raises(workshop.WorkshopError, match="flask_hello"):
+        workshop.build(client, "flask_helo")
+    with pytest.raises(workshop.WorkshopError, match="Dockerfile.multi, Dockerfile.scratch, Dockerfile.single"):
+        workshop.build(client, "flask_hello", "Dockerfile.mulit")
+    with pytest.raises(workshop.WorkshopError, match="maker, stage-1"):
+        workshop.build(client, two_stages, target="makr")
+
+
+@pytest.mark.parametrize("after", [0.7, 1.5, 2.5])
+def test_interrupting_a_build_leaves_nothing_half_made(client, busybox, app, after):
+    steps = ["> /a", "&& sleep 0.3", "&& sleep 60"]
+    recipe = "FROM busybox:1.37 AS one\n" + "FROM one\n".join(f"RUN echo {app.name} {step}\n" for step in steps)
+    timer = threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT))
+    began = time.monotonic()
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        workshop.build(client, app, recipe)
+    assert time.monotonic() - began < after + 20
+    assert traces_of(client, app.name) == []
+
+
+def test_a_step_that_the_engine_finishes_after_the_interruption_is_removed_too(client, busybox, app):
+    """The last that was heard is the step's container; the engine has made its image meanwhile."""
+    recipe = f"FROM busybox:1.37\nRUN echo {app.name} > /a\n"
+    log = ClassicLog(syntax.parse(recipe))
+    for message in client.api.build(fileobj=io.BytesIO(recipe.encode()), rm=True, decode=True):
+        log.feed(message)
+    unreported = log.new_images.pop()
+    log.stage_ids = {"stage-0": client.api.inspect_image(unreported)["Parent"]}
+    assert traces_of(client, app.name)
+    classic.remove_unfinished(client, log)
+    assert traces_of(client, app.name) == []
+
+
+def test_an_interrupted_build_can_be_run_again(client, busybox, app):
+    recipe = "FROM busybox:1.37\nRUN test -e /never || sleep {}\n"
+    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        workshop.build(client, app, recipe.format(60))
+    assert workshop.build(client, app, recipe.format(0)).image
+
+
+def test_a_stage_without_a_name_is_no_target_unless_it_is_the_last(client, two_stages):
+    assert list(workshop.build(client, two_stages, target="stage-1").stages) == ["maker", "stage-1"]
+    assert list(workshop.build(client, two_stages, target=0).stages) == ["maker"]
+    recipe = "FROM busybox:1.37\nRUN true\nFROM busybox:1.37\n"
+    with pytest.raises(workshop.WorkshopError, match="has no name of its own"):
+        workshop.build(client, two_stages, recipe, target=0)
+
+
+def test_the_plain_log_says_stage_instruction_and_seconds(client, two_stages, capsys):
+    workshop.build(client, two_stages)
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("✓ [maker] RUN mkdir /out") and line.endswith(" s") for line in lines)
+    assert lines[-1].startswith(f"Built factory/{two_stages.name}:latest in ")

@@ -1,0 +1,200 @@
+"""The lessons in a real JupyterLab in a real browser: what a learner sees there, and what the buttons do."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import uuid
+from pathlib import Path
+
+import nbformat
+import pytest
+from at_hand import ROOT, traces_of
+from browser import DONE, ERROR, expect, prompts, run, start
+from jupyter import started
+
+CONNECT = "import workshop\nclient = workshop.connect(quiet=True)"
+
+
+@pytest.fixture(scope="module")
+def lab(ready, browser, busybox, tmp_path_factory):
+    """JupyterLab in a home of its own, on a copy of the lessons that holds no outputs: what is seen was run here."""
+    copy, home = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("home")
+    shutil.copytree(ROOT / "sample_apps", copy / "sample_apps")
+    (copy / "notebooks").mkdir()  # `workshop` is the repository's
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        nbformat.write(notebook, copy / "notebooks" / path.name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("FACTORY_FLOOR_PROGRESS", raising=False)  # `python3 tests` asks for the plain log
+        patch.setenv("DOCKER_CONFIG", os.environ.get("DOCKER_CONFIG") or str(Path.home() / ".docker"))  # same context
+        with started(home, f"--ServerApp.root_dir={copy}", f"--LabApp.workspaces_dir={home / 'workspaces'}") as lab:
+            lab.notebooks = copy / "notebooks"
+            yield lab
+
+
+@pytest.fixture
+def word(client):
+    """A word that occurs nowhere else; the image that was built under factory/hello:<word> is removed afterwards."""
+    word = f"page-{uuid.uuid4().hex[:8]}"
+    yield word
+    if client.images.list(f"factory/hello:{word}"):
+        client.images.remove(f"factory/hello:{word}")
+
+
+def opened(page, lab, name, *sources):
+    """The code cells of a notebook, open and with a kernel that is ready; with sources, of a new one that has these."""
+    if sources:
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
+        nbformat.write(notebook, lab.notebooks / name)
+    workspace = uuid.uuid4().hex[:8]  # without the tabs of another test
+    page.goto(lab.url.replace("/lab/tree/", f"/lab/workspaces/{workspace}/tree/").replace("00_start_here.ipynb", name))
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()  # what is run before that, JupyterLab drops
+    return page.locator(".jp-NotebookPanel .jp-CodeCell")
+
+
+def choose(page, menu, *names):
+    """Chooses from the menu bar, one name a level."""
+    page.get_by_role("menuitem", name=menu, exact=True).click()
+    for name in names:
+        item = page.locator(".lm-Menu-item").filter(has=page.get_by_text(name, exact=True))
+        item.hover()
+        expect(item).to_have_class(re.compile("lm-mod-active"))  # before that, a click would do nothing
+        item.click()
+
+
+def build_of(word, seconds):
+    """A cell that builds an image: a short step, then one that says the word and nothing more for so many seconds."""
+    recipe = f"FROM busybox:1.37\nRUN touch /{word}\nRUN echo {word} && sleep {seconds}\n"
+    return f"workshop.build(client, 'hello', {recipe!r}, tag='factory/hello:{word}')"
+
+
+def contrast(*colours):
+    """Contrast ratio of two colours such as `rgb(255, 0, 0)`, after WCAG 2.2."""
+
+    def luminance(colour):
+        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(part * weight for part, weight in zip(parts, (0.2126, 0.7152, 0.0722)))
+
+    dark, light = sorted(map(luminance, colours))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_lesson_00_runs_in_the_browser(lab, page):
+    cells = opened(page, lab, "00_start_here.ipynb")
+    choose(page, "Run", "Run All Cells")
+    expect(prompts(cells).first).to_have_text(DONE)
+    expect(prompts(cells).filter(has_text="*")).to_have_count(0)
+    assert page.locator(ERROR).all_text_contents() == []
+    written = nbformat.read(ROOT / "notebooks" / "00_start_here.ipynb", as_version=4).cells
+    count = sum(cell.cell_type == "code" for cell in written)
+    assert prompts(cells).all_text_contents() == [f"[{number}]:" for number in range(1, count + 1)]
+    checks = page.get_by_text("not attempted: factory/hello:")
+    expect(checks).to_have_count(2)
+    figure, summary = page.locator(".js-plotly-plot .main-svg").first, page.get_by_text("Built factory/hello:latest in")
+    for seen in (summary, figure, *checks.all()):
+        seen.scroll_into_view_if_needed()
+        expect(seen).to_be_visible()
+
+
+def test_the_factory_picture_is_interactive(lab, page):
+    cells = opened(page, lab, "01_the_factory_floor.ipynb")
+    run(cells.filter(has_text="import workshop"))
+    cell = cells.filter(has_text="workshop.charts.floor(recipe)")
+    run(cell)
+    figure = cell.locator(".js-plotly-plot")
+    card = figure.locator(".textpoint").filter(has_text=re.compile(r"^\s*(line \d|the end of)"))
+    expect(card).to_contain_text("line 2  FROM python:3.11 AS floor")
+
+    station = figure.locator(".scatterlayer .trace").last.locator(".point").nth(1)
+    station.hover(force=True)  # force: Plotly's own layer for the pointer lies on top
+    expect(figure.locator(".hovertext")).to_contain_text("line 4")
+
+    before = figure.bounding_box()
+    rail = figure.locator(".slider-rail-touch-rect").bounding_box()
+    for end, text in ((1, "the end of the line"), (0, "line 2")):
+        figure.locator(".slider-grip-rect").hover()
+        page.mouse.down()
+        page.mouse.move(rail["x"] + rail["width"] * end, rail["y"] + 5, steps=3)
+        page.mouse.up()
+        expect(card).to_contain_text(text)
+        assert figure.bounding_box() == before
+
+    figure.get_by_text("walk the line").click()
+    expect(card).to_contain_text("line 4  WORKDIR /bench")
+
+
+def test_progress_is_live(lab, page, word):
+    cells = opened(page, lab, "live.ipynb", CONNECT, build_of(word, 3))
+    run(cells.nth(0))
+    start(cells.nth(1))
+    step = cells.nth(1).locator("tr").filter(has_text=f"RUN echo {word}")
+    clock = step.locator("td").last
+    first = clock.text_content()
+    expect(clock).not_to_have_text(first)
+    assert re.search(r"^▶.*\d s$", step.text_content())
+    expect(step).to_contain_text("✓")
+    expect(clock).to_have_text(re.compile(r"^[3-9]\.\d s$"))
+
+
+def test_the_stop_button_stops_a_build_and_leaves_nothing(lab, page, word, client):
+    cells = opened(page, lab, "stopped.ipynb", CONNECT, build_of(word, 120), "1 + 1")
+    build, after = cells.nth(1), cells.nth(2)
+    run(cells.nth(0))
+    start(build)
+    expect(build.locator("td").get_by_text(word, exact=True)).to_be_visible()  # the step has said it: it is at work
+    assert traces_of(client, word)
+    page.locator('[data-command="notebook:interrupt-kernel"]').click()
+    expect(prompts(build)).to_have_text(DONE, timeout=15_000)
+    expect(build.locator(ERROR)).to_contain_text("Interrupted, as you asked.")
+    expect(build).not_to_contain_text("Traceback")
+    assert traces_of(client, word) == []
+    run(after)
+    expect(after.locator(".jp-OutputArea-output")).to_have_text("2")
+
+
+def test_an_error_is_shown_as_sentences(lab, page):
+    cells = opened(page, lab, "error.ipynb", CONNECT, "workshop.build(client, 'no-such-app')")
+    run(cells.nth(0))
+    run(cells.nth(1))
+    expect(cells.nth(1).locator(ERROR)).to_contain_text("There is no app called")
+    expect(cells.nth(1)).not_to_contain_text("Traceback")
+
+
+def test_a_figure_stays_a_light_card_with_dark_words_in_the_dark_theme(lab, page):
+    draw = "import workshop\nworkshop.charts.floor('FROM busybox:1.37\\nCMD date\\n', footer='the small print')"
+    cells = opened(page, lab, "dark.ipynb", draw)
+    choose(page, "Settings", "Theme", "JupyterLab Dark")
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
+    run(cells.nth(0))
+    figure = cells.nth(0).locator(".js-plotly-plot")
+    expect(figure.locator(".gtitle")).to_be_visible()
+    card = figure.locator(".main-svg").first.evaluate("""element => {
+        while (getComputedStyle(element).backgroundColor === "rgba(0, 0, 0, 0)") element = element.parentElement
+        return getComputedStyle(element).backgroundColor
+    }""")  # what is seen there: its own colour or, where it has none, that of what it lies on
+    words = figure.locator("text").evaluate_all("all => all.map(one => [one.textContent, getComputedStyle(one).fill])")
+    assert contrast(card, "rgb(0, 0, 0)") > 15
+    assert {"the small print", "walk the line"} <= {text for text, _ in words}
+    assert {text: fill for text, fill in words if contrast(card, fill) < 4.5} == {}
+
+
+def test_the_price_table_follows_the_slider(page, lab):
+    sizes = {"image": ["a"], "compressed": [300_000_000]}
+    source = (
+        f"import pandas\nfrom workshop.lesson import costs\ncosts.price_panel(pandas.DataFrame({sizes}), pulls=100)"
+    )
+    cell = opened(page, lab, "prices.ipynb", source).first
+    run(cell)
+    table, sliders = cell.locator("table"), cell.get_by_role("slider")
+    table.get_by_text("$2.70", exact=True).first.wait_for()
+    sliders.nth(3).focus()
+    page.keyboard.press("ArrowRight")
+    table.get_by_text("$5.40", exact=True).first.wait_for()
+    assert table.count() == 1 and sliders.count() == 4

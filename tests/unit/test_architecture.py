@@ -1,0 +1,103 @@
+"""The rooms of `workshop`: arrows run downward only, and what counts is pure. Read from the sources, nothing is imported."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+WORKSHOP = Path(__file__).resolve().parents[2] / "notebooks" / "workshop"
+
+# From the bottom up: a room may import those before it, never one behind it.
+ROOMS = [
+    "units",
+    "errors",
+    "archives",
+    "paths",
+    "labels",
+    "progress",
+    "dockerfiles",
+    "layer",
+    "analysis",
+    "charts",
+    "bases",
+    "engine",
+    "builders",
+    "measure",
+    "lesson",
+]
+FETCHING = {"docker", "requests", "subprocess", "socket", "tarfile", "pathlib", "os"}
+
+
+def imports(path: Path) -> set[str]:
+    """Absolute names of the modules that a module imports, wherever in it."""
+    package = ["workshop", *path.relative_to(WORKSHOP).parts[:-1]]
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            # `from . import x` names a module, `from .x import y` may: the room is what counts
+            names |= {f"{base}.{alias.name}" for alias in node.names}
+    return names
+
+
+def room(name: str) -> str:
+    """The room of a module of workshop: `workshop.layer.files` → `layer`."""
+    return name.split(".")[1]
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in WORKSHOP.rglob("*.py") if path.parent != WORKSHOP or path.name != "__init__.py")
+
+
+def test_every_module_stands_in_a_room_and_every_room_is_there():
+    rooms = {path.relative_to(WORKSHOP).parts[0].removesuffix(".py") for path in modules()}
+    assert rooms == set(ROOMS)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(WORKSHOP).as_posix())
+def test_arrows_run_downward_only(path):
+    own = ROOMS.index(path.relative_to(WORKSHOP).parts[0].removesuffix(".py"))
+    inside = {name for name in imports(path) if name.startswith("workshop.")}
+    up = {name for name in inside if ROOMS.index(room(name)) > own}
+    assert not up, f"{path.name} imports from above: {sorted(up)}"
+
+
+@pytest.mark.parametrize("path", sorted((WORKSHOP / "analysis").glob("*.py")), ids=lambda path: path.name)
+def test_analysis_is_pure(path):
+    outside = {name.split(".")[0] for name in imports(path) if not name.startswith("workshop.")}
+    assert not outside & FETCHING, "analysis/ counts what is in a frame: it neither asks an engine nor reads a disk"
+    reading = {name for name in imports(path) if name.startswith(("workshop.layer.source", "workshop.layer.archive"))}
+    assert not reading
+
+
+@pytest.mark.parametrize("path", sorted(WORKSHOP.rglob("*/__init__.py")), ids=lambda path: path.parent.name)
+def test_each_room_says_what_it_owns_and_what_it_may_import(path):
+    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    assert "Owns" in said and "May import" in said
+
+
+def test_no_package_has_the_name_of_what_tools_make():
+    names = {path.name for path in WORKSHOP.rglob("*") if path.is_dir()}
+    assert not names & {"build", "dist", "out"}
+
+
+def test_no_room_hides_behind_a_public_function_of_its_name():
+    """`workshop.layers` is a function: a package of that name would shadow it, or be shadowed, by the order of imports."""
+    tree = ast.parse((WORKSHOP / "__init__.py").read_text(encoding="utf-8"))
+    functions = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").count(".") >= 1 or _from_module(node)
+        for alias in node.names
+    }
+    assert not functions & set(ROOMS)
+
+
+def _from_module(node: ast.AST) -> bool:
+    """`from .measure import gate`: names of a module that is not a package."""
+    return isinstance(node, ast.ImportFrom) and bool(node.module) and (WORKSHOP / f"{node.module}.py").is_file()

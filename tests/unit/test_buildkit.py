@@ -1,0 +1,147 @@
+"""What BuildKit is sent and says, read to the letter."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from workshop.builders import buildkit_dockerfile, buildkit_trace, protobuf
+from workshop.dockerfiles import history, syntax
+
+
+def field(number, value):
+    """One field of a protocol buffer, of less than 128 bytes."""
+    return bytes([number << 3 | 2, len(value)]) + value if isinstance(value, bytes) else bytes([number << 3, value])
+
+
+def message(*vertices, log=()):
+    body = b"".join(field(1, b"".join(field(*one) for one in vertex)) for vertex in vertices)
+    body += b"".join(field(3, field(1, digest) + field(3, 1) + field(4, text)) for digest, text in log)
+    return {"id": "moby.buildkit.trace", "aux": base64.b64encode(body).decode()}
+
+
+def test_protocol_buffers_are_read_to_the_letter():
+    told = b"\x08\x96\x01" + b"\x12\x07testing" + b"\x19" + bytes(8) + b"\x25" + bytes(4)  # 150 as in the documentation
+    assert list(protobuf.fields(told)) == [(1, 150), (2, b"testing"), (3, bytes(8)), (4, bytes(4))]
+    for broken in (b"\x08", b"\x08\x96", b"\x12\x07test", b"\x0b"):
+        with pytest.raises(ValueError):
+            list(protobuf.fields(broken))
+
+
+def test_a_trace_places_vertices_by_words_and_by_number():
+    recipe = "FROM a AS x\nENV D=/d\nRUN true\nCOPY f $D/\nRUN <<EOF\nls\nEOF\nFROM a\nRUN true\nCOPY --link --from=x /f /f\n"
+    trace = buildkit_trace.BuildkitTrace(syntax.parse(recipe), 1)
+    begun = lambda second: (5, field(1, second))  # noqa: E731
+    done = lambda second: (6, field(1, second) + field(2, 0))  # noqa: E731
+    trace.feed(message([(1, b"v1"), (3, b"[x 1/4] FROM docker.io/library/a@sha256:00"), (4, 1), begun(1), done(1)]))
+    trace.feed(
+        message([(1, b"v2"), (3, b"[x 2/4] RUN true"), begun(1)], log=[(b"v2", b"half a "), (b"v2", b"line\n\nmore\n")])
+    )
+    trace.feed(message([(1, b"v2"), (3, b"[x 2/4] RUN true"), begun(1), done(4)]))
+    trace.feed(message([(1, b"v3"), (3, b"[linux/amd64 x  3/4] COPY f /d/"), (4, 1), begun(1), done(1)]))
+    trace.feed(message([(1, b"v4"), (3, b"[x 4/4] RUN <<EOF (ls)"), begun(4)]))
+    linked = b"COPY --link --from=x /f /f"
+    trace.feed(
+        message([(1, b"v5"), (3, b"[stage-1 3/3] LINK " + linked)], [(1, b"v6"), (3, b"[stage-1 3/3] " + linked)])
+    )
+    trace.feed(message([(1, b"v7"), (3, b"[internal] load metadata")]))
+    assert trace.digests == {0: ["v1"], 2: ["v2"], 3: ["v3"], 4: ["v4"], 7: ["v5", "v6"]}
+    assert [step.status for step in trace.dockerfile_steps()] == [
+        "base",
+        "cached",
+        "run",
+        "cached",
+        "run",
+        "base",
+        "cached",
+        "run",
+    ]
+    assert trace.dockerfile_steps()[2].seconds == 3 and trace.output("v2") == ["half a line", "more"]
+    assert trace.where() == "step 5 of the build"
+
+
+def test_the_dockerfile_as_buildkit_gets_it():
+    """A stage with the context first, names for the nameless, our label last, and as many lines as before."""
+    recipe = """# a comment
+ARG V=1
+FROM i:$V
+RUN <<EOF
+FROM b
+COPY x y
+EOF
+COPY \\
+  # about it
+  a b /c/
+ADD --chown=1 k.tar /l \\
+  http://example.org/m /n/
+COPY <<EOF /z
+EOF
+RUN --mount=type=cache,target=/t --mount=target=/u true
+
+FROM i AS last
+copy --from=0 --chown=2 /x /y
+ADD ["a b", "/c"]
+RUN --mount=from=0,target=/v true \\
+"""
+    parsed = syntax.parse(recipe)
+    assert (
+        buildkit_dockerfile.rewrite(parsed, 0, "stage")
+        == """# a comment
+ARG V=1
+FROM scratch AS factory-floor-context
+COPY context/ /
+FROM i:$V AS stage-0
+RUN <<EOF
+FROM b
+COPY x y
+EOF
+COPY --from=factory-floor-context \\
+  # about it
+  a b /c/
+ADD --chown=1 context/k.tar context/l http://example.org/m /n/
+
+COPY <<EOF /z
+EOF
+RUN --mount=type=cache,target=/t --mount=target=/u,from=factory-floor-context true
+LABEL factory-floor=stage
+"""
+    )
+    assert buildkit_dockerfile.rewrite(parsed, 1, "image").splitlines()[-5:] == [
+        "FROM i AS last",
+        "copy --from=stage-0 --chown=2 /x /y",
+        'ADD ["context/a b", "/c"]',
+        "RUN --mount=from=stage-0,target=/v true ",
+        "LABEL factory-floor=image",
+    ]
+    assert buildkit_dockerfile.renumber("error on line 2: line 5", parsed) == "error on line 2: line 3"
+
+
+def test_needed_stages_follow_from_copy_and_mount():
+    recipe = (
+        "FROM i AS a\n"
+        "FROM a AS b\n"
+        "FROM i AS c\n"
+        "FROM i AS d\n"
+        "RUN --mount=type=bind,target=/x,from=b true\n"
+        "FROM i AS e\n"
+        "COPY --from=3 /x /x\n"
+        "FROM i\n"
+    )
+    parsed = syntax.parse(recipe)
+    assert parsed.needed(4) == [0, 1, 3, 4] and parsed.needed(5) == [5]
+    assert parsed.lineage(1) == [1, 0]
+
+
+def test_history_and_dockerfile_are_aligned_by_their_words():
+    parsed = syntax.parse('FROM a\nONBUILD RUN x\nRUN one\nCOPY f /\nSHELL ["bash"]\nRUN two\nLABEL mine=1\n')
+    texts = [
+        "RUN of the base's ONBUILD",
+        "RUN one",
+        "COPY to /",
+        "bash #(nop) SHELL [bash]",
+        "|1 A=b bash two",
+        "bash #(nop) LABEL mine=1",
+    ]
+    entries = [history.Entry(history.instruction(text)) for text in texts]
+    found = history.align(entries, list(parsed.instructions[1:]))
+    assert [one and one.line for one in found] == [None, 3, 4, 5, 6, 7]

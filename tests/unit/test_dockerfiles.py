@@ -1,0 +1,40 @@
+"""Reading Dockerfiles: stages, lines, and the images they need from outside."""
+
+import pytest
+from workshop import WorkshopError
+from workshop.builders import build as building
+from workshop.dockerfiles import syntax
+
+
+def test_images_are_those_from_outside_each_once():
+    parsed = syntax.parse(
+        "ARG TAG=3.11\nARG NAME\nFROM python:${TAG}-slim AS one\nFROM one AS two\nFROM scratch\n"
+        "COPY --from=one /a /a\nCOPY --from=0 /a /b\nCOPY --chown=1:1 --from=busybox:1.37 /c /c\nCOPY --from=TWO /d /d\n"
+    )
+    assert parsed.images() == ["python:3.11-slim", "busybox:1.37"]
+
+
+def test_an_instruction_keeps_its_first_line_and_joins_the_rest():
+    parsed = syntax.parse("# syntax comment\nFROM a\n\nRUN one \\\n    # in between\n    two\nCMD x\n")
+    assert [(step.word, step.line) for step in parsed.instructions] == [("FROM", 2), ("RUN", 4), ("CMD", 7)]
+    assert parsed.instructions[1].text == "RUN one two"
+
+
+def test_a_stage_without_a_name_is_called_as_buildkit_calls_it():
+    parsed = syntax.parse("FROM a\nFROM b AS Named\nFROM c\n")
+    assert [stage.name for stage in parsed.stages] == ["stage-0", "Named", "stage-2"]
+    assert [parsed.stage_index(target) for target in (None, "named", "0", "stage-2")] == [2, 1, 0, 2]
+
+
+def test_a_default_in_the_reference_is_used():
+    assert syntax.parse("FROM ${BASE:-busybox:1.37}\n").images() == ["busybox:1.37"]
+
+
+def test_a_missing_stage_is_named_with_those_there_are():
+    with pytest.raises(WorkshopError, match="one, stage-1"):
+        syntax.parse("FROM a AS one\nFROM b\n").stage_index("three")
+
+
+def test_the_leaked_password_says_that_it_is_none():
+    netrc = (building.SAMPLE_APPS / "leaky" / "netrc").read_bytes()
+    assert b"made-up" in netrc and b"not-a-real-token" in netrc
