@@ -6,7 +6,6 @@ import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import docker
 import pandas as pd
@@ -21,9 +20,6 @@ from . import buildkit, classic, errors
 from .request import Builder, BuildRequest
 from .stage_tags import tag_word
 from .steps import steps_frame
-
-if TYPE_CHECKING:
-    from IPython.display import Markdown
 
 SAMPLE_APPS = Path(__file__).resolve().parents[3] / "sample_apps"
 

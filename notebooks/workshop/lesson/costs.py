@@ -72,8 +72,8 @@ def monthly_cost(
     sizes: pd.DataFrame,
     storage: float = PRICES["storage"],
     egress: float = PRICES["egress"],
-    versions: int = HABITS["versions"],
-    pulls: int = HABITS["pulls"],
+    versions: float = HABITS["versions"],
+    pulls: float = HABITS["pulls"],
 ) -> pd.DataFrame:
     """Dollars for a month: columns image, stored, pulled (bytes), storage, egress, month (dollars).
 
