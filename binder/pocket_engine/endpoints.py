@@ -17,7 +17,7 @@ LONGEST = 107  # bytes of a unix socket's path, unix(7)
 PATIENCE = 30.0  # seconds for another engine that is just starting or ending
 
 
-def own_folder(folder: Path) -> Path:
+def private_folder(folder: Path) -> Path:
     """The folder, resolved, made with mode 0700 if missing. Raises BadRequest if it is another user's, or no folder."""
     folder = folder.expanduser().resolve()
     try:
@@ -30,11 +30,11 @@ def own_folder(folder: Path) -> Path:
     return folder
 
 
-class Socket:
+class UnixSocket:
     """A unix socket with mode 0600. Its folder, where locks and holders are kept, is the caller's alone."""
 
     def __init__(self, path: Path):
-        self.folder = own_folder(path.parent)
+        self.folder = private_folder(path.parent)
         if stat.S_IMODE(self.folder.stat().st_mode) & 0o077:
             raise BadRequest(
                 f"The socket's folder {self.folder} is open to others: `chmod 700` it, or choose one that is not there yet."
@@ -83,7 +83,7 @@ class Socket:
                 self.path.unlink()
 
 
-class Port:
+class TcpPort:
     """A TCP port of 127.0.0.1, for what cannot use a unix socket; locks and holders are kept in the store's folder."""
 
     def __init__(self, number: int, folder: Path):
@@ -115,20 +115,20 @@ class Port:
         """Nothing: a port is free when its process has ended."""
 
 
-class Claimed:
+class ClaimedEndpoint:
     """A place with its lock held. The lock is inherited by forks, and free when the last of them has ended."""
 
-    def __init__(self, place: Socket | Port, lock: int):
+    def __init__(self, place: UnixSocket | TcpPort, lock: int):
         self.place, self._lock = place, lock
 
-    def __enter__(self) -> Claimed:
+    def __enter__(self) -> ClaimedEndpoint:
         return self
 
     def __exit__(self, *_) -> None:
         os.close(self._lock)
 
 
-def claim(place: Socket | Port) -> Claimed | None:
+def claim(place: UnixSocket | TcpPort) -> ClaimedEndpoint | None:
     """The place for this process alone; None if an engine serves there. Waits for one that is starting or ending."""
     lock = os.open(place.folder / "pocket.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + PATIENCE
@@ -150,4 +150,4 @@ def claim(place: Socket | Port) -> Claimed | None:
             return None
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        return Claimed(place, lock)
+        return ClaimedEndpoint(place, lock)

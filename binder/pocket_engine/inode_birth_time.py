@@ -11,7 +11,7 @@ _AT_FDCWD, _AT_SYMLINK_NOFOLLOW, _BTIME = -100, 0x100, 0x800
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def birth(path: bytes, follow: bool = False) -> int:
+def birth_time(path: bytes, follow: bool = False) -> int:
     """Nanoseconds since the epoch; 0 where the filesystem or the C library does not tell. See statx(2)."""
     told = ctypes.create_string_buffer(256)
     try:
@@ -24,7 +24,7 @@ def birth(path: bytes, follow: bool = False) -> int:
     return seconds * 10**9 + rest
 
 
-def births(root: Path, keys: set[tuple[int, int]]) -> dict[tuple[int, int], int]:
+def birth_times(root: Path, keys: set[tuple[int, int]]) -> dict[tuple[int, int], int]:
     """{(st_dev, st_ino): birth} of those of these files that are below `root` now."""
     found: dict[tuple[int, int], int] = {}
     numbers = {number for _, number in keys}
@@ -37,7 +37,7 @@ def births(root: Path, keys: set[tuple[int, int]]) -> dict[tuple[int, int], int]
                         todo.append(entry.path)
                     if entry.inode() in numbers:
                         seen = entry.stat(follow_symlinks=False)
-                        found[seen.st_dev, seen.st_ino] = birth(entry.path)
+                        found[seen.st_dev, seen.st_ino] = birth_time(entry.path)
         except OSError:
             continue
     return found

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 
 from ..containers.container import Container
+from ..engine import Engine
 from ..errors import BadRequest, NotFound
-from .filters import Filters, labels_match, moment
+from .filters import Filters, labels_match, parse_time
 
 LIST = (
     "id",
@@ -29,7 +30,7 @@ PRUNE = ("label", "label!", "until")
 _STATUS = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
 
 
-def listing(engine, filters: Filters) -> Callable[[Container], bool]:
+def listing(engine: Engine, filters: Filters) -> Callable[[Container], bool]:
     """Whether a container is wanted. Raises BadRequest, NotFound (before=, since=)."""
     for status in filters["status"]:
         if status not in _STATUS:
@@ -52,8 +53,8 @@ def listing(engine, filters: Filters) -> Callable[[Container], bool]:
             and labels_match(filters["label"], record.config["Labels"])
             and (not codes or (record.status == "exited" and record.exit_code in codes))
             and (not ancestors or not ancestors.isdisjoint(_ancestry(engine, record.image_id)))
-            and all(record.created < moment for moment in before)
-            and all(record.created > moment for moment in since)
+            and all(record.created < parse_time for parse_time in before)
+            and all(record.created > parse_time for parse_time in since)
             and not any(filters[name] for name in ("volume", "publish", "expose"))
         )
 
@@ -62,7 +63,7 @@ def listing(engine, filters: Filters) -> Callable[[Container], bool]:
 
 def pruning(filters: Filters) -> Callable[[Container], bool]:
     """Whether a stopped container goes."""
-    until = [moment(one) for one in filters["until"]]
+    until = [parse_time(one) for one in filters["until"]]
 
     def wanted(container: Container) -> bool:
         labels = container.record.config["Labels"]
@@ -99,14 +100,14 @@ def _code(text: str) -> int:
         raise BadRequest(f"invalid filter 'exited={text}'") from None
 
 
-def _image(engine, reference: str) -> str:
+def _image(engine: Engine, reference: str) -> str:
     try:
         return engine.images.find(reference).id
     except NotFound:
         return ""
 
 
-def _ancestry(engine, image_id: str) -> set[str]:
+def _ancestry(engine: Engine, image_id: str) -> set[str]:
     """An image and all that it was built on."""
     found: set[str] = set()
     while image_id and image_id not in found:

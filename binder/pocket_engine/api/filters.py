@@ -21,7 +21,7 @@ class Filters(dict[str, list[str]]):
     def __missing__(self, name: str) -> list[str]:
         return []
 
-    def truth(self, name: str) -> bool | None:
+    def boolean(self, name: str) -> bool | None:
         """A filter that is true or false; None where it was not given. Raises BadRequest."""
         if name not in self:
             return None
@@ -30,7 +30,7 @@ class Filters(dict[str, list[str]]):
             raise BadRequest(f"invalid filter '{name}={self[name]}'")
         return values.pop()
 
-    def one(self, name: str) -> str | None:
+    def last(self, name: str) -> str | None:
         """The last value given, or None."""
         return self[name][-1] if self[name] else None
 
@@ -97,7 +97,7 @@ def _glob(pattern: str) -> re.Pattern[str]:
         raise BadRequest(f"invalid filter 'reference={pattern}': syntax error in pattern") from None
 
 
-def moment(text: str, now: float | None = None) -> float:
+def parse_time(text: str, now: float | None = None) -> float:
     """A point in time as Docker takes it, in seconds since 1970: a Unix time ("1700000000.25"), a date or a date and time
     ("2026-11-24T16:00:00Z"; UTC where no zone is given), or how long ago ("1h30m"). Raises BadRequest."""
     text = text.strip()
@@ -106,7 +106,7 @@ def moment(text: str, now: float | None = None) -> float:
     if _DURATION.fullmatch(text):
         ago = sum(float(count) * _UNITS[unit] for count, unit in re.findall(r"([\d.]+)(ns|us|µs|ms|s|m|h)", text))
         return (time.time() if now is None else now) - ago
-    found = created(text)
+    found = rfc3339_seconds(text)
     if found is None:
         raise BadRequest(
             f'invalid time "{text}": give seconds since 1970, a date such as 2026-11-24T16:00:00Z, or 1h30m'
@@ -114,7 +114,7 @@ def moment(text: str, now: float | None = None) -> float:
     return found
 
 
-def created(text: str | None) -> float | None:
+def rfc3339_seconds(text: str | None) -> float | None:
     """An RFC 3339 time, in seconds since 1970; None where it is none. Go's zero time (the year 1) is before 1970."""
     try:
         found = datetime.fromisoformat(text or "")

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..engine_log import LOG
+from ..engine_services import EngineServices
 from ..errors import Conflict, EngineError, NotFound
 from ..rootfs.remove_tree import remove
 from . import config, container_json, execs, ids_and_names, mounts, published_ports
 from .container import Container
-from .state_file import Record
+from .state_file import ContainerRecord
 
 GRACE = 10.0  # seconds for all containers together to end when the engine does
 
@@ -20,11 +21,11 @@ GRACE = 10.0  # seconds for all containers together to end when the engine does
 class Containers:
     """Thread-safe. Kept in <store>/containers/<id>/; what ran when the engine was killed is shown as exited (137)."""
 
-    def __init__(self, engine):
+    def __init__(self, engine: EngineServices):
         self._engine = engine
         self._folder = engine.folder / "containers"
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._ports = published_ports.Ports()
+        self._ports = published_ports.PortAllocator()
         self._lock = threading.RLock()
         self._known: dict[str, Container] = {}
         self._removals: list[threading.Thread] = []
@@ -32,14 +33,14 @@ class Containers:
             self._load(folder)
 
     def _load(self, folder) -> None:
-        record = Record.load(folder)
+        record = ContainerRecord.load(folder)
         if record is None or record.id != folder.name:
             remove(folder)
             return
-        container = Container(self._engine, folder, record, self._ports, self._left)
+        container = Container(self._engine, folder, record, self._ports, self._on_container_exit)
         shutil.rmtree(folder / "execs", ignore_errors=True)
         if record.status == "running":
-            container.crashed()
+            container.mark_crashed()
         if record.host.get("AutoRemove") and record.status != "created":
             container.remove()
         else:
@@ -51,22 +52,24 @@ class Containers:
         Raises NotFound (no such image), Conflict (the name is taken), BadRequest, NotDone.
         """
         image = self._engine.images.find(str(body.get("Image") or ""))
-        made, host = ids_and_names.new_id(), config.host(body.get("HostConfig") or {})
+        made, host = ids_and_names.new_id(), config.host_config_with_defaults(body.get("HostConfig") or {})
         image_config = image.config.get("config") or {}
-        merged = config.merged(body, image_config, made[:12])
-        warnings = config.checked_host(host, merged)
+        merged = config.merged_config(body, image_config, made[:12])
+        warnings = config.host_config_warnings(host, merged)
         published_ports.check(host)
-        mounts.wanted(host)
-        record = Record(made, "", str(body["Image"]), image.id, list(image.config["rootfs"]["diff_ids"]), merged, host)
+        mounts.requested(host)
+        record = ContainerRecord(
+            made, "", str(body["Image"]), image.id, list(image.config["rootfs"]["diff_ids"]), merged, host
+        )
         with self._lock:
             taken = {one.record.name: one.id for one in self._known.values()}
             record.name = ids_and_names.checked(name) if name else ids_and_names.made_up(taken)
             _check_free(record.name, taken)
-            container = Container(self._engine, self._folder / made, record, self._ports, self._left)
+            container = Container(self._engine, self._folder / made, record, self._ports, self._on_container_exit)
             record.save(container.folder)
             self._known[made] = container
         self._touch(image.id)
-        container.tell("create")
+        container.publish_event("create")
         return made, warnings
 
     def _touch(self, image_id: str) -> None:
@@ -84,7 +87,7 @@ class Containers:
         with self._lock:
             return sorted(self._known.values(), key=lambda one: one.record.created, reverse=True)
 
-    def list(
+    def summaries(
         self,
         *,
         all: bool = False,
@@ -112,7 +115,7 @@ class Containers:
             _check_free(name, {one.record.name: one.id for one in self._known.values() if one is not container})
             before, container.record.name = container.record.name, name
             container.record.save(container.folder)
-        container.tell("rename", oldName=f"/{before}")
+        container.publish_event("rename", oldName=f"/{before}")
 
     def remove(self, reference: str, *, force: bool = False) -> None:
         """Remove one. Raises Conflict if it runs and is not to be ended by force."""
@@ -136,9 +139,9 @@ class Containers:
                 return
             del self._known[container.id]
         container.remove()
-        container.tell("destroy")
+        container.publish_event("destroy")
 
-    def _left(self, container: Container) -> None:
+    def _on_container_exit(self, container: Container) -> None:
         """A container's program has ended."""
         if container.record.host.get("AutoRemove"):
             # In a thread of its own: who ended it may hold the container.
@@ -157,7 +160,7 @@ class Containers:
         gone, freed = [], 0
         for one in self.all():
             if not one.running and wanted(one):
-                freed += one.root.size()
+                freed += one.rootfs.size()
                 self._remove(one)
                 gone.append(one.id)
         return gone, freed

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import BadRequest, NotDone
+from ..errors import BadRequest, Unsupported
 from ..runtime.jobs import Mount
 
 _NAMED = "The pocket engine has no volumes: bind a folder of the host instead (an absolute path)."
 
 
-class Wanted(NamedTuple):
+class RequestedMount(NamedTuple):
     """`source` None: an empty folder that is gone when the container stops (tmpfs)."""
 
     target: str
@@ -22,14 +22,16 @@ class Wanted(NamedTuple):
     mode: str = ""
 
 
-def wanted(host: Mapping[str, Any]) -> list[Wanted]:
+def requested(host: Mapping[str, Any]) -> list[RequestedMount]:
     """HostConfig's Binds, Mounts and Tmpfs. Raises BadRequest for invalid ones, NotDone for volumes.
 
     A source named in Binds that does not exist is made, a source in Mounts has to exist: both as in Docker.
     """
     found = [_bind(text) for text in host.get("Binds") or []]
     found += [_mount(mount) for mount in host.get("Mounts") or []]
-    found += [Wanted(_target(target), None, mode=options) for target, options in (host.get("Tmpfs") or {}).items()]
+    found += [
+        RequestedMount(_target(target), None, mode=options) for target, options in (host.get("Tmpfs") or {}).items()
+    ]
     targets = [one.target for one in found]
     for target in targets:
         if targets.count(target) > 1:
@@ -37,34 +39,34 @@ def wanted(host: Mapping[str, Any]) -> list[Wanted]:
     return found
 
 
-def _bind(text: str) -> Wanted:
+def _bind(text: str) -> RequestedMount:
     source, _, rest = text.partition(":")
     target, _, mode = rest.partition(":")
     if not target or ":" in mode:
         raise BadRequest(f"invalid volume specification: '{text}'")
     if not source.startswith("/"):
-        raise NotDone(_NAMED)
+        raise Unsupported(_NAMED)
     place = Path(source)
     if not place.exists():
         try:
             place.mkdir(parents=True)
         except OSError as error:
             raise BadRequest(f"error while creating mount source path '{source}': {error.strerror}") from None
-    return Wanted(_target(target), place, "ro" in mode.split(","), mode)
+    return RequestedMount(_target(target), place, "ro" in mode.split(","), mode)
 
 
-def _mount(mount: Mapping[str, Any]) -> Wanted:
+def _mount(mount: Mapping[str, Any]) -> RequestedMount:
     kind, target = mount.get("Type") or "volume", _target(mount.get("Target") or "")
     if kind == "tmpfs":
-        return Wanted(target, None)
+        return RequestedMount(target, None)
     if kind != "bind":
-        raise NotDone(_NAMED)
+        raise Unsupported(_NAMED)
     source = Path(mount.get("Source") or "")
     if not source.is_absolute():
         raise BadRequest(f"invalid mount config for type \"bind\": invalid mount path: '{source}' must be absolute")
     if not source.exists():
         raise BadRequest(f'invalid mount config for type "bind": bind source path does not exist: {source}')
-    return Wanted(target, source, bool(mount.get("ReadOnly")))
+    return RequestedMount(target, source, bool(mount.get("ReadOnly")))
 
 
 def _target(path: str) -> str:
@@ -76,7 +78,7 @@ def _target(path: str) -> str:
     return path
 
 
-def for_job(mounts: list[Wanted], scratch: Path) -> tuple[Mount, ...]:
+def for_job(mounts: list[RequestedMount], scratch: Path) -> tuple[Mount, ...]:
     """As the runner takes them; the empty folders are made in `scratch`, which is the job's own."""
     made = []
     for number, one in enumerate(mounts):
@@ -89,7 +91,7 @@ def for_job(mounts: list[Wanted], scratch: Path) -> tuple[Mount, ...]:
     return tuple(made)
 
 
-def shown(mounts: list[Wanted]) -> list[dict]:
+def inspect_json(mounts: list[RequestedMount]) -> list[dict]:
     """As `inspect` shows them."""
     return [
         {

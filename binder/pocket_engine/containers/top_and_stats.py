@@ -16,7 +16,7 @@ _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-class Seen(NamedTuple):
+class ProcessInfo(NamedTuple):
     """One process: cpu in seconds, resident memory in bytes, start in seconds after boot."""
 
     pid: int
@@ -28,7 +28,7 @@ class Seen(NamedTuple):
     command: str
 
 
-def family(pid: int) -> list[Seen]:
+def process_tree(pid: int) -> list[ProcessInfo]:
     """A process and its descendants, by number."""
     seen = {one.pid: one for one in map(_read, _numbers()) if one}
     wanted, before = {pid} & seen.keys(), -1
@@ -41,12 +41,12 @@ def family(pid: int) -> list[Seen]:
 def top(pids: list[int]) -> dict:
     """GET /containers/{id}/top, of the container's programs and their children."""
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    return {"Titles": TITLES, "Processes": [_row(one, booted) for pid in pids for one in family(pid)]}
+    return {"Titles": TITLES, "Processes": [_row(one, booted) for pid in pids for one in process_tree(pid)]}
 
 
 def stats(container_id: str, name: str, pids: list[int], before: dict | None = None) -> dict:
     """GET /containers/{id}/stats: CPU and memory. before: the answer before this one, for what changed since."""
-    processes = [one for pid in pids for one in family(pid)]
+    processes = [one for pid in pids for one in process_tree(pid)]
     cpus = os.cpu_count() or 1
     empty = {
         "cpu_usage": {"total_usage": 0, "usage_in_usermode": 0, "usage_in_kernelmode": 0},
@@ -81,7 +81,7 @@ def _numbers() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
 
 
-def _read(pid: int) -> Seen | None:
+def _read(pid: int) -> ProcessInfo | None:
     folder = Path("/proc") / str(pid)
     try:
         fields = (folder / "stat").read_text(errors="replace")
@@ -92,10 +92,12 @@ def _read(pid: int) -> Seen | None:
     name = fields[fields.index("(") + 1 : fields.rindex(")")]
     rest = fields[fields.rindex(")") + 2 :].split()
     cpu = (int(rest[11]) + int(rest[12])) / _TICK
-    return Seen(pid, int(rest[1]), uid, cpu, int(rest[19]) / _TICK, int(rest[21]) * _PAGE, command or f"[{name}]")
+    return ProcessInfo(
+        pid, int(rest[1]), uid, cpu, int(rest[19]) / _TICK, int(rest[21]) * _PAGE, command or f"[{name}]"
+    )
 
 
-def _row(one: Seen, booted: float) -> list[str]:
+def _row(one: ProcessInfo, booted: float) -> list[str]:
     user = str(one.uid)
     with contextlib.suppress(KeyError):
         user = pwd.getpwuid(one.uid).pw_name

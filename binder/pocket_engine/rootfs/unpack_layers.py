@@ -14,17 +14,17 @@ from typing import BinaryIO
 from ..errors import Interrupted
 from ..store.entries import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry
 from ..store.layers import Layers
-from .metadata_ledger import Ledger, usable
+from .metadata_ledger import MetadataLedger, usable
 from .remove_tree import clear
 
 _DEVICES = {CHARACTER: stat.S_IFCHR, BLOCK: stat.S_IFBLK}
 
 
-def fill(
+def unpack(
     layers: Layers,
     diff_ids: Sequence[str],
     root: Path,
-    ledger: Ledger,
+    ledger: MetadataLedger,
     stop: threading.Event | None = None,
     only: Collection[str] | None = None,
 ) -> None:
@@ -64,14 +64,14 @@ def fill(
             link = os.path.join(root, path)
             ledger.note(path, entries[entries[path].link]._replace(path=path), os.lstat(link).st_mode)
         for place, entry in reversed(folders):
-            _dress(place, entry, ledger)
+            _set_metadata(place, entry, ledger)
             os.utime(place, (entry.mtime, entry.mtime))
     finally:
         for tar in tars.values():
             tar.close()
 
 
-def mount_points(root: Path) -> set[str]:
+def make_mount_points(root: Path) -> set[str]:
     """Make what a runner mounts its own things on, where the image has none, as Docker's init layer does.
 
     Returns the paths made. Without them the runner would, and each RUN would seem to have changed their folders.
@@ -99,7 +99,7 @@ def mount_points(root: Path) -> set[str]:
     return made
 
 
-def add(layers: Layers, diff_id: str, root: Path, ledger: Ledger) -> None:
+def unpack_over(layers: Layers, diff_id: str, root: Path, ledger: MetadataLedger) -> None:
     """Lay one more layer, one that a COPY, an ADD or a WORKDIR made, over a filled root."""
     folders = []
     entries = {entry.path: entry for entry in layers.index(diff_id)}
@@ -130,11 +130,11 @@ def add(layers: Layers, diff_id: str, root: Path, ledger: Ledger) -> None:
             else:
                 _special(place, entry, ledger)
     for place, entry in reversed(folders):
-        _dress(place, entry, ledger)
+        _set_metadata(place, entry, ledger)
         os.utime(place, (entry.mtime, entry.mtime))
 
 
-def _symlink(place: str, entry: Entry, ledger: Ledger) -> None:
+def _symlink(place: str, entry: Entry, ledger: MetadataLedger) -> None:
     os.symlink(entry.link, place)
     if ledger.privileged:
         os.chown(place, entry.uid, entry.gid, follow_symlinks=False)
@@ -142,7 +142,7 @@ def _symlink(place: str, entry: Entry, ledger: Ledger) -> None:
     ledger.note(entry.path, entry, stat.S_IFLNK | 0o777)
 
 
-def _file(place: str, entry: Entry, tar: int, ledger: Ledger) -> None:
+def _file(place: str, entry: Entry, tar: int, ledger: MetadataLedger) -> None:
     file = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         left, offset = entry.size, entry.offset
@@ -151,7 +151,7 @@ def _file(place: str, entry: Entry, tar: int, ledger: Ledger) -> None:
             if not copied:
                 raise OSError(errno.EIO, "a layer of the store is shorter than its index says")
             left, offset = left - copied, offset + copied
-        _dress(file, entry, ledger)
+        _set_metadata(file, entry, ledger)
         os.utime(file, (entry.mtime, entry.mtime))
     finally:
         os.close(file)
@@ -166,7 +166,7 @@ def _copy(source: int, target: int, count: int, offset: int) -> int:
         return os.write(target, os.pread(source, min(count, 1 << 20), offset))
 
 
-def _dress(file: int | str, entry: Entry, ledger: Ledger) -> None:
+def _set_metadata(file: int | str, entry: Entry, ledger: MetadataLedger) -> None:
     """Owner, mode, extended attributes; where that takes root, the ledger keeps them."""
     directory = entry.kind == DIRECTORY
     if ledger.privileged:
@@ -182,7 +182,7 @@ def _dress(file: int | str, entry: Entry, ledger: Ledger) -> None:
     ledger.note(entry.path, entry, mode | (stat.S_IFDIR if directory else stat.S_IFREG))
 
 
-def _special(place: str, entry: Entry, ledger: Ledger) -> None:
+def _special(place: str, entry: Entry, ledger: MetadataLedger) -> None:
     if entry.kind == FIFO:
         os.mkfifo(place, 0o600)
     elif ledger.privileged:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from .jobs import Job, Mount
-from .program_lookup import on_host
+from .program_lookup import host_path
 
 
-def names(job: Job) -> tuple[Mount, ...]:
+def etc_files(job: Job) -> tuple[Mount, ...]:
     """/etc/hosts, /etc/hostname and /etc/resolv.conf, as files in the job's scratch folder; the image never gets them."""
     folder = Path(job.scratch) / "etc"
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,23 +35,23 @@ def names(job: Job) -> tuple[Mount, ...]:
 
 def working_folder(job: Job) -> str:
     """The job's cwd with its links followed inside the root, made if it is missing, as Docker does."""
-    path, place = on_host(job, job.cwd)
+    path, place = host_path(job, job.cwd)
     place.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def mount_point(job: Job, target: str) -> Path:
     """Where on the host the folder or file lies that a mount at `target` covers."""
-    return on_host(replace(job, mounts=()), target)[1]
+    return host_path(replace(job, mounts=()), target)[1]
 
 
-class Places:
+class MountPoints:
     """Makes what mounts need below a root, and takes it away after the last job there that needed it. Thread-safe."""
 
     def __init__(self):
         self._lock = threading.Lock()
         self._users: dict[Path, int] = {}
-        self._made: dict[Path, tuple[int, tuple[int, int] | None]] = {}  # inode; the folder's times before and after
+        self._made: dict[Path, tuple[int, tuple[int, int]]] = {}  # inode; the folder's times before and after
 
     def take(self, path: Path, folder: bool) -> None:
         """There shall be a folder, or else a file, at `path`; links in it have been followed already."""
@@ -76,7 +76,7 @@ class Places:
         after = os.stat(path.parent)
         self._made[path] = (os.lstat(path).st_ino, (before.st_mtime_ns, after.st_mtime_ns))
 
-    def give(self, path: Path, root: Path) -> None:
+    def release(self, path: Path, root: Path) -> None:
         """One that needed it is done. What the program has put there or replaced stays."""
         with self._lock:
             while path != root and path in self._users:

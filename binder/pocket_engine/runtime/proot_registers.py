@@ -23,7 +23,7 @@ _LAYOUTS = {
 }
 
 
-class Original:
+class OriginalRegisters:
     """Looks into one PRoot's memory."""
 
     def __init__(self, tracer: int):

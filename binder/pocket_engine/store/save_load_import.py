@@ -12,7 +12,7 @@ from typing import BinaryIO
 from ..errors import BadRequest
 from . import image_names, tar_headers
 from .entries import DIRECTORY, FILE, Entry
-from .image_archive_reader import Bundle, Found
+from .image_archive_reader import ArchivedImage, ImageArchiveReader
 from .images import Image, Images
 from .layers import Layers
 
@@ -30,7 +30,7 @@ def save(images: Images, layers: Layers, references_: Sequence[str]) -> Iterator
     A name without a tag saves all its tags, an id no name; a layer that several images have is there once. Raises
     NotFound, BadRequest before the first chunk.
     """
-    with images.holding() as held:
+    with images.lease() as held:
         wanted = _wanted(images, references_)
         for image, _ in wanted:
             held.add(image.id)
@@ -165,7 +165,7 @@ def load(images: Images, layers: Layers, stream: BinaryIO, *, stop: threading.Ev
     Yields {"stream": "Loaded image: x:y\\n"} lines once all images are in the store. Raises BadRequest for a damaged or
     hostile archive, NoSpace, Interrupted; then no image of it is there.
     """
-    with images.holding() as held, Bundle(stream, images.blobs, stop) as bundle:
+    with images.lease() as held, ImageArchiveReader(stream, images.blobs, stop) as bundle:
         found = bundle.images()
         added: list[str] = []
         try:
@@ -181,13 +181,13 @@ def load(images: Images, layers: Layers, stream: BinaryIO, *, stop: threading.Ev
             made = images.add_many([(image.config, None, image.tags) for image in found])
         except BaseException:
             held.clear()
-            layers.settle(added)
+            layers.end_protection(added)
             images.collect()
             raise
     yield from _told(found, made, before)
 
 
-def _told(found: Sequence[Found], made: Sequence[Image], before: dict[str, str]) -> Iterator[dict]:
+def _told(found: Sequence[ArchivedImage], made: Sequence[Image], before: dict[str, str]) -> Iterator[dict]:
     for image, there in zip(found, made):
         for tag in image.tags:
             if before.get(tag, there.id) != there.id:
@@ -216,7 +216,7 @@ def import_(
     name = image_names.tagged(f"{repository}:{tag}" if tag else repository) if repository else None
     config = apply_changes({}, changes) if apply_changes and changes else {}
     created = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    with images.holding() as held:
+    with images.lease() as held:
         layer = layers.add(stream, stop=stop)
         held.add(layer.diff_id)
         return images.create(

@@ -10,7 +10,7 @@ from .images import Images
 RECENT = 60.0  # seconds since its last use in which an image without a name is taken for part of a running build
 
 
-def free(images: Images, needed: int) -> int:
+def make_room(images: Images, needed: int) -> int:
     """Make room for so many bytes and return how many became free.
 
     Images without any name and without children go, the least recently used first, then those that only a registry's
@@ -35,7 +35,7 @@ def free(images: Images, needed: int) -> int:
 def _next(images: Images) -> str | None:
     """The image that goes first."""
     with images.lock:
-        held, known = images.held(), images.all()
+        held, known = images.leased(), images.all()
         parents = {image.parent for image in known}
         free_to_go = [
             (bool(images.digests(image.id)), images.last_used(image.id), image.id)

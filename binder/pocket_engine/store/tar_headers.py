@@ -127,24 +127,24 @@ def entry(block: bytes, pending: Pending, offset: int) -> Entry:
     if pending.name is None and magic[:6] == b"ustar\0" and prefix[0]:
         path = text(prefix[:131] if tail[8:] == b"tar\0" else prefix) + "/" + path
     target = pending.link if pending.link is not None else text(link)
-    numbers = [number(mode), number(uid), number(gid), number(mtime)]
+    permissions, owner, group, when = number(mode), number(uid), number(gid), float(number(mtime))
     xattrs: tuple[tuple[str, str], ...] = ()
     if records:
         path, target = records.get("path") or path, records.get("linkpath") or target
-        numbers[1:3] = [_pax_integer(records, key, was) for key, was in zip(("uid", "gid"), numbers[1:3])]
-        numbers[3] = _pax_time(records.get("mtime", ""), numbers[3])
+        owner, group = _pax_integer(records, "uid", owner), _pax_integer(records, "gid", group)
+        when = _pax_time(records.get("mtime", ""), when)
         xattrs = tuple((key[len(XATTR) :], value) for key, value in sorted(records.items()) if key.startswith(XATTR))
     if kind == FILE and path.endswith("/") and flag != b"7":
         kind = DIRECTORY  # the only way that archives older than POSIX had
     device = (number(major), number(minor)) if kind in (CHARACTER, BLOCK) else (0, 0)
-    when = float(numbers[3]) if abs(numbers[3]) < _LONGEST_TIME else 0.0
+    when = when if abs(when) < _LONGEST_TIME else 0.0
     size = content_size(block, pending) if kind == FILE else 0
     return Entry(
         path,
         kind,
-        numbers[0] & 0o7777,
-        numbers[1],
-        numbers[2],
+        permissions & 0o7777,
+        owner,
+        group,
         size,
         when,
         target if kind in (SYMLINK, HARDLINK) else "",
