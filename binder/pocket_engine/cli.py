@@ -84,12 +84,12 @@ def main(argv: list[str] | None = None) -> int:
     os.umask(0o022)  # what containers inherit, as in Docker; what must be private is made so by its maker
     try:
         store = private_folder(chosen.store)
-        place = UnixSocket(chosen.socket) if chosen.socket else TcpPort(chosen.port, store)
-        claimed = claim(place)
+        endpoint = UnixSocket(chosen.socket) if chosen.socket else TcpPort(chosen.port, store)
+        claimed = claim(endpoint)
     except EngineError as error:
         return engine_log.cannot_start(error.message)
     if claimed is None:
-        print(f"A pocket engine runs already and answers at {place}: it is left as it is.", flush=True)
+        print(f"A pocket engine runs already and answers at {endpoint}: it is left as it is.", flush=True)
         return 0
     with claimed:
         serve = partial(_serve, chosen, claimed, store)

@@ -116,10 +116,10 @@ class TcpPort:
 
 
 class ClaimedEndpoint:
-    """A place with its lock held. The lock is inherited by forks, and free when the last of them has ended."""
+    """An endpoint with its lock held. The lock is inherited by forks, and free when the last of them has ended."""
 
-    def __init__(self, place: UnixSocket | TcpPort, lock: int):
-        self.place, self._lock = place, lock
+    def __init__(self, endpoint: UnixSocket | TcpPort, lock: int):
+        self.endpoint, self._lock = endpoint, lock
 
     def __enter__(self) -> ClaimedEndpoint:
         return self
@@ -128,26 +128,26 @@ class ClaimedEndpoint:
         os.close(self._lock)
 
 
-def claim(place: UnixSocket | TcpPort) -> ClaimedEndpoint | None:
-    """The place for this process alone; None if an engine serves there. Waits for one that is starting or ending."""
-    lock = os.open(place.folder / "pocket.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def claim(endpoint: UnixSocket | TcpPort) -> ClaimedEndpoint | None:
+    """The endpoint for this process alone; None if an engine serves there. Waits for one that is starting or ending."""
+    lock = os.open(endpoint.folder / "pocket.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if place.answers():
+            if endpoint.answers():
                 os.close(lock)
                 return None
             if time.monotonic() > deadline:
                 owner = os.pread(lock, 20, 0).decode("ascii", "replace").strip() or "unknown"
                 os.close(lock)
-                raise Conflict(f"An engine (process {owner}) has {place}, but does not answer: end it.") from None
+                raise Conflict(f"An engine (process {owner}) has {endpoint}, but does not answer: end it.") from None
             time.sleep(0.05)
             continue
-        if place.answers():  # somebody's who knows nothing of the lock
+        if endpoint.answers():  # somebody's who knows nothing of the lock
             os.close(lock)
             return None
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        return ClaimedEndpoint(place, lock)
+        return ClaimedEndpoint(endpoint, lock)

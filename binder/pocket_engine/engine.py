@@ -45,10 +45,10 @@ class Engine:
 
     def _id(self) -> str:
         """The same for every start on this store."""
-        place = self.folder / "id"
-        if not place.exists():
-            place.write_text(str(uuid.uuid4()))
-        return place.read_text().strip()
+        file = self.folder / "id"
+        if not file.exists():
+            file.write_text(str(uuid.uuid4()))
+        return file.read_text().strip()
 
     def close(self) -> None:
         """End every container and give the store free."""

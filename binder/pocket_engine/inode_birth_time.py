@@ -13,14 +13,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def birth_time(path: bytes, follow: bool = False) -> int:
     """Nanoseconds since the epoch; 0 where the filesystem or the C library does not tell. See statx(2)."""
-    told = ctypes.create_string_buffer(256)
+    statx = ctypes.create_string_buffer(256)
     try:
-        failed = _libc.statx(_AT_FDCWD, path, 0 if follow else _AT_SYMLINK_NOFOLLOW, _BTIME, told)
+        failed = _libc.statx(_AT_FDCWD, path, 0 if follow else _AT_SYMLINK_NOFOLLOW, _BTIME, statx)
     except AttributeError:
         return 0
-    if failed or not struct.unpack_from("=I", told)[0] & _BTIME:
+    if failed or not struct.unpack_from("=I", statx)[0] & _BTIME:
         return 0
-    seconds, rest = struct.unpack_from("=qI", told, 0x50)
+    seconds, rest = struct.unpack_from("=qI", statx, 0x50)
     return seconds * 10**9 + rest
 
 

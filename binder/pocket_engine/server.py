@@ -44,12 +44,12 @@ def run(
 ) -> int:
     """Serve until the end; returns the exit status. Raises EngineError if the engine cannot start."""
     engine = Engine(store, limit=limit, runner_name=runner, mirrors=mirrors)
-    lifetime = Lifetime(claimed.place.folder, idle, lambda: bool(engine.containers.running()))
-    asyncio.run(_serve(engine, claimed.place, lifetime, token))
+    lifetime = Lifetime(claimed.endpoint.folder, idle, lambda: bool(engine.containers.running()))
+    asyncio.run(_serve(engine, claimed.endpoint, lifetime, token))
     return 0
 
 
-async def _serve(engine: Engine, place: UnixSocket | TcpPort, lifetime: Lifetime, token: str | None) -> None:
+async def _serve(engine: Engine, endpoint: UnixSocket | TcpPort, lifetime: Lifetime, token: str | None) -> None:
     loop, asked = asyncio.get_running_loop(), asyncio.Event()
     loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="work"))
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -59,11 +59,11 @@ async def _serve(engine: Engine, place: UnixSocket | TcpPort, lifetime: Lifetime
     http = web.AppRunner(app, **HTTP)
     await http.setup()
     try:
-        await web.SockSite(http, place.bind()).start()
-        LOG.info("The engine serves at %s.", place)
-        why = await _needed(lifetime, asked, place)
+        await web.SockSite(http, endpoint.bind()).start()
+        LOG.info("The engine serves at %s.", endpoint)
+        why = await _needed(lifetime, asked, endpoint)
     finally:
-        place.remove()
+        endpoint.remove()
         _leave_after(GRACE)
         await http.cleanup()
         with ThreadPoolExecutor(1) as closing:
@@ -71,9 +71,9 @@ async def _serve(engine: Engine, place: UnixSocket | TcpPort, lifetime: Lifetime
     LOG.info("The engine has ended: %s.", why)
 
 
-async def _needed(lifetime: Lifetime, asked: asyncio.Event, place: UnixSocket | TcpPort) -> str:
+async def _needed(lifetime: Lifetime, asked: asyncio.Event, endpoint: UnixSocket | TcpPort) -> str:
     """Return, with the reason, when the engine is not needed any more; its socket is removed then."""
-    while not lifetime.end_if_unneeded(place.remove):
+    while not lifetime.end_if_unneeded(endpoint.remove):
         try:
             await asyncio.wait_for(asked.wait(), LOOK)
             return "it was asked to"

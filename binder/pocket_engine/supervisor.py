@@ -88,9 +88,9 @@ def _end_children() -> None:
         except ChildProcessError:
             return
         if pid == 0:
-            for one in _children():
+            for child_pid in _children():
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(one, signal.SIGKILL)
+                    os.kill(child_pid, signal.SIGKILL)
             time.sleep(0.01)
 
 

@@ -71,7 +71,7 @@ def build_options(query: MultiMapping[str], flags: Mapping[str, Any]) -> BuildOp
     buildargs = _texts(query.get("buildargs"), "build args", may_be_null=True)
     labels = _texts(query.get("labels"), "labels")
     cache_from = json_value(query.get("cachefrom") or "[]", "cachefrom") or []
-    if not isinstance(cache_from, list) or not all(isinstance(one, str) for one in cache_from):
+    if not isinstance(cache_from, list) or not all(isinstance(name, str) for name in cache_from):
         raise BadRequest("invalid cachefrom: a JSON list of image names is expected")
     return BuildOptions(
         dockerfile=query.get("dockerfile") or "Dockerfile",
@@ -89,7 +89,9 @@ def build_options(query: MultiMapping[str], flags: Mapping[str, Any]) -> BuildOp
 def _texts(text: str | None, what: str, may_be_null: bool = False) -> dict:
     value = json_value(text, what) if text else {}
     allowed = str | None if may_be_null else str
-    if value is not None and not (isinstance(value, dict) and all(isinstance(one, allowed) for one in value.values())):
+    if value is not None and not (
+        isinstance(value, dict) and all(isinstance(text_value, allowed) for text_value in value.values())
+    ):
         raise BadRequest(f"invalid {what}: a JSON object of strings is expected")
     return value or {}
 
@@ -121,11 +123,11 @@ async def _build(engine: Engine, request: web.Request) -> web.StreamResponse:
             if not quiet:
                 publish_tagged(engine, build(engine, context, asked, say, stop), asked.tags)
                 return
-            held: list[dict] = []
+            held_back: list[dict] = []
             try:
-                image = build(engine, context, asked, held.append, stop)
+                image = build(engine, context, asked, held_back.append, stop)
             except EngineError:
-                for message in held:  # of a build that failed, all that was held back is told
+                for message in held_back:  # of a build that failed, all that was held back is told
                     say(message)
                 raise
             publish_tagged(engine, image, asked.tags)
@@ -140,7 +142,7 @@ async def _prune(engine: Engine, request: web.Request) -> web.Response:
     if query_number(request, "keep-storage"):
         raise Unsupported("The pocket engine prunes all of the cache or none: leave keep-storage out.")
     answer = await asyncio.to_thread(prune_images, engine, filters, True)
-    removed = [one["Deleted"] for one in answer["ImagesDeleted"] or [] if "Deleted" in one]
+    removed = [line["Deleted"] for line in answer["ImagesDeleted"] or [] if "Deleted" in line]
     return json_response({"CachesDeleted": removed, "SpaceReclaimed": answer["SpaceReclaimed"]})
 
 

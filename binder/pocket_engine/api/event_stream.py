@@ -68,14 +68,14 @@ def matches(message: dict, filters: Filters) -> bool:
     names = {actor["ID"], attributes.get("name", ""), attributes.get("image", "")}
     if filters["type"] and message["Type"] not in filters["type"]:
         return False
-    if filters["event"] and not any(_action(message["Action"], one) for one in filters["event"]):
+    if filters["event"] and not any(_action(message["Action"], action) for action in filters["event"]):
         return False
     if filters["scope"] and message["scope"] not in filters["scope"]:
         return False
     for kind in ("container", "network", "volume", "daemon", "plugin"):
-        if filters[kind] and (message["Type"] != kind or not any(_names(actor, one) for one in filters[kind])):
+        if filters[kind] and (message["Type"] != kind or not any(_names(actor, name) for name in filters[kind])):
             return False
-    if filters["image"] and not any(one in names or f"{one}:latest" in names for one in filters["image"]):
+    if filters["image"] and not any(name in names or f"{name}:latest" in names for name in filters["image"]):
         return False
     return labels_match(filters["label"], attributes)
 

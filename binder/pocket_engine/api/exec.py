@@ -28,8 +28,8 @@ def routes(engine: Engine) -> list[web.RouteDef]:
 async def _create(engine: Engine, request: web.Request) -> web.Response:
     asked = await json_body(request)
     container = engine.containers.get(request.match_info["name"])
-    made = await asyncio.to_thread(execs.create, container, asked)
-    return json_response({"Id": made.id}, 201)
+    run = await asyncio.to_thread(execs.create, container, asked)
+    return json_response({"Id": run.id}, 201)
 
 
 async def _start(engine: Engine, request: web.Request) -> web.StreamResponse:

@@ -55,8 +55,8 @@ def parse(text: str | None, allowed: Collection[str]) -> Filters:
 def labels_match(wanted: Iterable[str], labels: Mapping[str, str] | None) -> bool:
     """Whether every "key" is among the labels, and every "key=value" with that value."""
     labels = labels or {}
-    for one in wanted:
-        key, equals, value = one.partition("=")
+    for label in wanted:
+        key, equals, value = label.partition("=")
         if key not in labels or (equals and labels[key] != value):
             return False
     return True
@@ -71,23 +71,23 @@ def reference_matches(pattern: str, reference: str) -> bool:
 
 def _glob(pattern: str) -> re.Pattern[str]:
     """Each part behind a star is taken at its first place, for good (an atomic group): no pattern can take long."""
-    fixed, place = [""], 0
-    while place < len(pattern):
-        letter = pattern[place]
-        place += 1
+    fixed, position = [""], 0
+    while position < len(pattern):
+        letter = pattern[position]
+        position += 1
         if letter == "*":
             fixed.append("")
         elif letter == "?":
             fixed[-1] += "[^/]"
         elif letter == "[":
-            end = pattern.find("]", place + 1)
-            inside = pattern[place:end].replace("\\", r"\\").replace("[", r"\[")
+            end = pattern.find("]", position + 1)
+            inside = pattern[position:end].replace("\\", r"\\").replace("[", r"\[")
             fixed[-1] += f"[{inside}]" if end > 0 else "["  # an open bracket is an error of the pattern
-            place = end + 1 if end > 0 else len(pattern)
+            position = end + 1 if end > 0 else len(pattern)
         else:
-            if letter == "\\" and place < len(pattern):
-                letter = pattern[place]
-                place += 1
+            if letter == "\\" and position < len(pattern):
+                letter = pattern[position]
+                position += 1
             fixed[-1] += re.escape(letter)
     first, *middle = fixed
     last = "[^/]*" + middle.pop() if middle else ""

@@ -106,14 +106,14 @@ def _selection(images: Images, filters: Filters) -> Callable[[Image], bool]:
     until = parse_time(last) if (last := filters.last("until")) else None
 
     def wanted(image: Image) -> bool:
-        made = image_json.seconds(image.config.get("created"))
-        exactly = image_json.rfc3339_seconds(image.config.get("created")) or made
+        seconds = image_json.seconds(image.config.get("created"))
+        exactly = image_json.rfc3339_seconds(image.config.get("created")) or seconds
         return (
             (before is None or exactly < before)
             and (since is None or exactly > since)
             and (until is None or exactly <= until)
             and labels_match(filters["label"], image_json.labels(image))
-            and not any(labels_match([one], image_json.labels(image)) for one in filters["label!"])
+            and not any(labels_match([label], image_json.labels(image)) for label in filters["label!"])
         )
 
     return wanted
@@ -139,7 +139,7 @@ async def _history(engine: Engine, request: web.Request) -> web.Response:
                 parent = images.find(parent).parent
             except NotFound:
                 break
-        return image_json.history(image, engine.layers, ids, {one: images.tags(one) for one in ids})
+        return image_json.history(image, engine.layers, ids, {image_id: images.tags(image_id) for image_id in ids})
 
     return json_response(await asyncio.to_thread(history))
 
@@ -182,13 +182,13 @@ async def _prune(engine: Engine, request: web.Request) -> web.Response:
 
 def prune_images(engine: Engine, filters: Filters, dangling: bool) -> dict:
     """Remove what no container uses: what has no name, or (not dangling) everything. The answer of POST /images/prune."""
-    labels = [*filters["label"], *(f"!{one}" for one in filters["label!"])]
+    labels = [*filters["label"], *(f"!{label}" for label in filters["label!"])]
     until = parse_time(last) if (last := filters.last("until")) else None
     engine.rootfs_manager.drop_unused()
     gone, reclaimed = engine.images.prune(dangling, labels, until)
-    for one in gone:
-        if "Deleted" in one:
-            publish_removed(engine, one["Deleted"], [one])
+    for record in gone:
+        if "Deleted" in record:
+            publish_removed(engine, record["Deleted"], [record])
     return {"ImagesDeleted": gone or None, "SpaceReclaimed": reclaimed}
 
 
@@ -200,9 +200,9 @@ def publish_tagged(engine: Engine, image_id: str, references: Sequence[str]) -> 
 
 def publish_removed(engine: Engine, image_id: str, gone: list[dict]) -> None:
     """Events for the lines that a removal answers with."""
-    for one in gone:
-        action, actor = ("untag", image_id) if "Untagged" in one else ("delete", one["Deleted"])
-        engine.events.publish("image", action, actor, {"name": one.get("Untagged") or actor})
+    for record in gone:
+        action, actor = ("untag", image_id) if "Untagged" in record else ("delete", record["Deleted"])
+        engine.events.publish("image", action, actor, {"name": record.get("Untagged") or actor})
 
 
 async def _search(request: web.Request) -> web.Response:

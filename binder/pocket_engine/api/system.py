@@ -92,7 +92,7 @@ async def _info(engine: Engine, request: web.Request) -> web.Response:
 def about(engine: Engine) -> dict:
     """What GET /info answers: with Docker's fields, and in Warnings what is not isolated here."""
     runner = engine.runner
-    states = [one["State"] for one in engine.containers.summaries(all=True)]
+    states = [summary["State"] for summary in engine.containers.summaries(all=True)]
     system = _os_release()
     images = engine.images.all()
     rights = "as root" if runner.privileged else "without privileges"
@@ -206,7 +206,7 @@ def _now() -> str:
 
 async def _df(engine: Engine, request: web.Request) -> web.Response:
     types = request.query.getall("type", list(DF_TYPES))
-    if unknown := [one for one in types if one not in DF_TYPES]:
+    if unknown := [name for name in types if name not in DF_TYPES]:
         raise BadRequest(f"unknown object type: {unknown[0]}")
     version = api_version(request)
 

@@ -135,7 +135,7 @@ class Build:
     # Stages
 
     def _stage(self, stage: Stage) -> None:
-        if stage.name and any(one.name == stage.name for one in self.finished_stages):
+        if stage.name and any(finished.name == stage.name for finished in self.finished_stages):
             raise BadRequest(f"{stage.name} stage name already used")
         self._announce(stage.start)
         state = StageState(stage.name)
@@ -185,7 +185,7 @@ class Build:
             except NotFound:
                 pass
         repository, tag = reference_grammar.split(name)
-        told = pull(
+        messages = pull(
             self.images,
             self.layers,
             self.engine.blobs,
@@ -195,7 +195,7 @@ class Build:
             mirrors=self.engine.mirrors,
             stop=self.stop,
         )
-        for message in told:
+        for message in messages:
             self.say(message)
         return self.images.find(name)
 
@@ -271,14 +271,14 @@ class Build:
             return
         view = self.layers.view(state.diff_ids)
         upper = UpperDir(view.entries)
-        place = upper.resolve(state.config["WorkingDir"])
-        entry = view.entries.get(place)
-        if place and entry and entry.kind != DIRECTORY:
-            raise BadRequest(f"Cannot mkdir: /{place} is not a directory")
+        path = upper.resolve(state.config["WorkingDir"])
+        entry = view.entries.get(path)
+        if path and entry and entry.kind != DIRECTORY:
+            raise BadRequest(f"Cannot mkdir: /{path} is not a directory")
         try:
-            upper.make_folders(place, (0, 0), self._age(state))
+            upper.make_folders(path, (0, 0), self._age(state))
         except NotADirectoryError:
-            raise BadRequest(f"lstat /{place}: not a directory") from None
+            raise BadRequest(f"lstat /{path}: not a directory") from None
         with _ContainerMessages(self, state):
             diff_id = upper.write(self.layers).diff_id if upper.new_entries else None
             image = commit_and_cache.commit(self.images, state, cmd, diff_id)

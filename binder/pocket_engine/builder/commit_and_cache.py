@@ -98,9 +98,9 @@ def commit(images: Images, state: StageState, cmd: list[str], diff_id: str | Non
         image["variant"] = before["variant"]
     if state.config.get("author"):
         image["author"] = state.config["author"]
-    made = images.create(image, state.image)
-    state.image, state.diff_ids, state.container = made.id, layers, ""
-    return made
+    created_image = images.create(image, state.image)
+    state.image, state.diff_ids, state.container = created_image.id, layers, ""
+    return created_image
 
 
 def now() -> str:

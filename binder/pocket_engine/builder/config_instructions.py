@@ -51,7 +51,7 @@ def maintainer(step: Step, state: StageState) -> str:
 
 
 def expose(step: Step, state: StageState) -> str:
-    words = sorted(one for word in step.args for one in expand_words(word, state.variables(), step.escape))
+    words = sorted(expanded for word in step.args for expanded in expand_words(word, state.variables(), step.escape))
     ports = sorted({port for word in words for port in _ports(word)})
     state.config["ExposedPorts"] = {**(state.config.get("ExposedPorts") or {}), **{port: {} for port in ports}}
     return "EXPOSE " + " ".join(words)

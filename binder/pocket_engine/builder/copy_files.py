@@ -121,19 +121,19 @@ def copy(
             f"When using {verb} with more than one source file, the destination must be a directory and end with a /"
         )
     try:
-        place = upper.resolve(dest)
+        destination = upper.resolve(dest)
     except BadRequest:
         raise BadRequest(f"failed to copy files: evalSymlinksInScope: too many links in {dest}") from None
     for item in items:
         try:
             if item.archive:
-                _unpack_archive(upper, item.archive, place)
+                _unpack_archive(upper, item.archive, destination)
             else:
-                _copy_item(upper, item, place, into, _OwnerAndMode(owner, mode, keep))
+                _copy_item(upper, item, destination, into, _OwnerAndMode(owner, mode, keep))
         except NotADirectoryError as error:
             folder = item.source.entries.get(item.path)
             what = (
-                f"lstat /{place}"
+                f"lstat /{destination}"
                 if folder and folder.kind != DIRECTORY
                 else f"failed to copy directory: mkdir /{error}"
             )
@@ -159,25 +159,25 @@ class _OwnerAndMode(NamedTuple):
         return entry
 
 
-def _copy_item(upper: UpperDir, item: CopyItem, place: str, into: bool, dress: _OwnerAndMode) -> None:
+def _copy_item(upper: UpperDir, item: CopyItem, destination: str, into: bool, dress: _OwnerAndMode) -> None:
     source, path = item.source, item.path
     owner = dress.owner or (0, 0)
     entry = source.entries.get(path) or Entry("", DIRECTORY, 0o755)
     if entry.kind != DIRECTORY:
-        goal = posixpath.join(place, item.name) if into or upper.is_folder(place) else place
+        goal = posixpath.join(destination, item.name) if into or upper.is_folder(destination) else destination
         upper.make_folders(posixpath.dirname(goal), owner, entry.mtime)
         if upper.is_folder(goal) and goal:
             raise BadRequest(f"failed to copy files: cannot copy to non-directory: /{goal}")
         _copy_entry(upper, source, path, goal, dress, {})
         return
     newest = max((source.entries[below].mtime for below in walk(source, path) if below in source.entries), default=0.0)
-    upper.make_folders(posixpath.dirname(place), (0, 0), newest)
-    upper.make_folders(place, owner, newest)
-    upper.touch(place)
+    upper.make_folders(posixpath.dirname(destination), (0, 0), newest)
+    upper.make_folders(destination, owner, newest)
+    upper.touch(destination)
     links: dict[str, str] = {}
     for below in walk(source, path):
         if below != path:
-            _copy_entry(upper, source, below, posixpath.join(place, below[len(path) :].lstrip("/")), dress, links)
+            _copy_entry(upper, source, below, posixpath.join(destination, below[len(path) :].lstrip("/")), dress, links)
 
 
 def _copy_entry(
@@ -190,12 +190,12 @@ def _copy_entry(
         return
     first = entry.link if entry.kind == HARDLINK else path
     entry = source.entries[first]._replace(path=goal, digest="", offset=0, kind=FILE, link="")
-    made = dress.on(entry)
+    copied = dress.on(entry)
     if first in links:
-        upper.put(made._replace(kind=HARDLINK, link=links[first], size=0))
+        upper.put(copied._replace(kind=HARDLINK, link=links[first], size=0))
         return
     links[first] = goal
-    upper.put(made, lambda: source.open(path))
+    upper.put(copied, lambda: source.open(path))
 
 
 def _after_chown(mode: int) -> int:
@@ -203,14 +203,14 @@ def _after_chown(mode: int) -> int:
     return mode & ~0o4000 & ~(0o2000 if mode & 0o010 else 0)
 
 
-def _unpack_archive(upper: UpperDir, archive: BuildContext, place: str) -> None:
+def _unpack_archive(upper: UpperDir, archive: BuildContext, destination: str) -> None:
     """Owners, modes and times of an archive are its own."""
-    upper.make_folders(place, (0, 0), max((entry.mtime for entry in archive.entries.values()), default=0.0))
+    upper.make_folders(destination, (0, 0), max((entry.mtime for entry in archive.entries.values()), default=0.0))
     for path, entry in archive.entries.items():
-        goal = posixpath.join(place, path)
+        goal = posixpath.join(destination, path)
         copied = entry._replace(path=goal, digest="", offset=0)
         if entry.kind == HARDLINK:
-            copied = copied._replace(link=posixpath.join(place, entry.link))
+            copied = copied._replace(link=posixpath.join(destination, entry.link))
         if entry.kind == FILE:
             upper.put(copied, functools.partial(archive.open, path))
         else:

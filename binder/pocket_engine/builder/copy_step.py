@@ -130,7 +130,7 @@ def _download(url: str, dest: str, build) -> copy_files.CopyItem:
                         f"ADD failed: {url} is larger than {MOST_DOWNLOAD >> 20} MiB, or the build was stopped"
                     )
                 parts.append(part)
-            told = (
+            modified = (
                 email.utils.parsedate_to_datetime(answer.headers["Last-Modified"])
                 if "Last-Modified" in answer.headers
                 else None
@@ -138,5 +138,5 @@ def _download(url: str, dest: str, build) -> copy_files.CopyItem:
     except requests.RequestException as error:
         raise BadRequest(f"ADD failed: failed to GET {url}: {error}") from None
     data = b"".join(parts)
-    source = copy_files.InMemorySource({name or "file": data}, 0o600, told.timestamp() if told else time.time())
+    source = copy_files.InMemorySource({name or "file": data}, 0o600, modified.timestamp() if modified else time.time())
     return copy_files.CopyItem(source, name or "file", name, f"file:{hashlib.sha256(data).hexdigest()}", fetched=True)

@@ -102,14 +102,14 @@ def _volumes(rootfs: RootFilesystem, state: StageState, folder: Path) -> tuple[M
     mounts = []
     view = rootfs.layers.view(rootfs.diff_ids)
     for number, name in enumerate(state.config.get("Volumes") or {}):
-        place = view.resolve(name)
-        inside = rootfs.path / place
-        if not place or os.path.islink(inside) or (inside.exists() and not inside.is_dir()):
+        path = view.resolve(name)
+        inside = rootfs.path / path
+        if not path or os.path.islink(inside) or (inside.exists() and not inside.is_dir()):
             continue
         inside.mkdir(parents=True, exist_ok=True)
         copy = folder / f"volume-{number}"
         subprocess.run(["cp", "-a", "--", inside, copy], check=True, stdin=subprocess.DEVNULL)
-        mounts.append(Mount(copy, f"/{place}", False))
+        mounts.append(Mount(copy, f"/{path}", False))
     return tuple(mounts)
 
 

@@ -16,11 +16,11 @@ def file_reader(view: MergedView) -> ReadFile:
     """Reads small files of a view, links followed."""
 
     def read(path: str) -> bytes | None:
-        place = view.resolve(path)
-        entry = view.get(place)
+        resolved = view.resolve(path)
+        entry = view.get(resolved)
         if entry is None or entry.kind not in ("file", "hardlink"):
             return None
-        with view.open(place) as file:
+        with view.open(resolved) as file:
             return file.read()
 
     return read

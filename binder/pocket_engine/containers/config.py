@@ -85,10 +85,10 @@ def _words(value: object) -> list[str] | None:
 def _environment(image: list[str] | None, asked: list[str] | None) -> list[str]:
     """Variables of the image, then those that were asked for; "NAME" without "=" removes one, as in Docker."""
     known: dict[str, str | None] = {}
-    for one in [*(image or []), *(asked or [])]:
-        name, equals, value = one.partition("=")
+    for variable in [*(image or []), *(asked or [])]:
+        name, equals, value = variable.partition("=")
         if not name:
-            raise BadRequest(f"invalid environment variable: {one}")
+            raise BadRequest(f"invalid environment variable: {variable}")
         known[name] = value if equals else None
     return [f"{name}={value}" for name, value in known.items() if value is not None]
 
@@ -99,8 +99,8 @@ def environment(config: Mapping[str, Any], home: str, extra: list[str] | None = 
     if config.get("Tty"):
         env["TERM"] = "xterm"
     env["HOME"] = home
-    for one in [*(config.get("Env") or []), *(extra or [])]:
-        name, _, value = one.partition("=")
+    for variable in [*(config.get("Env") or []), *(extra or [])]:
+        name, _, value = variable.partition("=")
         env[name] = value
     return env
 
@@ -127,8 +127,8 @@ def host_config_warnings(host: Mapping[str, Any], config: Mapping[str, Any]) -> 
     if (host.get("LogConfig") or {}).get("Type", "") not in ("", "json-file", "local"):
         warnings.append("LogConfig.Type: the pocket engine keeps logs in its own files.")
     for bindings in (host.get("PortBindings") or {}).values():
-        for one in bindings or []:
-            address = one.get("HostIp") or "0.0.0.0"
+        for binding in bindings or []:
+            address = binding.get("HostIp") or "0.0.0.0"
             if address not in ("127.0.0.1", "localhost"):
                 warnings.append(f"A port published on {address} is reached on 127.0.0.1 only.")
     return list(dict.fromkeys(warnings))

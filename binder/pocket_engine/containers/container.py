@@ -79,8 +79,8 @@ class Container:
         with self._lock:
             self._check_there()
             if self._streams is None:
-                made = self.record.config
-                self._streams = Stdio(self.log, tty=made["Tty"], stdin=made["OpenStdin"])
+                settings = self.record.config
+                self._streams = Stdio(self.log, tty=settings["Tty"], stdin=settings["OpenStdin"])
             return self._streams
 
     def start(self) -> bool:
@@ -193,8 +193,8 @@ class Container:
         """What belongs to one run goes with it."""
         if self.health:
             self.health.stop()
-        for one in list(self.execs.values()):
-            one.kill()
+        for run in list(self.execs.values()):
+            run.kill()
         for relay in self._relays:
             relay.close()
         if self._streams and self.process is None:
@@ -253,18 +253,18 @@ class Container:
 
     def job(self, asked: Mapping[str, Any], scratch: Path) -> Job:
         """A further program in it, as ExecConfig describes it. Raises Conflict if it does not run."""
-        made = self.record.config
+        settings = self.record.config
         if not self.running:
             raise Conflict(f"Container {self.id} is not running")
-        user = self.rootfs.user(asked.get("User") or made["User"])
-        folder = asked.get("WorkingDir") or made["WorkingDir"] or "/"
+        user = self.rootfs.user(asked.get("User") or settings["User"])
+        folder = asked.get("WorkingDir") or settings["WorkingDir"] or "/"
         if not folder.startswith("/"):
             raise BadRequest(f"Cwd must be an absolute path: {folder}")
         scratch.mkdir(parents=True, exist_ok=True)
         return Job(
             root=self.rootfs.path,
             argv=list(asked["Cmd"]),
-            env=config.environment({**made, "Tty": asked.get("Tty")}, user.home, asked.get("Env")),
+            env=config.environment({**settings, "Tty": asked.get("Tty")}, user.home, asked.get("Env")),
             scratch=scratch,
             cwd=folder,
             uid=user.uid,
@@ -272,7 +272,7 @@ class Container:
             groups=user.groups,
             mounts=self._mounts,
             ports=published_ports.first_of_each(self.record.ports),
-            hostname=made["Hostname"],
+            hostname=settings["Hostname"],
         )
 
     def mark_crashed(self) -> None:
@@ -291,8 +291,8 @@ class Container:
             self._check_there()
             self.removed = True
             self._clear()
-        for one in list(self.execs.values()):
-            one.wait(5)
+        for run in list(self.execs.values()):
+            run.wait(5)
         (self.folder / "container.json").unlink(missing_ok=True)  # first: half a container is none
         self.rootfs.discard()
         shutil.rmtree(self.folder, ignore_errors=True)

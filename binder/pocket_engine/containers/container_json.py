@@ -33,7 +33,7 @@ def inspection(container: Container, size: bool = False) -> dict:
         "MountLabel": "",
         "ProcessLabel": "",
         "AppArmorProfile": "",
-        "ExecIDs": [one.id for one in list(container.execs.values()) if one.running] or None,
+        "ExecIDs": [run.id for run in list(container.execs.values()) if run.running] or None,
         "HostConfig": _host(record.host),
         "GraphDriver": {"Name": "pocket", "Data": {"Root": str(container.folder / "root" / "root")}},
         "Mounts": mounts.inspect_json(mounts.requested(record.host)),
@@ -177,13 +177,18 @@ def _networks(container: Container) -> dict:
 def _port_list(container: Container) -> list[dict]:
     if not container.running:
         return []
-    record, found = container.record, []
+    record, entries = container.record, []
     for key, bindings in published_ports.inspect_json(record.ports, record.config.get("ExposedPorts")).items():
         number, kind = key.split("/")
         if bindings is None:
-            found.append({"PrivatePort": int(number), "Type": kind})
-        for one in bindings or []:
-            found.append(
-                {"IP": one["HostIp"], "PrivatePort": int(number), "PublicPort": int(one["HostPort"]), "Type": kind}
+            entries.append({"PrivatePort": int(number), "Type": kind})
+        for binding in bindings or []:
+            entries.append(
+                {
+                    "IP": binding["HostIp"],
+                    "PrivatePort": int(number),
+                    "PublicPort": int(binding["HostPort"]),
+                    "Type": kind,
+                }
             )
-    return found
+    return entries

@@ -141,13 +141,13 @@ def create(container: Container, asked: Mapping[str, Any]) -> Exec:
     words = asked.get("Cmd")
     if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
         raise BadRequest("No exec command specified")
-    made = Exec(container, asked)
-    ended = [one.id for one in list(container.execs.values()) if one.exit_code is not None]
+    created = Exec(container, asked)
+    ended = [run.id for run in list(container.execs.values()) if run.exit_code is not None]
     for old in ended[:-REMEMBERED]:
         container.execs.pop(old, None)
-    container.execs[made.id] = made
-    container.publish_event(f"exec_create: {' '.join(words)}", execID=made.id)
-    return made
+    container.execs[created.id] = created
+    container.publish_event(f"exec_create: {' '.join(words)}", execID=created.id)
+    return created
 
 
 def probe(container: Container, command: list[str], seconds: float) -> tuple[int, str]:

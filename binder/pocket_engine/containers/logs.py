@@ -123,12 +123,15 @@ class LogReader:
         """The next records, about `limit` bytes of them; none where there are none yet."""
         while True:
             starts = self.log._starts()
-            start = max((one for one in starts if one <= self.position), default=min(starts, default=None))
+            start = max(
+                (start_of_file for start_of_file in starts if start_of_file <= self.position),
+                default=min(starts, default=None),
+            )
             if start is None:
                 return []
             self.position = max(self.position, start)
             records = self._from(start, limit)
-            following = min((one for one in starts if one > start), default=None)
+            following = min((start_of_file for start_of_file in starts if start_of_file > start), default=None)
             if records or following is None:
                 return records
             self.position = following

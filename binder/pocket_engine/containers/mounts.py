@@ -27,16 +27,16 @@ def requested(host: Mapping[str, Any]) -> list[RequestedMount]:
 
     A source named in Binds that does not exist is made, a source in Mounts has to exist: both as in Docker.
     """
-    found = [_bind(text) for text in host.get("Binds") or []]
-    found += [_mount(mount) for mount in host.get("Mounts") or []]
-    found += [
+    mounts = [_bind(text) for text in host.get("Binds") or []]
+    mounts += [_mount(mount) for mount in host.get("Mounts") or []]
+    mounts += [
         RequestedMount(_target(target), None, mode=options) for target, options in (host.get("Tmpfs") or {}).items()
     ]
-    targets = [one.target for one in found]
+    targets = [mount.target for mount in mounts]
     for target in targets:
         if targets.count(target) > 1:
             raise BadRequest(f"Duplicate mount point: {target}")
-    return found
+    return mounts
 
 
 def _bind(text: str) -> RequestedMount:
@@ -46,13 +46,13 @@ def _bind(text: str) -> RequestedMount:
         raise BadRequest(f"invalid volume specification: '{text}'")
     if not source.startswith("/"):
         raise Unsupported(_NAMED)
-    place = Path(source)
-    if not place.exists():
+    host_folder = Path(source)
+    if not host_folder.exists():
         try:
-            place.mkdir(parents=True)
+            host_folder.mkdir(parents=True)
         except OSError as error:
             raise BadRequest(f"error while creating mount source path '{source}': {error.strerror}") from None
-    return RequestedMount(_target(target), place, "ro" in mode.split(","), mode)
+    return RequestedMount(_target(target), host_folder, "ro" in mode.split(","), mode)
 
 
 def _mount(mount: Mapping[str, Any]) -> RequestedMount:
@@ -80,27 +80,27 @@ def _target(path: str) -> str:
 
 def for_job(mounts: list[RequestedMount], scratch: Path) -> tuple[Mount, ...]:
     """As the runner takes them; the empty folders are made in `scratch`, which is the job's own."""
-    made = []
-    for number, one in enumerate(mounts):
-        source = one.source
+    job_mounts = []
+    for number, mount in enumerate(mounts):
+        source = mount.source
         if source is None:
             source = scratch / f"tmpfs-{number}"
             source.mkdir(parents=True, exist_ok=True)
             source.chmod(0o1777)
-        made.append(Mount(source, one.target, one.read_only))
-    return tuple(made)
+        job_mounts.append(Mount(source, mount.target, mount.read_only))
+    return tuple(job_mounts)
 
 
 def inspect_json(mounts: list[RequestedMount]) -> list[dict]:
     """As `inspect` shows them."""
     return [
         {
-            "Type": "bind" if one.source else "tmpfs",
-            "Source": str(one.source or ""),
-            "Destination": one.target,
-            "Mode": one.mode,
-            "RW": not one.read_only,
-            "Propagation": "rprivate" if one.source else "",
+            "Type": "bind" if mount.source else "tmpfs",
+            "Source": str(mount.source or ""),
+            "Destination": mount.target,
+            "Mode": mount.mode,
+            "RW": not mount.read_only,
+            "Propagation": "rprivate" if mount.source else "",
         }
-        for one in mounts
+        for mount in mounts
     ]

@@ -144,9 +144,9 @@ class PortRelay:
 
     def close(self) -> None:
         """Listen no more, and end what is open."""
-        for one in (self._listening, *self._open):
+        for open_socket in (self._listening, *self._open):
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                open_socket.shutdown(socket.SHUT_RDWR)
         self._listening.close()
 
 

@@ -50,7 +50,7 @@ class ContainerRecord:
         """None where there is no whole record: a container that was being made, or removed."""
         try:
             known = json.loads((folder / FILE).read_text(encoding="utf-8", errors="surrogateescape"))
-            names = {one.name for one in fields(ContainerRecord)}
+            names = {known_field.name for known_field in fields(ContainerRecord)}
             return ContainerRecord(**{name: value for name, value in known.items() if name in names})
         except (OSError, ValueError, TypeError, AttributeError):
             return None

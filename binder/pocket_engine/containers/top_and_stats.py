@@ -30,23 +30,23 @@ class ProcessInfo(NamedTuple):
 
 def process_tree(pid: int) -> list[ProcessInfo]:
     """A process and its descendants, by number."""
-    seen = {one.pid: one for one in map(_read, _numbers()) if one}
+    seen = {process.pid: process for process in map(_read, _numbers()) if process}
     wanted, before = {pid} & seen.keys(), -1
     while len(wanted) != before:
         before = len(wanted)
-        wanted |= {one.pid for one in seen.values() if one.parent in wanted}
-    return [seen[one] for one in sorted(wanted)]
+        wanted |= {process.pid for process in seen.values() if process.parent in wanted}
+    return [seen[number] for number in sorted(wanted)]
 
 
 def top(pids: list[int]) -> dict:
     """GET /containers/{id}/top, of the container's programs and their children."""
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    return {"Titles": TITLES, "Processes": [_row(one, booted) for pid in pids for one in process_tree(pid)]}
+    return {"Titles": TITLES, "Processes": [_row(process, booted) for pid in pids for process in process_tree(pid)]}
 
 
 def stats(container_id: str, name: str, pids: list[int], before: dict | None = None) -> dict:
     """GET /containers/{id}/stats: CPU and memory. before: the answer before this one, for what changed since."""
-    processes = [one for pid in pids for one in process_tree(pid)]
+    processes = [process for pid in pids for process in process_tree(pid)]
     cpus = os.cpu_count() or 1
     empty = {
         "cpu_usage": {"total_usage": 0, "usage_in_usermode": 0, "usage_in_kernelmode": 0},
@@ -61,13 +61,13 @@ def stats(container_id: str, name: str, pids: list[int], before: dict | None = N
         "pids_stats": {"current": len(processes)},
         "cpu_stats": {
             **empty,
-            "cpu_usage": {**empty["cpu_usage"], "total_usage": int(sum(one.cpu for one in processes) * 1e9)},
+            "cpu_usage": {**empty["cpu_usage"], "total_usage": int(sum(process.cpu for process in processes) * 1e9)},
             "system_cpu_usage": int(_system() * 1e9),
             "online_cpus": cpus,
         },
         "precpu_stats": before["cpu_stats"] if before else empty,
         "memory_stats": {
-            "usage": sum(one.memory for one in processes),
+            "usage": sum(process.memory for process in processes),
             "limit": os.sysconf("SC_PHYS_PAGES") * _PAGE,
             "stats": {},
         },
@@ -97,14 +97,14 @@ def _read(pid: int) -> ProcessInfo | None:
     )
 
 
-def _row(one: ProcessInfo, booted: float) -> list[str]:
-    user = str(one.uid)
+def _row(process: ProcessInfo, booted: float) -> list[str]:
+    user = str(process.uid)
     with contextlib.suppress(KeyError):
-        user = pwd.getpwuid(one.uid).pw_name
-    minutes, rest = divmod(int(one.cpu), 60)
+        user = pwd.getpwuid(process.uid).pw_name
+    minutes, rest = divmod(int(process.cpu), 60)
     spent = f"{minutes // 60:02d}:{minutes % 60:02d}:{rest:02d}"
-    begun = time.strftime("%H:%M", time.localtime(booted + one.start))
-    return [user, str(one.pid), str(one.parent), "0", begun, "?", spent, one.command]
+    begun = time.strftime("%H:%M", time.localtime(booted + process.start))
+    return [user, str(process.pid), str(process.parent), "0", begun, "?", spent, process.command]
 
 
 def _system() -> float:

@@ -81,7 +81,7 @@ def choose_manifest(index: dict, wanted: Platform, name: str) -> dict:
         if found and matches(found, wanted)
     ]
     if fitting:
-        return max(fitting, key=lambda one: one[0])[1]
+        return max(fitting, key=lambda pair: pair[0])[1]
     unnamed = [entry for found, entry in offered if found is None]
     if len(unnamed) == 1:  # an index of a single image that leaves the platform to the image's config
         return unnamed[0]

@@ -55,8 +55,8 @@ def pull(
     def work(say: Say, halt: threading.Event) -> None:
         def fetch(base: str | None, known: dict | None) -> None:
             with Client(repository, auth=known, doing="pull", stop=CombinedEvent(halt), base=base) as client:
-                for one in [reference] if reference else client.tags():
-                    _Pull(images, layers, client, one, wanted, say).run()
+                for one_reference in [reference] if reference else client.tags():
+                    _Pull(images, layers, client, one_reference, wanted, say).run()
 
         def tell(mirror: str, error: EngineError) -> None:
             host = urlsplit(mirror).netloc
@@ -164,11 +164,11 @@ class _Pull:
             if not there:
                 missing.setdefault(diff_id, descriptor)
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="layer") as pool:
-            running = [pool.submit(self._layer, *one) for one in missing.items()]
+            running = [pool.submit(self._layer, *layer) for layer in missing.items()]
             done, unfinished = wait(running, return_when=FIRST_EXCEPTION)
             if unfinished:
                 self.client.stop.set()
-            failures = [error for one in done if (error := one.exception())]
+            failures = [error for future in done if (error := future.exception())]
         if failures:
             raise failures[0]
 
@@ -195,8 +195,8 @@ def _parts(manifest: Manifest, shown: str) -> tuple[str, list[dict]]:
     """The digest of an image manifest's config, and its layers' descriptors; BadRequest for other artifacts."""
     try:
         config, descriptors = manifest.content["config"], manifest.content["layers"] or []
-        digests = [str(one["digest"]) for one in [config, *descriptors]]
-        sound = all(isinstance(one["size"], int) and one["size"] >= 0 for one in descriptors)
+        digests = [str(descriptor["digest"]) for descriptor in [config, *descriptors]]
+        sound = all(isinstance(descriptor["size"], int) and descriptor["size"] >= 0 for descriptor in descriptors)
         kind = str(config.get("mediaType") or "")
     except (LookupError, TypeError, AttributeError):
         raise BadRequest(f"{shown}: the manifest names no config or no layers, so it is no image's") from None

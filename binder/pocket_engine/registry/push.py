@@ -46,7 +46,7 @@ def push(
     tags = [reference] if reference else _tags(images, repository.familiar)
     missing = NotFound(f"An image does not exist locally with the tag: {joined(repository.familiar, reference or '*')}")
     try:
-        chosen = [(one, images.find(joined(repository.familiar, one))) for one in tags]
+        chosen = [(one_tag, images.find(joined(repository.familiar, one_tag))) for one_tag in tags]
     except NotFound:
         raise missing from None
     if not chosen:
@@ -55,8 +55,8 @@ def push(
     def work(say: Say, halt: threading.Event) -> None:
         say({"status": f"The push refers to repository [{repository.full}]"})
         with Client(repository, auth=auth, doing="push", stop=halt) as client:
-            for one, image in chosen:
-                _push(images, layers, blobs, client, one, image, say)
+            for one_tag, image in chosen:
+                _push(images, layers, blobs, client, one_tag, image, say)
 
     return stream_messages(work, stop)
 
@@ -96,7 +96,7 @@ class CompressedLayer(NamedTuple):
 
 def manifest(config: str, size: int, layers: list[CompressedLayer]) -> bytes:
     """Docker's image manifest, version 2, schema 2."""
-    described = [{"mediaType": DOCKER_LAYER, "size": one.size, "digest": one.digest} for one in layers]
+    described = [{"mediaType": DOCKER_LAYER, "size": layer.size, "digest": layer.digest} for layer in layers]
     content = {
         "schemaVersion": 2,
         "mediaType": DOCKER_MANIFEST,

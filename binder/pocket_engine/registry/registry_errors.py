@@ -130,11 +130,11 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     waiting: list[object] = [error]
     while waiting:
-        one = waiting.pop(0)
-        if isinstance(one, BaseException) and id(one) not in seen:
-            seen.add(id(one))
-            yield one
-            waiting += [getattr(one, "reason", None), one.__cause__, one.__context__, *one.args]
+        cause = waiting.pop(0)
+        if isinstance(cause, BaseException) and id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            waiting += [getattr(cause, "reason", None), cause.__cause__, cause.__context__, *cause.args]
 
 
 def unreachable(error: Exception, url: str) -> EngineError:
@@ -144,7 +144,7 @@ def unreachable(error: Exception, url: str) -> EngineError:
     def met(*kinds: type[BaseException]) -> BaseException | None:
         return next((cause for cause in causes if isinstance(cause, kinds)), None)
 
-    numbers = {one.errno for one in causes if isinstance(one, OSError)}
+    numbers = {cause.errno for cause in causes if isinstance(cause, OSError)}
     certificate = met(ssl.SSLCertVerificationError)
     if certificate:
         text = (
@@ -176,7 +176,7 @@ def never_connected(error: Exception) -> bool:
         urllib3.exceptions.ConnectTimeoutError,
         urllib3.exceptions.ProxyError,
     )
-    return any(isinstance(one, (*kinds, ssl.SSLCertVerificationError)) for one in _causes(error))
+    return any(isinstance(cause, (*kinds, ssl.SSLCertVerificationError)) for cause in _causes(error))
 
 
 def _without_query(url: str) -> str:

@@ -62,9 +62,9 @@ def reset(
     return True
 
 
-def _below(path: str, places: Collection[str]) -> bool:
+def _below(path: str, folders: Collection[str]) -> bool:
     """True if a folder above the path is among the places."""
-    while places and (path := os.path.dirname(path)):
-        if path in places:
+    while folders and (path := os.path.dirname(path)):
+        if path in folders:
             return True
     return False

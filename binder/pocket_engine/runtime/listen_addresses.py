@@ -45,8 +45,8 @@ def listen_candidates(address: bytes, ports: Mapping[int, int]) -> list[bytes]:
         return []
     else:
         wanted = [asked, 0] if asked else [0]
-    places = [_at(address, number) for number in wanted]
-    return [place for same_port in places for place in same_port]
+    by_port = [_at(address, number) for number in wanted]
+    return [candidate for candidates in by_port for candidate in candidates]
 
 
 def _at(address: bytes, number: int) -> list[bytes]:

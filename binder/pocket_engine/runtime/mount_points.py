@@ -24,19 +24,19 @@ def etc_files(job: Job) -> tuple[Mount, ...]:
     with contextlib.suppress(OSError):
         texts["resolv.conf"] = Path("/etc/resolv.conf").read_text()
     taken = {mount.target for mount in job.mounts}
-    made = []
+    mounts = []
     for name, text in texts.items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o644)
         if f"/etc/{name}" not in taken:
-            made.append(Mount(folder / name, f"/etc/{name}"))
-    return tuple(made)
+            mounts.append(Mount(folder / name, f"/etc/{name}"))
+    return tuple(mounts)
 
 
 def working_folder(job: Job) -> str:
     """The job's cwd with its links followed inside the root, made if it is missing, as Docker does."""
-    path, place = host_path(job, job.cwd)
-    place.mkdir(parents=True, exist_ok=True)
+    path, on_host = host_path(job, job.cwd)
+    on_host.mkdir(parents=True, exist_ok=True)
     return path
 
 
@@ -59,8 +59,8 @@ class MountPoints:
             missing = [path]
             while not os.path.lexists(missing[-1].parent):
                 missing.append(missing[-1].parent)
-            for place in reversed(missing):
-                self._take(place, folder or place != path)
+            for missing_path in reversed(missing):
+                self._take(missing_path, folder or missing_path != path)
 
     def _take(self, path: Path, folder: bool) -> None:
         known = self._users.get(path, 0)

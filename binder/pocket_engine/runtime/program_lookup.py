@@ -36,9 +36,9 @@ def host_path(job: Job, path: str) -> tuple[str, Path]:
         if part == "..":
             done = done[:-1]
             continue
-        place = _place(job, [*done, part])
+        on_host = _place(job, [*done, part])
         try:
-            target = os.readlink(place)
+            target = os.readlink(on_host)
         except OSError:
             done.append(part)
             continue

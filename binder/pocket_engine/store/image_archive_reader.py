@@ -72,7 +72,7 @@ class ImageArchiveReader:
             listed = self._json("manifest.json")
             if not isinstance(listed, list) or len(listed) > MOST_IMAGES:
                 raise BadRequest("The archive's manifest.json is no list of images.")
-            found = [self._from_docker(one) for one in listed]
+            found = [self._from_docker(listed_image) for listed_image in listed]
         elif "index.json" in self._entries:
             found = self._from_index(self._json("index.json"), 0)
         else:
@@ -91,7 +91,7 @@ class ImageArchiveReader:
     def _from_docker(self, listed: Any) -> ArchivedImage:
         with _malformed_as_bad_request("manifest.json"):
             config, layers, tags = listed["Config"], listed.get("Layers") or [], listed.get("RepoTags") or []
-            if not all(isinstance(one, str) for one in [config, *layers, *tags]):
+            if not all(isinstance(name, str) for name in [config, *layers, *tags]):
                 raise TypeError
         raw = self._small(config)
         for path in [config, *layers]:
@@ -102,29 +102,29 @@ class ImageArchiveReader:
         """Of images for several platforms the one for this machine, or the first."""
         if depth > MOST_DEPTH:
             raise BadRequest("The archive's indexes are nested too deeply.")
-        found: list[ArchivedImage] = []
+        images_found: list[ArchivedImage] = []
         with _malformed_as_bad_request("index"):
-            listed = [one for one in index["manifests"] if _is_image(one)]
+            listed = [descriptor for descriptor in index["manifests"] if _is_image(descriptor)]
             if depth:
-                listed = [one for one in listed if _fits(one)][:1] or listed[:1]
+                listed = [descriptor for descriptor in listed if _fits(descriptor)][:1] or listed[:1]
             if len(listed) > MOST_IMAGES:
                 raise ValueError
-        for one in listed:
+        for descriptor in listed:
             with _malformed_as_bad_request("manifest"):
-                inner = json.loads(self._blob(one))
-            kind = one.get("mediaType")
+                inner = json.loads(self._blob(descriptor))
+            kind = descriptor.get("mediaType")
             if kind in _INDEXES or (kind not in _MANIFESTS and isinstance(inner, dict) and "manifests" in inner):
                 images = self._from_index(inner, depth + 1)
             else:
                 images = [self._from_manifest(inner)]
-            found += [image._replace(tags=_tags(one) or image.tags) for image in images]
-        return found
+            images_found += [image._replace(tags=_tags(descriptor) or image.tags) for image in images]
+        return images_found
 
     def _from_manifest(self, manifest: Any) -> ArchivedImage:
         with _malformed_as_bad_request("manifest"):
             config, layers = manifest["config"], list(manifest["layers"])
         raw = self._blob(config)
-        return ArchivedImage(raw, diff_ids_of(raw), [self._checked(one) for one in layers], [])
+        return ArchivedImage(raw, diff_ids_of(raw), [self._checked(descriptor) for descriptor in layers], [])
 
     def _checked(self, descriptor: Any) -> str:
         """The path of a blob whose digest is right. Raises BadRequest."""
@@ -193,7 +193,7 @@ class _Keeper:
             self._file.write(data)
 
 
-class _malformed_as_bad_request:  # noqa: N801 - reads as a sentence: with _described("manifest")
+class _malformed_as_bad_request:  # noqa: N801 - reads as a sentence: with _malformed_as_bad_request("manifest")
     """Whatever a malformed JSON document makes of itself becomes BadRequest."""
 
     def __init__(self, what: str):

@@ -108,7 +108,7 @@ class Layers:
                 return self._views[key]
         view = MergedView(key, merge_layers([self.index(diff_id) for diff_id in key]), self.open)
         with self.lock:
-            _remember(self._views, key, view, lambda one: len(one.entries))
+            _remember(self._views, key, view, lambda known_view: len(known_view.entries))
         return view
 
     def remove_all_but(self, keep: set[str], since: float | None = None) -> int:
@@ -231,6 +231,6 @@ def _remember(where: OrderedDict, key, value, weight: Callable) -> None:
     """Least recently used ones go until all together weigh little enough; the newest stays whatever it weighs."""
     where[key] = value
     where.move_to_end(key)
-    total = sum(weight(one) for one in where.values())
+    total = sum(weight(item) for item in where.values())
     while total > MOST_REMEMBERED and len(where) > 1:
         total -= weight(where.popitem(last=False)[1])

@@ -30,8 +30,8 @@ class MergedView:
 
     def __init__(self, diff_ids: Sequence[str], placed: dict[str, VisibleEntry], open_layer: Callable[[str], BinaryIO]):
         self.diff_ids = tuple(diff_ids)
-        self.entries: dict[str, Entry] = {path: one.entry for path, one in placed.items()}
-        self._layers = {path: one.layer for path, one in placed.items()}
+        self.entries: dict[str, Entry] = {path: visible.entry for path, visible in placed.items()}
+        self._layers = {path: visible.layer for path, visible in placed.items()}
         self._open_layer = open_layer
         self._children: dict[str, list[str]] | None = None
 
@@ -118,8 +118,8 @@ def merge_layers(layers: Sequence[Sequence[Entry]]) -> dict[str, VisibleEntry]:
         upper, gone, opaque = _own(entries, number)
         emptied = {path for path in opaque if path in merged or not path}
         gone = {path for path in gone if path in merged}
-        for path, one in upper.items():
-            if one.entry.kind != DIRECTORY and path in merged and merged[path].entry.kind == DIRECTORY:
+        for path, visible in upper.items():
+            if visible.entry.kind != DIRECTORY and path in merged and merged[path].entry.kind == DIRECTORY:
                 gone.add(path)
         if gone or emptied:
             merged = _without(merged, gone, emptied)
@@ -160,7 +160,7 @@ def _without(merged: dict[str, VisibleEntry], gone: set[str], emptied: set[str])
     hides = dict.fromkeys(gone | emptied, True)  # folder: is everything below it hidden?
     hides.setdefault("", False)
     kept: dict[str, VisibleEntry] = {}
-    for path, one in merged.items():
+    for path, visible in merged.items():
         climbed, above = [], path.rpartition("/")[0]
         while above not in hides:
             climbed.append(above)
@@ -169,7 +169,7 @@ def _without(merged: dict[str, VisibleEntry], gone: set[str], emptied: set[str])
         for folder in climbed:
             hides[folder] = hidden
         if not path or not (hidden or path in gone):
-            kept[path] = one
+            kept[path] = visible
     return kept
 
 
@@ -186,18 +186,18 @@ def _folders_above(path: str, upper: dict[str, VisibleEntry], merged: dict[str, 
 
 def _settle_links(merged: dict[str, VisibleEntry]) -> None:
     """Every hard link leads to a visible file: where that is gone, the first of its links takes its place."""
-    links = sorted(path for path, one in merged.items() if one.entry.kind == HARDLINK)
+    links = sorted(path for path, visible in merged.items() if visible.entry.kind == HARDLINK)
     first: dict[tuple[int, int], str] = {}
     for path in links:
-        one = merged[path]
-        file = one.file
+        visible = merged[path]
+        file = visible.file
         assert file is not None
-        key = (one.layer, file.offset)
+        key = (visible.layer, file.offset)
         there = merged.get(file.path)
-        if there is not None and there.file is file and there.layer == one.layer and there.entry.kind == FILE:
+        if there is not None and there.file is file and there.layer == visible.layer and there.entry.kind == FILE:
             first.setdefault(key, file.path)
         leader = first.setdefault(key, path)
         if leader == path:
-            merged[path] = one._replace(entry=file._replace(path=path))
-        elif one.entry.link != leader:
-            merged[path] = one._replace(entry=one.entry._replace(link=leader))
+            merged[path] = visible._replace(entry=file._replace(path=path))
+        elif visible.entry.link != leader:
+            merged[path] = visible._replace(entry=visible.entry._replace(link=leader))
