@@ -76,7 +76,10 @@ def _converse(channel: socket.socket, plan: dict, listen: Callable[[int, int], N
     with contextlib.suppress(BrokenPipeError):  # then the other side has ended, and what it said is there to read
         channel.sendall(len(text).to_bytes(4, "big") + text)
     while True:
-        data, control, *_ = channel.recvmsg(65536, socket.CMSG_SPACE(4) + socket.CMSG_SPACE(_CREDENTIALS.size))
+        try:
+            data, control, *_ = channel.recvmsg(65536, socket.CMSG_SPACE(4) + socket.CMSG_SPACE(_CREDENTIALS.size))
+        except ConnectionResetError:  # the sandbox died before it read the plan
+            break
         for _level, kind, content in control:
             if kind == socket.SCM_CREDENTIALS:
                 pid = _CREDENTIALS.unpack(content)[0] or pid
