@@ -101,7 +101,7 @@ class DecompressedStream:
             unpacker = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
             self.compression = "zstd"
             # Its stubs want a whole file on either side; read() is all that is called.
-            self._from = unpacker.stream_reader(stream, read_across_frames=True)  # type: ignore[arg-type, assignment]
+            self._from = unpacker.stream_reader(stream, read_across_frames=True)  # type: ignore[arg-type]
         self._count = 0
 
     def read(self, size: int) -> bytes:
