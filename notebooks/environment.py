@@ -270,7 +270,9 @@ def _run(line, progress, lock, **variables):
     """Runs the command `line`, tells its output through `progress`; raises PipFailed. Ends it when stopped."""
     elsewhere = ("PYTHONPATH", "PYTHONHOME", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
     variables.update((name, value) for name, value in os.environ.items() if name not in {*elsewhere, *variables})
-    held: dict[str, Any] = {} if os.name == "nt" else {"pass_fds": [lock], "start_new_session": True}  # an orphan keeps the lock
+    held: dict[str, Any] = (
+        {} if os.name == "nt" else {"pass_fds": [lock], "start_new_session": True}
+    )  # an orphan keeps the lock
     output: list[str] = []
     process = subprocess.Popen(
         line,

@@ -1,7 +1,8 @@
 """Run notebooks from a clean kernel and store their outputs: `.venv/bin/python tests/refresh.py [notebook …]`.
 
 What is committed is what this writes. Each figure also gets a static picture, drawn by plotly.js in headless Chromium,
-because GitHub shows no Plotly figure by itself. A notebook that fails is not written.
+because GitHub shows no Plotly figure by itself. The cells of a lesson's exercises are written anew from where they stand
+(tests/lessons/exercises). A notebook that fails is not written.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+sys.path.append(str(NOTEBOOKS.parent / "tests" / "lessons"))  # for exercises
 README_PICTURE = ("03_two_stages.ipynb", 0, NOTEBOOKS.parent / ".github" / "the-factory-floor.png")
-WIDTH = 900  # pixels of a static picture
+WIDTH = 860  # pixels of a static picture: JupyterLab shows it as wide as it is, and so it fits a cell
 FIGURE = "application/vnd.plotly.v1+json"
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -33,11 +35,14 @@ CHROMIUM_FLAGS = [
 
 
 def main(names: list[str]) -> int:
+    import exercises
+
     paths = [Path(name) for name in names] or sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
     os.environ.pop("FACTORY_FLOOR_PROGRESS", None)
     for path in paths:
         began = time.monotonic()
         notebook = nbformat.read(path, as_version=4)
+        exercises.put_into(notebook, exercises.of_lesson(path))
         try:
             run(notebook, path.parent)
         except CellExecutionError as error:
@@ -45,7 +50,7 @@ def main(names: list[str]) -> int:
             return 1
         picture(notebook)
         if path.name == README_PICTURE[0]:
-            README_PICTURE[2].write_bytes(base64.b64decode(figures(notebook)[README_PICTURE[1]]["data"]["image/png"]))
+            README_PICTURE[2].write_bytes(*draw([figures(notebook)[README_PICTURE[1]]["data"][FIGURE]], scale=1.5))
         nbformat.write(notebook, path)
         print(f"{path.name}: {time.monotonic() - began:.1f} s", flush=True)
     return 0
@@ -66,7 +71,6 @@ def picture(notebook) -> None:
     drawn = figures(notebook)
     for output, image in zip(drawn, draw([output["data"][FIGURE] for output in drawn]) if drawn else []):
         output["data"]["image/png"] = base64.b64encode(image).decode()
-        output["metadata"]["image/png"] = {"width": WIDTH}  # it is drawn finer than it is shown
 
 
 def figures(notebook) -> list[dict]:
@@ -75,8 +79,8 @@ def figures(notebook) -> list[dict]:
     return [output for output in outputs if FIGURE in output.get("data", {})]
 
 
-def draw(figures: list[dict], width: int = WIDTH) -> list[bytes]:
-    """PNG bytes of figures given as Plotly JSON."""
+def draw(figures: list[dict], width: int = WIDTH, scale: float = 1) -> list[bytes]:
+    """PNG bytes of figures given as Plotly JSON; scale: pixels of the picture to one of the figure."""
     import plotly
     from playwright.sync_api import sync_playwright
 
@@ -87,10 +91,10 @@ def draw(figures: list[dict], width: int = WIDTH) -> list[bytes]:
         page = browser.new_page()
         page.set_content("<p>")
         page.add_script_tag(path=str(script))
-        to_image = "([figure, size]) => Plotly.toImage(figure, {format: 'png', scale: 1.5, ...size})"
+        to_image = "([figure, size]) => Plotly.toImage(figure, {format: 'png', ...size})"
         images = []
         for figure in figures:
-            size = {"width": width, "height": figure["layout"].get("height", 450)}
+            size = {"width": width, "height": figure["layout"].get("height", 450), "scale": scale}
             address = page.evaluate(to_image, [{key: figure[key] for key in ("data", "layout")}, size])
             images.append(base64.b64decode(address.partition(",")[2]))
         browser.close()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 # Python puts the folder that it runs onto sys.path, where `run`, `api` or `build` would stand in for other packages.
-sys.path[:] = [str(HERE.parent), *(one for one in sys.path if Path(one or ".").resolve() != HERE)]
+sys.path[:] = [str(HERE.parent), *(entry for entry in sys.path if Path(entry or ".").resolve() != HERE)]
 
 from pocket_engine.cli import main  # noqa: E402
 

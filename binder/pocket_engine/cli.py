@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from . import VERSION, engine_log
-from .endpoints import Claimed, Port, Socket, claim, own_folder
+from .endpoints import ClaimedEndpoint, TcpPort, UnixSocket, claim, private_folder
 from .errors import EngineError
-from .supervisor import keep
+from .supervisor import run_supervised
 
 TOKEN = "FACTORY_FLOOR_POCKET_TOKEN"  # where `ps` does not show it
 ABOUT = """\
@@ -83,20 +83,20 @@ def main(argv: list[str] | None = None) -> int:
     engine_log.start(verbose=chosen.verbose)
     os.umask(0o022)  # what containers inherit, as in Docker; what must be private is made so by its maker
     try:
-        store = own_folder(chosen.store)
-        place = Socket(chosen.socket) if chosen.socket else Port(chosen.port, store)
-        claimed = claim(place)
+        store = private_folder(chosen.store)
+        endpoint = UnixSocket(chosen.socket) if chosen.socket else TcpPort(chosen.port, store)
+        claimed = claim(endpoint)
     except EngineError as error:
-        return engine_log.cannot(error.message)
+        return engine_log.cannot_start(error.message)
     if claimed is None:
-        print(f"A pocket engine runs already and answers at {place}: it is left as it is.", flush=True)
+        print(f"A pocket engine runs already and answers at {endpoint}: it is left as it is.", flush=True)
         return 0
     with claimed:
         serve = partial(_serve, chosen, claimed, store)
-        return keep(serve) if chosen.keep else serve()
+        return run_supervised(serve) if chosen.keep else serve()
 
 
-def _serve(chosen: argparse.Namespace, claimed: Claimed, store: Path) -> int:
+def _serve(chosen: argparse.Namespace, claimed: ClaimedEndpoint, store: Path) -> int:
     # Imported here, so that --help works without aiohttp and the process that keeps the engine stays small.
     try:
         from .server import run
@@ -106,10 +106,10 @@ def _serve(chosen: argparse.Namespace, claimed: Claimed, store: Path) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("pocket_engine"):
             raise
-        return engine_log.cannot(
+        return engine_log.cannot_start(
             f"The Python package {error.name} is missing: `pip install -r requirements.txt` gets it."
         )
     except EngineError as error:
-        return engine_log.cannot(error.message)
+        return engine_log.cannot_start(error.message)
     except KeyboardInterrupt:
         return 130

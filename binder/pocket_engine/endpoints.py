@@ -17,7 +17,7 @@ LONGEST = 107  # bytes of a unix socket's path, unix(7)
 PATIENCE = 30.0  # seconds for another engine that is just starting or ending
 
 
-def own_folder(folder: Path) -> Path:
+def private_folder(folder: Path) -> Path:
     """The folder, resolved, made with mode 0700 if missing. Raises BadRequest if it is another user's, or no folder."""
     folder = folder.expanduser().resolve()
     try:
@@ -30,11 +30,11 @@ def own_folder(folder: Path) -> Path:
     return folder
 
 
-class Socket:
+class UnixSocket:
     """A unix socket with mode 0600. Its folder, where locks and holders are kept, is the caller's alone."""
 
     def __init__(self, path: Path):
-        self.folder = own_folder(path.parent)
+        self.folder = private_folder(path.parent)
         if stat.S_IMODE(self.folder.stat().st_mode) & 0o077:
             raise BadRequest(
                 f"The socket's folder {self.folder} is open to others: `chmod 700` it, or choose one that is not there yet."
@@ -83,7 +83,7 @@ class Socket:
                 self.path.unlink()
 
 
-class Port:
+class TcpPort:
     """A TCP port of 127.0.0.1, for what cannot use a unix socket; locks and holders are kept in the store's folder."""
 
     def __init__(self, number: int, folder: Path):
@@ -115,39 +115,39 @@ class Port:
         """Nothing: a port is free when its process has ended."""
 
 
-class Claimed:
-    """A place with its lock held. The lock is inherited by forks, and free when the last of them has ended."""
+class ClaimedEndpoint:
+    """An endpoint with its lock held. The lock is inherited by forks, and free when the last of them has ended."""
 
-    def __init__(self, place: Socket | Port, lock: int):
-        self.place, self._lock = place, lock
+    def __init__(self, endpoint: UnixSocket | TcpPort, lock: int):
+        self.endpoint, self._lock = endpoint, lock
 
-    def __enter__(self) -> Claimed:
+    def __enter__(self) -> ClaimedEndpoint:
         return self
 
     def __exit__(self, *_) -> None:
         os.close(self._lock)
 
 
-def claim(place: Socket | Port) -> Claimed | None:
-    """The place for this process alone; None if an engine serves there. Waits for one that is starting or ending."""
-    lock = os.open(place.folder / "pocket.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def claim(endpoint: UnixSocket | TcpPort) -> ClaimedEndpoint | None:
+    """The endpoint for this process alone; None if an engine serves there. Waits for one that is starting or ending."""
+    lock = os.open(endpoint.folder / "pocket.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if place.answers():
+            if endpoint.answers():
                 os.close(lock)
                 return None
             if time.monotonic() > deadline:
                 owner = os.pread(lock, 20, 0).decode("ascii", "replace").strip() or "unknown"
                 os.close(lock)
-                raise Conflict(f"An engine (process {owner}) has {place}, but does not answer: end it.") from None
+                raise Conflict(f"An engine (process {owner}) has {endpoint}, but does not answer: end it.") from None
             time.sleep(0.05)
             continue
-        if place.answers():  # somebody's who knows nothing of the lock
+        if endpoint.answers():  # somebody's who knows nothing of the lock
             os.close(lock)
             return None
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        return Claimed(place, lock)
+        return ClaimedEndpoint(endpoint, lock)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from .containers import Containers
 from .events import Events
-from .registry.mirrors import checked
-from .rootfs import Roots
+from .registry.mirrors import checked_mirror
+from .rootfs import RootfsManager
 from .rootfs.remove_tree import remove
-from .runtime.runner import probe
+from .runtime.runner import choose_runner
 from .store import Store
 
 
@@ -25,17 +25,17 @@ class Engine:
     def __init__(
         self, folder: Path, *, limit: int | None = None, runner_name: str | None = None, mirrors: Sequence[str] = ()
     ):
-        self.mirrors = tuple(dict.fromkeys(checked(mirror) for mirror in mirrors))
+        self.mirrors = tuple(dict.fromkeys(checked_mirror(mirror) for mirror in mirrors))
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.runner = probe(runner_name)
+        self.runner = choose_runner(runner_name)
         self.store = Store(self.folder, limit)
         self.store.sweep()
         self.blobs, self.layers, self.images = self.store.blobs, self.store.layers, self.store.images
         self.work = self.folder / "work"
         self.work.mkdir(exist_ok=True)
-        self.roots = Roots(self.folder / "trees", self.layers, self.runner.privileged)
-        self.roots.sweep()
+        self.rootfs_manager = RootfsManager(self.folder / "trees", self.layers, self.runner.privileged)
+        self.rootfs_manager.sweep()
         _sweep_work(self.work)
         self.events = Events()
         self.containers = Containers(self)
@@ -45,15 +45,15 @@ class Engine:
 
     def _id(self) -> str:
         """The same for every start on this store."""
-        place = self.folder / "id"
-        if not place.exists():
-            place.write_text(str(uuid.uuid4()))
-        return place.read_text().strip()
+        file = self.folder / "id"
+        if not file.exists():
+            file.write_text(str(uuid.uuid4()))
+        return file.read_text().strip()
 
     def close(self) -> None:
         """End every container and give the store free."""
         self.containers.close()
-        self.roots.spare()
+        self.rootfs_manager.drop_unused()
         self.store.close()
 
 

@@ -17,7 +17,7 @@ def start(*, verbose: bool = False) -> None:
     LOG.setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
-def cannot(sentence: str) -> int:
+def cannot_start(sentence: str) -> int:
     """Say on one plain line why there is no engine, and return the exit status for it."""
     print(CANNOT + " ".join(sentence.split()), file=sys.stderr, flush=True)
     return 1

@@ -35,7 +35,7 @@ class Conflict(EngineError):
     status = 409
 
 
-class NotDone(EngineError):
+class Unsupported(EngineError):
     """Docker does this; the pocket engine does not."""
 
     status = 501

@@ -31,19 +31,19 @@ class Events:
         attributes: "name", "image", "exitCode", labels, …; their values are sent as strings. Returns the message.
         """
         now = time.time_ns()
-        told = {key: str(value) for key, value in (attributes or {}).items()}
+        texts = {key: str(value) for key, value in (attributes or {}).items()}
         message = {
             "Type": kind,
             "Action": action,
-            "Actor": {"ID": actor, "Attributes": told},
+            "Actor": {"ID": actor, "Attributes": texts},
             "scope": "local",
             "time": now // 1_000_000_000,
             "timeNano": now,
         }
         if kind in ("container", "image"):  # the form before API 1.22, which clients still read
             message |= {"status": action, "id": actor}
-            if kind == "container" and "image" in told:
-                message["from"] = told["image"]
+            if kind == "container" and "image" in texts:
+                message["from"] = texts["image"]
         with self._lock:
             self._past.append(message)
             listeners = list(self._listeners)

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .procfs import started
+from .procfs import start_time
 
 
-class Life:
+class Lifetime:
     """Who needs the engine: holders (<folder>/holders/<pid>, each with its process's start time), requests, containers.
 
     A holder may be written only under flock on <folder>/holders.lock: so an engine that ends has either seen it, or has
@@ -34,11 +34,11 @@ class Life:
             self._requests -= 1
             self._last = time.monotonic()
 
-    def over(self, close: Callable[[], None]) -> bool:
+    def end_if_unneeded(self, close: Callable[[], None]) -> bool:
         """True, with `close` called, if nobody needs the engine any more. Call it now and then."""
         if not self._idle or self._busy():
             return False
-        with self._only_here() as alone:
+        with self._holders_locked() as alone:
             if not alone or self.holders() or self._busy():
                 return False
             close()
@@ -52,14 +52,14 @@ class Life:
         living = []
         for file in self._holders.glob("[0-9]*"):
             with contextlib.suppress(OSError, ValueError):
-                if started(int(file.name)) == file.read_text().strip():
+                if start_time(int(file.name)) == file.read_text().strip():
                     living.append(int(file.name))
                 else:
                     file.unlink()
         return living
 
     @contextlib.contextmanager
-    def _only_here(self) -> Iterator[bool]:
+    def _holders_locked(self) -> Iterator[bool]:
         lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

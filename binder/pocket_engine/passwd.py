@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .errors import BadRequest
 
 LARGEST_ID = 2**31 - 1
-Read = Callable[[str], bytes | None]
+ReadFile = Callable[[str], bytes | None]
 
 
 class User(NamedTuple):
@@ -23,7 +23,7 @@ class User(NamedTuple):
     home: str
 
 
-def resolve(user: str, read: Read) -> User:
+def resolve(user: str, read: ReadFile) -> User:
     """`user` is "", "name", "uid", "name:group" or "uid:gid"; read("/etc/passwd") gives a file's bytes or None.
 
     A number is always taken as an id, never as a name. Raises BadRequest, worded as Docker words it, for a name that is
@@ -45,7 +45,7 @@ def resolve(user: str, read: Read) -> User:
     return User(_checked(uid), _checked(gid), groups, home)
 
 
-def owner(text: str, read: Read) -> tuple[int, int]:
+def owner(text: str, read: ReadFile) -> tuple[int, int]:
     """--chown's user and group; a user alone stands for the group as well (moby, builder/dockerfile). Raises BadRequest."""
     name, *group = text.split(":")
     if len(group) > 1:
@@ -64,13 +64,13 @@ def owner(text: str, read: Read) -> tuple[int, int]:
     )
 
 
-def _group(group: str, read: Read) -> int:
+def _group(group: str, read: ReadFile) -> int:
     return _id(
         group, "/etc/group", 4, read, f"unable to find group {group}: no matching entries in group file", "group"
     )
 
 
-def _id(name: str, file: str, columns: int, read: Read, wrong: str, kind: str) -> int:
+def _id(name: str, file: str, columns: int, read: ReadFile, wrong: str, kind: str) -> int:
     """The number that a name has in /etc/passwd or /etc/group; a number is itself. Raises BadRequest(wrong)."""
     number = _number(name)
     if number is not None:
@@ -83,7 +83,7 @@ def _id(name: str, file: str, columns: int, read: Read, wrong: str, kind: str) -
     raise BadRequest(wrong.replace("{why}", why))
 
 
-def _members(user: str, read: Read) -> Iterator[int]:
+def _members(user: str, read: ReadFile) -> Iterator[int]:
     """The ids of the groups that list this user."""
     for fields in _lines(read("/etc/group"), 4):
         gid = _number(fields[2])

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 
-def started(pid: int) -> str | None:
+def start_time(pid: int) -> str | None:
     """When a process started, in clock ticks since boot as proc(5) has it; None if it is gone or a zombie."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

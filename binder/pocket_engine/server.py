@@ -10,19 +10,20 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
 from .api.app import make_app
-from .endpoints import Claimed, Port, Socket
+from .endpoints import ClaimedEndpoint, TcpPort, UnixSocket
 from .engine import Engine
 from .engine_log import LOG
-from .lifetime import Life
+from .lifetime import Lifetime
 
 THREADS = 64  # each request that builds, waits or streams has one for as long as it takes
 LOOK = 0.5  # seconds between two looks whether the engine is still needed
 GRACE = 10.0  # seconds for a clean end; after that the process leaves
-HTTP = {
+HTTP: dict[str, Any] = {
     "access_log": None,
     "handler_cancellation": True,  # a client that hangs up stops what it asked for
     "shutdown_timeout": 0.5,
@@ -32,7 +33,7 @@ HTTP = {
 
 
 def run(
-    claimed: Claimed,
+    claimed: ClaimedEndpoint,
     store: Path,
     *,
     limit: int | None,
@@ -43,26 +44,26 @@ def run(
 ) -> int:
     """Serve until the end; returns the exit status. Raises EngineError if the engine cannot start."""
     engine = Engine(store, limit=limit, runner_name=runner, mirrors=mirrors)
-    life = Life(claimed.place.folder, idle, lambda: bool(engine.containers.running()))
-    asyncio.run(_serve(engine, claimed.place, life, token))
+    lifetime = Lifetime(claimed.endpoint.folder, idle, lambda: bool(engine.containers.running()))
+    asyncio.run(_serve(engine, claimed.endpoint, lifetime, token))
     return 0
 
 
-async def _serve(engine: Engine, place: Socket | Port, life: Life, token: str | None) -> None:
+async def _serve(engine: Engine, endpoint: UnixSocket | TcpPort, lifetime: Lifetime, token: str | None) -> None:
     loop, asked = asyncio.get_running_loop(), asyncio.Event()
     loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="work"))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.set)
     app = make_app(engine, token=token)
-    app.middlewares.insert(0, _counting(life))
+    app.middlewares.insert(0, _counting(lifetime))
     http = web.AppRunner(app, **HTTP)
     await http.setup()
     try:
-        await web.SockSite(http, place.bind()).start()
-        LOG.info("The engine serves at %s.", place)
-        why = await _needed(life, asked, place)
+        await web.SockSite(http, endpoint.bind()).start()
+        LOG.info("The engine serves at %s.", endpoint)
+        why = await _needed(lifetime, asked, endpoint)
     finally:
-        place.remove()
+        endpoint.remove()
         _leave_after(GRACE)
         await http.cleanup()
         with ThreadPoolExecutor(1) as closing:
@@ -70,9 +71,9 @@ async def _serve(engine: Engine, place: Socket | Port, life: Life, token: str | 
     LOG.info("The engine has ended: %s.", why)
 
 
-async def _needed(life: Life, asked: asyncio.Event, place: Socket | Port) -> str:
+async def _needed(lifetime: Lifetime, asked: asyncio.Event, endpoint: UnixSocket | TcpPort) -> str:
     """Return, with the reason, when the engine is not needed any more; its socket is removed then."""
-    while not life.over(place.remove):
+    while not lifetime.end_if_unneeded(endpoint.remove):
         try:
             await asyncio.wait_for(asked.wait(), LOOK)
             return "it was asked to"
@@ -81,10 +82,10 @@ async def _needed(life: Life, asked: asyncio.Event, place: Socket | Port) -> str
     return "nobody needed it any more"
 
 
-def _counting(life: Life):
+def _counting(lifetime: Lifetime):
     @web.middleware
     async def count(request: web.Request, handler) -> web.StreamResponse:
-        with life.request():
+        with lifetime.request():
             LOG.debug("%s %s", request.method, request.path)
             return await handler(request)
 

@@ -17,7 +17,7 @@ PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 MOST, WITHIN = 5, 60.0  # restarts, in so many seconds
 
 
-def keep(serve: Callable[[], int]) -> int:
+def run_supervised(serve: Callable[[], int]) -> int:
     """Run `serve` in a child process, anew whenever a signal killed it; returns its exit status, 1 if it dies too often.
 
     SIGTERM and SIGINT are passed on. What a killed engine left running is a child of this process then, and is ended.
@@ -38,7 +38,7 @@ def keep(serve: Callable[[], int]) -> int:
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         child = 0 if asked else os.fork()
         if child == 0 and not asked:
-            _become(serve, before)
+            _run_child(serve, before)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
         if asked and not child:
             return 0
@@ -57,7 +57,7 @@ def keep(serve: Callable[[], int]) -> int:
         LOG.warning("The engine was killed by %s: it is started again.", name)
 
 
-def _become(serve: Callable[[], int], handlers: dict) -> None:
+def _run_child(serve: Callable[[], int], handlers: dict) -> None:
     """Be the child: never returns, so that nothing of the parent runs twice."""
     status = 1
     try:
@@ -88,9 +88,9 @@ def _end_children() -> None:
         except ChildProcessError:
             return
         if pid == 0:
-            for one in _children():
+            for child_pid in _children():
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(one, signal.SIGKILL)
+                    os.kill(child_pid, signal.SIGKILL)
             time.sleep(0.01)
 
 

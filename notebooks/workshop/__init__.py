@@ -4,17 +4,19 @@ from . import bases, charts
 from .analysis.diff import diff
 from .analysis.directories import directories
 from .analysis.dive import efficiency
+from .analysis.find import by_image, diff_summary, find, sizes_between, visible
 from .analysis.layers import layers
 from .analysis.waste import as_one, waste, waste_by_line
 from .builders.build import Build, build, dockerfile
+from .charts import show
 from .engine.connect import connect
 from .engine.containers import answer, loaded, run
 from .engine.tidy import tidy
 from .errors import EngineLost, WorkshopError
 from .layer.files import files, sizes
 from .layer.source import read
-from .lesson import check
-from .lesson.predict import conclude, in_words, recap, score, table
+from .lesson import check, costs
+from .lesson.predict import conclude, in_words, recap, score, second_opinion, table
 from .measure import gate, packages
 from .units import size
 
@@ -26,15 +28,19 @@ __all__ = [
     "as_one",
     "bases",
     "build",
+    "by_image",
     "charts",
     "check",
     "conclude",
     "connect",
+    "costs",
     "diff",
+    "diff_summary",
     "directories",
     "dockerfile",
     "efficiency",
     "files",
+    "find",
     "gate",
     "in_words",
     "layers",
@@ -44,10 +50,14 @@ __all__ = [
     "recap",
     "run",
     "score",
+    "second_opinion",
+    "show",
     "size",
     "sizes",
+    "sizes_between",
     "table",
     "tidy",
+    "visible",
     "waste",
     "waste_by_line",
 ]

@@ -25,7 +25,7 @@ def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
     base", "from the context" (COPY, ADD), "from another image" (COPY --from=image) or "made here" (RUN); what came
     through the gate is listed once, with the stage that it was copied from.
 
-    Columns stage, path, bytes (0 for a hard link), fate, landed, digest, layer (of that stage's image), inherited (True for
+    Columns stage, path, bytes (0 for a hard link), fate, landed, digest, layer (of that stage's image), from_base (True for
     what came with the stage's base image). attrs["base"] names the base image of the final one. A copied file is known by
     its content's SHA-256 and, among equal ones, by its path.
     """

@@ -18,7 +18,7 @@ def gate_of(client, app, recipe, builder, **more):
 
 def own(gate):
     """What did not come with a base image, as {(stage, path): (bytes, fate, landed)}."""
-    rows = gate[~gate["inherited"]][["stage", "path", "bytes", "fate", "landed"]]
+    rows = gate[~gate["from_base"]][["stage", "path", "bytes", "fate", "landed"]]
     return {(stage, path): rest for stage, path, *rest in rows.itertuples(index=False, name=None)}
 
 
@@ -55,7 +55,7 @@ def test_what_stays_behind_is_everything_else_of_the_stage(client, built, busybo
     left = gate[gate["fate"] == "left behind"]
     assert left[left["path"] == "/shavings"]["bytes"].tolist() == [3]
     assert len(left) == of_base(client) + 1
-    assert left["inherited"].sum() == of_base(client)
+    assert left["from_base"].sum() == of_base(client)
 
 
 def test_the_final_stages_own_files_say_where_they_came_from(client, built, busybox):
@@ -63,7 +63,7 @@ def test_the_final_stages_own_files_say_where_they_came_from(client, built, busy
     final = gate[gate["stage"] == "stage-1"]
     by_fate = final.groupby("fate")["path"].agg(list)
     assert by_fate["from the context"] == ["/local.txt"] and by_fate["made here"] == ["/made"]
-    assert len(by_fate["from the base"]) == of_base(client) == final["inherited"].sum()
+    assert len(by_fate["from the base"]) == of_base(client) == final["from_base"].sum()
     assert gate.attrs["base"] == "busybox:1.37"
 
 
@@ -127,7 +127,7 @@ RUN printf 123 > /replaced && rm /deleted && printf 1234 > /four
         ("stage-1", "/replaced"): [3, "made here", "/replaced"],
         ("stage-1", "/four"): [4, "made here", "/four"],
     }
-    came = gate[gate["inherited"]]
+    came = gate[gate["from_base"]]
     assert len(came) == of_base(client) and set(came["stage"]) == {"base"} and set(came["fate"]) == {"shipped"}
     assert gate.attrs["base"] == "busybox:1.37"
 
@@ -171,7 +171,7 @@ COPY --from=top /etc/passwd /passwd
         ("base", "/out/low"): [1, "shipped", "/in/low"],
         ("top", "/out/high"): [2, "shipped", "/in/high"],
     }
-    passwd = gate[gate["inherited"] & (gate["fate"] == "shipped")]
+    passwd = gate[gate["from_base"] & (gate["fate"] == "shipped")]
     assert passwd[["stage", "path", "landed"]].values.tolist() == [["base", "/etc/passwd", "/passwd"]]
 
 

@@ -1,50 +1,21 @@
-"""Every exercise check, on the built image, three ways: untouched, wrong, right.
+"""Every exercise check, on the built image: untouched, wrong in each known way, right in each known way.
 
-The right way is the notebook's own folded solution; the wrong ones stand here. A lesson's cells run once, in order, up
-to each exercise, as a learner's would.
+The attempts stand in `exercises/`, where the notebooks' cells come from, too. A lesson's cells run once, in order, up to
+each exercise, as a learner's would.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
+import exercises
 import nbformat
 import pytest
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LESSONS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
-
-# For each exercise: what to change in the starting cell, so that it is an attempt, and a wrong one.
-WRONG = {
-    "00.1": ("> /hello.txt", "> /hello.txt && touch /mine"),  # changed, but it still says the same
-    "00.2": ("CMD [", "RUN dd if=/dev/zero of=/tmp/ballast bs=1M count=5\nCMD ["),  # a layer more, the file elsewhere
-    "01.1": ("FROM busybox:1.37", "FROM python:3.11-slim"),  # another box, and a larger one
-    "01.2": (
-        "CMD [",
-        "COPY --from=floor /usr/bin/gcc /usr/local/share/\nCOPY widget.c /usr/local/share/slip.txt\nCMD [",
-    ),  # with a tool
-    "02.1": ("RUN pip", "RUN rm -rf /usr/lib/gcc && pip"),  # hidden is not gone
-    "02.2": ("EXPOSE 5000", "RUN rm -rf /usr/lib/git-core\nEXPOSE 5000"),  # the wrong thing swept up
-    "03.1": ('"Dockerfile.multi", target=None', '"Dockerfile.single", target=None'),
-    "03.2": (
-        "FROM python:3.11-alpine",
-        'FROM builder AS test\nENV PYTHONPATH=/install/lib/python3.11/site-packages\nRUN python -c "import flask"\n\n'
-        "FROM python:3.11-alpine\nCOPY --from=test /app/requirements.txt /inspected.txt",
-    ),  # the inspector rides along
-    "04.1": ("FROM python:3.11-alpine", "FROM python:3.11"),  # another base than the server's, and a larger one
-    "04.2": ("FROM python:3.11-slim", "FROM python:3.11-alpine"),  # smaller, on a base that the team does not have
-    "05.1": (
-        "catalogue.py > parts.csv\nRUN sort -o parts.csv parts.csv",
-        "catalogue.py | sort > parts.csv",
-    ),  # two of the lines
-    "05.2": ("RUN rm netrc", "RUN rm netrc catalogue.py"),  # a tidier whiteout
-}
-
-
-def solution(markdown: str) -> str:
-    return re.search(r"```python\n(.*?)\n```", markdown, re.S)[1]
+each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
 @pytest.fixture
@@ -52,50 +23,88 @@ def in_notebooks(monkeypatch):
     monkeypatch.chdir(NOTEBOOKS)
 
 
-@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+@each_lesson
 def test_each_check_tells_untouched_wrong_and_right_apart(path, client, in_notebooks):
     learner: dict = {}
-    numbered: dict[str, dict] = {}
+    waiting = {exercise.number: exercise for exercise in exercises.of_lesson(path)}
     for cell in nbformat.read(path, as_version=4).cells:
         number = cell.metadata.get("exercise")
-        if not number:
-            if cell.cell_type == "code":
-                exec(cell.source, learner)
-            continue
-        parts = numbered.setdefault(number, {})
-        parts["solution" if cell.cell_type == "markdown" else cell.metadata["tags"][0]] = cell.source
-        if len(parts) == 3:
-            assert_three_ways(number, parts, learner)
-    assert len(numbered) >= 2
+        if not number and cell.cell_type == "code":
+            exec(cell.source, learner)
+        elif number in waiting and cell.cell_type == "markdown":  # the last of its cells
+            every_verdict_is_deserved(waiting.pop(number), learner)
+    assert not waiting
 
 
-def assert_three_ways(number: str, parts: dict[str, str], learner: dict) -> None:
+def every_verdict_is_deserved(exercise: exercises.Exercise, learner: dict) -> None:
     def verdict(attempt: str):
         exec(attempt, learner)
-        *before, last = re.split(r"\n(?=check\.)", parts["check"])
+        *before, last = re.split(r"\n(?=check\.)", exercise.check.strip())
         for line in before:
             exec(line, learner)
         return eval(last, learner)
 
-    old, new = WRONG[number]
-    assert old in parts["exercise"], f"{number}: the wrong attempt no longer fits the exercise"
-    found = verdict(parts["exercise"].replace(old, new))
-    assert found.state == "not yet", f"{number}, wrong: {found}"
-    found = verdict(solution(parts["solution"]))
-    assert found.state == "passed", f"{number}, right: {found}"
-    found = verdict(parts["exercise"])
-    assert found.state == "not attempted", f"{number}, untouched: {found}"
+    for name, (attempt, says) in exercise.wrong.items():
+        found = verdict(exercise.cell(attempt))
+        assert found.state == "not yet" and says in found.words, f"{exercise.number}, {name}: {found}"
+    for name, attempt in exercise.right.items():
+        found = verdict(exercise.cell(attempt))
+        assert found.state == "passed", f"{exercise.number}, {name}: {found}"
+    found = verdict(exercise.cell([]))
+    assert found.state == "not attempted", f"{exercise.number}, untouched: {found}"
 
 
-def test_every_exercise_has_a_wrong_attempt_here():
-    numbers = {
-        cell.metadata["exercise"]
-        for path in LESSONS
-        for cell in nbformat.read(path, as_version=4).cells
+@each_lesson
+def test_the_notebook_has_the_exercises_as_they_are_written(path):
+    notebook = nbformat.read(path, as_version=4)
+    there = [
+        (cell.metadata.exercise, cell.cell_type, cell.metadata.get("tags"), cell.source)
+        for cell in notebook.cells
         if "exercise" in cell.metadata
-    }
-    assert numbers == set(WRONG)
+    ]
+    written = [
+        (one.metadata.exercise, one.cell_type, one.metadata.get("tags"), one.source)
+        for exercise in exercises.of_lesson(path)
+        for one in exercises.cells_of(exercise)
+    ]
+    assert there == written, "the notebook's exercises are older than exercises/: run refresh.py"
 
 
-def test_the_exercises_run_where_the_notebooks_are(in_notebooks):
-    assert os.path.exists("../sample_apps/flask_hello/Dockerfile.multi")
+@each_lesson
+def test_every_exercise_has_wrong_attempts_and_more_than_one_right_one(path):
+    written = exercises.of_lesson(path)
+    assert len(written) >= 2
+    for exercise in written:
+        assert exercise.hint and exercise.wrong and len(exercise.right) >= 2, exercise.number
+        cells = [exercise.cell(attempt) for attempt, _ in exercise.wrong.values()]
+        cells += [exercise.cell(attempt) for attempt in exercise.right.values()]
+        assert len({exercise.cell([]), *cells}) == len(cells) + 1, f"{exercise.number}: two attempts are the same"
+
+
+def sample(number: str = "77.1") -> exercises.Exercise:
+    return exercises.Exercise(
+        number, "a = 1", "check.that(a)", "Look.", {"x": ("a = 3", "")}, {"y": [("1", "2")]}, "So."
+    )
+
+
+def test_an_exercise_is_put_below_its_heading_and_later_over_itself():
+    new = nbformat.v4
+    prose = [new.new_markdown_cell("## Your turn"), new.new_markdown_cell("### Exercise 77.1 · One\n\nDo it.")]
+    notebook = new.new_notebook(cells=[*prose, new.new_markdown_cell("## The end")])
+    exercises.put_into(notebook, [sample()])
+    once = [cell.source for cell in notebook.cells]
+    assert once[2:4] == ["a = 1", "check.that(a)"] and once[-1] == "## The end"
+    assert once[4] == (
+        "<details><summary>Hint 77.1</summary>\n\nLook.\n\n</details>\n\n"
+        "<details><summary>Solution 77.1</summary>\n\n```python\na = 2\n```\n\nSo.\n\n</details>"
+    )
+    notebook.cells[2].source = "changed by hand"
+    exercises.put_into(notebook, [sample()])
+    assert [cell.source for cell in notebook.cells] == once
+    with pytest.raises(ValueError, match="no heading `### Exercise 77.2"):
+        exercises.put_into(notebook, [sample("77.2")])
+
+
+def test_an_attempt_that_does_not_fit_its_start_is_refused():
+    with pytest.raises(ValueError, match="the start has no 'b'"):
+        sample().cell([("b", "c")])

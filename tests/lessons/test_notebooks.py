@@ -10,7 +10,17 @@ import pytest
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 IGNORED = "nbval-ignore-output"
-MEDIAN, LONGEST = 5, 20  # lines of a code cell; an exercise's Dockerfile may be longer
+FIGURE = "application/vnd.plotly.v1+json"
+MEDIAN, LONGEST = 5, 20  # lines of a code cell
+WORDS = 90  # of a cell of prose, without what is folded, code blocks and tables
+
+# What a learner's cell does not need: a helper has a name that says it (find, visible, by_image, …).
+SURGERY = re.compile(
+    r"\.(loc|iloc|at|iat|melt|pivot\w*|groupby|agg|apply|map|merge|assign|rename|fillna|set_index|reset_index|idxm\w+"
+    r"|nunique|query|str)\b|\blambda\b|\bre\.|\bpandas\b|\bpd\."
+)
+# The one cell that opens an image by hand, to show that Python's own modules will do.
+BY_HAND = {"05_layers": "import json, tarfile, tempfile"}
 
 # Cells with these show measurements or progress, which vary; everything else that prints is compared by nbval.
 pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -71,7 +81,8 @@ def test_it_has_two_exercises_each_with_a_check_and_a_folded_solution(path):
         start, check, solution = (cell for cell in numbered if cell.metadata["exercise"] == number)
         assert "exercise" in tags(start) and "check" in tags(check) and IGNORED not in tags(check)
         assert text(check).startswith("not attempted: ")
-        assert solution.cell_type == "markdown" and solution.source.startswith("<details><summary>Solution")
+        assert solution.cell_type == "markdown" and solution.source.startswith("<details><summary>Hint")
+        assert f"<details><summary>Solution {number}</summary>" in solution.source
         assert re.search(r"\n```python\n.+\n```\n", solution.source, re.S)
 
 
@@ -100,15 +111,45 @@ def test_cells_are_short(path):
     assert lengths[len(lengths) // 2] <= MEDIAN and lengths[-1] <= LONGEST
 
 
+def test_prose_comes_in_small_pieces(path):
+    for cell in cells(path, "markdown"):
+        seen = re.sub(r"<details>.*?</details>|```.*?```|^\|.*?$", "", cell.source, flags=re.S | re.M)
+        assert len(seen.split()) <= WORDS, f"{len(seen.split())} words: {seen[:80]}…"
+
+
+def test_workshop_is_all_that_is_imported(path):
+    imported = [line for cell in cells(path) for line in cell.source.splitlines() if re.match(r"(from|import)\b", line)]
+    assert imported == ["import workshop", *([BY_HAND[path.stem]] if path.stem in BY_HAND else [])]
+
+
+def test_no_cell_takes_a_frame_apart(path):
+    for cell in cells(path):
+        assert not (found := SURGERY.search(cell.source)), f"{found[0]} in:\n{cell.source}"
+
+
+def test_no_dollar_begins_mathematics(path):
+    shown = [(cell.cell_type, cell.source) for cell in cells(path, "markdown")]
+    shown += [
+        ("output", "".join(output["data"]["text/markdown"]))
+        for cell in cells(path)
+        for output in cell.outputs
+        if "text/markdown" in output.get("data", {})
+    ]
+    for kind, source in shown:
+        prose = re.sub(r"```.*?```|`[^`\n]*`", "", source, flags=re.S)
+        assert not re.search(r"(?<!\\)\$", prose), f"{kind}: a bare $ in {prose!r}"
+
+
 def test_every_figure_has_its_sentence_and_a_static_picture(path):
-    figure = "application/vnd.plotly.v1+json"
     drawn = 0
     for cell in cells(path):
-        for output in cell.outputs:
-            if figure in output.get("data", {}):
-                drawn += 1
-                assert "image/png" in output["data"], "GitHub shows no Plotly figure without it"
-                assert "in_words(" in cell.source or "charts.floor(" in cell.source
+        for before, output in zip([None, *cell.outputs], cell.outputs):
+            if FIGURE not in output.get("data", {}):
+                continue
+            drawn += 1
+            assert "image/png" in output["data"], "GitHub shows no Plotly figure without it"
+            assert "workshop.show(" in cell.source and IGNORED in tags(cell)
+            assert re.match(r'<p [^>]*role="img" aria-label="[^"]+', before["data"]["text/html"])
     assert drawn >= 1
 
 

@@ -14,11 +14,11 @@ import pytest
 from aiohttp import web
 from pocket_engine.api import request_body
 from pocket_engine.api.app import quiet_about_noise
-from pocket_engine.api.build import limits_asked, options, refuse
+from pocket_engine.api.build import build_options, limits_asked, refuse_unsupported
 from pocket_engine.api.event_stream import matches
-from pocket_engine.api.filters import Filters, labels_match, moment, parse, reference_matches
+from pocket_engine.api.filters import Filters, labels_match, parse, parse_time, reference_matches
 from pocket_engine.api.response_streams import blob_stream, json_stream
-from pocket_engine.errors import BadRequest, NotDone, NotFound
+from pocket_engine.errors import BadRequest, NotFound, Unsupported
 from pocket_engine.events import KEPT, Events
 
 
@@ -204,7 +204,7 @@ def test_an_archive_of_what_is_not_there_is_a_status(serve):
 
 def test_a_body_is_on_disk_while_it_is_needed_and_gone_afterwards(serve, tmp_path):
     async def handler(request):
-        async with request_body.spooled(request, tmp_path) as path:
+        async with request_body.body_on_disk(request, tmp_path) as path:
             return web.Response(body=f"{path.stat().st_size} {len(list(tmp_path.iterdir()))}".encode())
 
     assert ask(serve(handler), "POST", "/", bytes(3_000_000))[2] == b"3000000 1"
@@ -216,7 +216,7 @@ def test_a_body_larger_than_the_disk_is_refused_before_it_comes(serve, tmp_path)
 
     async def handler(request):
         try:
-            async with request_body.spooled(request, tmp_path):
+            async with request_body.body_on_disk(request, tmp_path):
                 return web.Response()
         except request_body.NoSpace as error:
             said.append(error.message)
@@ -234,7 +234,7 @@ def test_half_a_body_leaves_nothing_behind(serve, tmp_path):
 
     async def handler(request):
         try:
-            async with request_body.spooled(request, tmp_path):
+            async with request_body.body_on_disk(request, tmp_path):
                 return web.Response()
         except BaseException:
             failed.set()
@@ -276,12 +276,12 @@ def test_no_filters_are_none():
 
 
 def test_a_filter_that_is_true_or_false_is_nothing_else():
-    assert Filters(dangling=["true"]).truth("dangling") is True
-    assert Filters(dangling=["0"]).truth("dangling") is False
-    assert Filters().truth("dangling") is None
+    assert Filters(dangling=["true"]).boolean("dangling") is True
+    assert Filters(dangling=["0"]).boolean("dangling") is False
+    assert Filters().boolean("dangling") is None
     for values in (["maybe"], ["true", "false"], []):
         with pytest.raises(BadRequest):
-            Filters(dangling=values).truth("dangling")
+            Filters(dangling=values).boolean("dangling")
 
 
 def test_labels_are_compared_by_key_or_by_key_and_value():
@@ -318,13 +318,13 @@ def test_no_pattern_takes_long():
 
 
 def test_times_are_read_in_every_form_of_dockers():
-    assert moment("1700000000.25") == 1700000000.25
-    assert moment("1970-01-02T00:00:00Z") == moment("1970-01-02") == 86400
-    assert moment("1970-01-01T01:00:00.123456789+01:00") == pytest.approx(0.123456, abs=1e-6)
-    assert moment("1h30m", now=10_000) == 10_000 - 5400
+    assert parse_time("1700000000.25") == 1700000000.25
+    assert parse_time("1970-01-02T00:00:00Z") == parse_time("1970-01-02") == 86400
+    assert parse_time("1970-01-01T01:00:00.123456789+01:00") == pytest.approx(0.123456, abs=1e-6)
+    assert parse_time("1h30m", now=10_000) == 10_000 - 5400
     for text in ("soon", "", "5 minutes", "9" * 400, "inf", "nan"):
         with pytest.raises(BadRequest):
-            moment(text)
+            parse_time(text)
 
 
 def test_the_newest_events_are_kept_and_told_without_gap_or_overlap():
@@ -365,13 +365,13 @@ def test_what_would_give_another_image_is_refused_in_a_sentence():
         {"extrahosts": '["a:1.2.3.4"]'},
         {"platform": "windows/amd64"},
     ):
-        with pytest.raises(NotDone, match="pocket engine does"):
-            refuse(query)
+        with pytest.raises(Unsupported, match="pocket engine does"):
+            refuse_unsupported(query)
 
 
 def test_what_the_command_line_sends_of_itself_is_accepted():
     query = {"version": "1", "memory": "0", "cpuquota": "0", "ulimits": "null", "cachefrom": "[]", "squash": "0"}
-    refuse(query)
+    refuse_unsupported(query)
     assert limits_asked(query) == []
     assert limits_asked({**query, "memory": "1000000", "memswap": "-1"}) == ["memory"]
 
@@ -387,6 +387,6 @@ def test_build_parameters_of_the_wrong_form_are_refused():
         {"cachefrom": '{"a":1}'},
     ):
         with pytest.raises(BadRequest):
-            options(MultiDict(query), {})
-    asked = options(MultiDict([("t", "a:1"), ("t", "b"), ("buildargs", '{"x":null,"y":"1"}')]), {"rm": True})
+            build_options(MultiDict(query), {})
+    asked = build_options(MultiDict([("t", "a:1"), ("t", "b"), ("buildargs", '{"x":null,"y":"1"}')]), {"rm": True})
     assert (asked.tags, asked.buildargs, asked.dockerfile) == (["a:1", "b"], {"x": None, "y": "1"}, "Dockerfile")

@@ -19,9 +19,9 @@ from docker.errors import APIError, ContainerError, NotFound
 from engines import RUNNERS, Pocket, busybox_files
 from pocket_engine import passwd
 from pocket_engine.containers.container_json import duration
-from pocket_engine.containers.healthcheck import Health
-from pocket_engine.containers.logs import Lines, Log, Record
-from pocket_engine.containers.resolve_in_root import find
+from pocket_engine.containers.healthcheck import HealthMonitor
+from pocket_engine.containers.logs import ContainerLog, LineSplitter, LogRecord
+from pocket_engine.containers.resolve_in_root import resolve
 from pocket_engine.errors import BadRequest
 
 IMAGE = "tiny:1"
@@ -670,7 +670,7 @@ def test_users_are_looked_up_as_docker_does():
 
 
 def test_a_log_is_bounded_and_a_reader_who_must_not_miss_anything_holds_the_writer(tmp_path):
-    log = Log(tmp_path, limit=1000)
+    log = ContainerLog(tmp_path, limit=1000)
     log.open()
     for number in range(100):
         log.write(1, b"%03d" % number * 10)
@@ -680,7 +680,7 @@ def test_a_log_is_bounded_and_a_reader_who_must_not_miss_anything_holds_the_writ
     log.close()
 
 
-def all_of(reader) -> list[Record]:
+def all_of(reader) -> list[LogRecord]:
     found = []
     while records := reader.read():
         found += records
@@ -688,23 +688,23 @@ def all_of(reader) -> list[Record]:
 
 
 def test_half_a_record_that_a_crash_left_is_cut_off(tmp_path):
-    log = Log(tmp_path)
+    log = ContainerLog(tmp_path)
     log.open()
     log.write(1, b"whole")
     log.close()
     [file] = tmp_path.iterdir()
     file.write_bytes(file.read_bytes() + b"half")
-    again = Log(tmp_path)
+    again = ContainerLog(tmp_path)
     again.open()
     again.write(2, b"next")
     assert [(one.stream, one.data) for one in all_of(again.reader())] == [(1, b"whole"), (2, b"next")]
 
 
 def test_lines_are_put_together_for_each_stream_on_its_own():
-    lines = Lines()
-    records = [Record(1, 1, b"a"), Record(2, 2, b"x\ny"), Record(3, 1, b"b\nc")]
-    assert list(lines.feed(records)) == [Record(2, 2, b"x\n"), Record(1, 1, b"ab\n")]
-    assert lines.rest() == [Record(2, 2, b"y"), Record(3, 1, b"c")]
+    lines = LineSplitter()
+    records = [LogRecord(1, 1, b"a"), LogRecord(2, 2, b"x\ny"), LogRecord(3, 1, b"b\nc")]
+    assert list(lines.feed(records)) == [LogRecord(2, 2, b"x\n"), LogRecord(1, 1, b"ab\n")]
+    assert lines.rest() == [LogRecord(2, 2, b"y"), LogRecord(3, 1, b"c")]
 
 
 def test_a_swapped_folder_does_not_lead_out(tmp_path):
@@ -713,9 +713,9 @@ def test_a_swapped_folder_does_not_lead_out(tmp_path):
     outside.mkdir()
     (root / "up").symlink_to("../../outside")
     (root / "absolute").symlink_to(outside)
-    with find(root, "/up/file", make=True) as spot:
+    with resolve(root, "/up/file", make=True) as spot:
         assert spot.path == "/outside/file"
-    with find(root, "/absolute/../file", make=True) as spot:
+    with resolve(root, "/absolute/../file", make=True) as spot:
         os.close(spot.open(os.O_WRONLY | os.O_CREAT))
     assert list(outside.iterdir()) == []
 
@@ -747,7 +747,7 @@ def test_failures_do_not_count_while_a_container_may_take_its_time():
                 done.set()
 
     check = {"Test": ["CMD", "x"], "Interval": 10**7, "Retries": 1, "StartPeriod": 60 * 10**9}
-    health = Health(check, probe, told.append)
+    health = HealthMonitor(check, probe, told.append)
     health.start()
     assert done.wait(5)
     eventually(lambda: told == ["healthy"])

@@ -196,7 +196,7 @@ def make(store: Store, reference: str, *contents: dict[str, bytes]):
     diff_ids = [store.layers.add(io.BytesIO(tar_of(files))).diff_id for files in contents]
     config = {
         "os": "linux",
-        "architecture": platforms.here().architecture,
+        "architecture": platforms.host_platform().architecture,
         "config": {"Cmd": ["/bin/sh"]},
         "rootfs": {"type": "layers", "diff_ids": diff_ids},
         "history": [{"created_by": "test"} for _ in diff_ids],
@@ -317,7 +317,7 @@ def index_of(*written: str) -> dict:
 def test_an_index_gives_the_image_of_the_machine_and_never_an_attestation():
     index = index_of("unknown/unknown", "linux/arm/v5", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "linux/amd64")
     chosen = {
-        wanted: platforms.choose(index, platforms.parse(wanted), "x")["digest"]
+        wanted: platforms.choose_manifest(index, platforms.parse_platform(wanted), "x")["digest"]
         for wanted in ("linux/amd64", "arm64", "linux/arm64/v8", "linux/arm/v6", "linux/arm", "linux/x86_64")
     }
     assert chosen == {
@@ -329,7 +329,7 @@ def test_an_index_gives_the_image_of_the_machine_and_never_an_attestation():
         "linux/x86_64": "linux/amd64",
     }
     with pytest.raises(NotFound, match="no matching manifest for linux/s390x .*linux/amd64, linux/arm, linux/arm/v5"):
-        platforms.choose(index, platforms.parse("linux/s390x"), "x")
+        platforms.choose_manifest(index, platforms.parse_platform("linux/s390x"), "x")
 
 
 def test_a_challenge_is_read_whatever_its_order_and_company():
@@ -464,7 +464,7 @@ def test_an_image_without_layers_goes_and_comes(stores, repository):
 def test_layers_of_every_compression_unpack_to_their_diff_id(stores, registry, kind):
     plain, name = tar_of(HELLO), f"test/{uuid.uuid4().hex[:10]}"
     pack = {"gzip": gzip.compress, "zstd": zstandard.compress, "plain": bytes}[kind]
-    put_oci(registry, name, "1", pack(plain), sha256(plain), platforms.here().architecture, kind)
+    put_oci(registry, name, "1", pack(plain), sha256(plain), platforms.host_platform().architecture, kind)
     store = stores()
     do_pull(store, f"{registry}/{name}")
     assert store.layers.view([sha256(plain)]).open("etc/hello").read() == b"hello\n"
@@ -472,7 +472,7 @@ def test_layers_of_every_compression_unpack_to_their_diff_id(stores, registry, k
 
 def test_an_index_is_pulled_for_this_machine_under_its_own_digest(stores, registry):
     plain, name = tar_of(HELLO), f"test/{uuid.uuid4().hex[:10]}"
-    mine = platforms.here().architecture
+    mine = platforms.host_platform().architecture
     manifests = {
         architecture: put_oci(registry, name, architecture, gzip.compress(plain), sha256(plain), architecture)
         for architecture in (mine, "s390x")
@@ -528,7 +528,7 @@ def test_bytes_changed_on_their_way_are_refused_and_nothing_is_tagged(stores, fr
 
 def test_a_layer_that_unpacks_to_something_else_than_the_config_says_is_refused(stores, registry):
     name, other = f"test/{uuid.uuid4().hex[:10]}", sha256(b"other")
-    put_oci(registry, name, "1", gzip.compress(tar_of(HELLO)), other, platforms.here().architecture)
+    put_oci(registry, name, "1", gzip.compress(tar_of(HELLO)), other, platforms.host_platform().architecture)
     store = stores()
     with pytest.raises(BadRequest, match=other):
         do_pull(store, f"{registry}/{name}")
@@ -709,7 +709,7 @@ def test_a_name_is_looked_up_in_the_registry(stores, repository):
     here = stores()
     make(here, f"{repository}:latest", HELLO)
     sent = next(message["aux"] for message in do_push(here, repository, "latest") if "aux" in message)
-    platform = {"architecture": platforms.here().architecture, "os": "linux"}
+    platform = {"architecture": platforms.host_platform().architecture, "os": "linux"}
     found = {
         "Descriptor": {"mediaType": DOCKER_MANIFEST, "digest": sent["Digest"], "size": sent["Size"]},
         "Platforms": [platform],
@@ -948,9 +948,9 @@ def test_looking_asks_the_mirrors_too_but_gives_them_no_login(stores, registry, 
 
 
 def test_a_mirror_is_an_address_and_kept_as_docker_keeps_it():
-    assert mirrors.checked("https://mirror.example") == mirrors.checked("https://mirror.example/")
-    assert mirrors.checked("http://127.0.0.1:5000") == "http://127.0.0.1:5000/"
-    assert mirrors.checked("https://mirror.example/hub/") == "https://mirror.example/hub/"
+    assert mirrors.checked_mirror("https://mirror.example") == mirrors.checked_mirror("https://mirror.example/")
+    assert mirrors.checked_mirror("http://127.0.0.1:5000") == "http://127.0.0.1:5000/"
+    assert mirrors.checked_mirror("https://mirror.example/hub/") == "https://mirror.example/hub/"
     for wrong in (
         "",
         "mirror.example",
@@ -963,9 +963,9 @@ def test_a_mirror_is_an_address_and_kept_as_docker_keeps_it():
         "http://[::1",
     ):
         with pytest.raises(BadRequest, match="invalid mirror.*https://mirror.example"):
-            mirrors.checked(wrong)
+            mirrors.checked_mirror(wrong)
     with pytest.raises(BadRequest) as refused:
-        mirrors.checked("https://someone:secret@mirror.example")
+        mirrors.checked_mirror("https://someone:secret@mirror.example")
     assert "secret" not in refused.value.message
 
 

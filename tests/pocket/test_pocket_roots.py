@@ -7,7 +7,7 @@ import shutil
 import socket
 
 import pytest
-from pocket_engine.rootfs import Roots, layer_diff, settle, unused_pool
+from pocket_engine.rootfs import RootfsManager, layer_diff, unused_pool, wait_for_clock_tick
 from pocket_engine.store import Store
 from pocket_engine.store.entries import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
 
@@ -17,7 +17,7 @@ def roots(request, tmp_path):
     if request.param and os.getuid():
         pytest.skip("only root can give files away")
     store = Store(tmp_path / "store")
-    yield Roots(tmp_path / "trees", store.layers, request.param)
+    yield RootfsManager(tmp_path / "trees", store.layers, request.param)
     store.close()
 
 
@@ -31,8 +31,8 @@ def tree(roots):
         writer.add(Entry("d/sub/c", FILE, 0o4755, 0, 0, size=2), b"cc")
         writer.add(Entry("l", SYMLINK, 0o777, link="d/a"))
         base = writer.commit()
-    with roots.make([base.diff_id]) as tree:
-        settle()
+    with roots.create([base.diff_id]) as tree:
+        wait_for_clock_tick()
         yield tree
 
 
@@ -88,7 +88,7 @@ def test_a_folder_that_was_closed_to_everybody_is_so_in_the_layer(tree):
 def test_a_second_layer_holds_what_came_since_the_first(tree):
     (tree.path / "one").write_text("1")
     assert list(changed(tree)) == ["one"]
-    settle()
+    wait_for_clock_tick()
     (tree.path / "two").write_text("2")
     assert list(changed(tree)) == ["two"] and len(tree.diff_ids) == 3
 
@@ -132,7 +132,7 @@ def listing(tree) -> dict[str, tuple]:
         content = place.read_bytes() if place.is_file() and not place.is_symlink() else b""
         link = os.readlink(place) if place.is_symlink() else ""
         owner = (known.uid, known.gid) if known else (status.st_uid, status.st_gid)
-        mtime = status.st_mtime if path not in tree.places else 0
+        mtime = status.st_mtime if path not in tree.mount_points else 0
         found[path] = (
             status.st_mode,
             tree.ledger.mode(path, status.st_mode),
@@ -177,22 +177,22 @@ DEEDS = {
 @pytest.mark.parametrize("deed", DEEDS)
 def test_a_tree_that_is_given_back_is_again_what_its_layers_say(roots, tree, deed):
     fresh = listing(tree)
-    used = roots.make(tree.diff_ids)
-    settle()
+    used = roots.create(tree.diff_ids)
+    wait_for_clock_tick()
     DEEDS[deed](used.path)
     assert (listing(used) == fresh) == (deed == "nothing")
-    roots.give_back(used)
-    again = roots.make(tree.diff_ids)
+    roots.release(used)
+    again = roots.create(tree.diff_ids)
     assert again is used, "it was kept"
     assert listing(again) == fresh
     assert changed(again) == {}
-    roots.give_back(again)
-    assert roots.spare() == 1 and not again.folder.exists()
+    roots.release(again)
+    assert roots.drop_unused() == 1 and not again.folder.exists()
 
 
 def test_all_that_was_done_at_once_is_undone(roots, tree):
-    fresh, used = listing(tree), roots.make(tree.diff_ids)
-    settle()
+    fresh, used = listing(tree), roots.create(tree.diff_ids)
+    wait_for_clock_tick()
     for deed in (
         "a new file",
         "a file written to",
@@ -201,40 +201,40 @@ def test_all_that_was_done_at_once_is_undone(roots, tree):
         "a folder renamed",
     ):
         DEEDS[deed](used.path)
-    roots.give_back(used)
-    assert listing(roots.make(tree.diff_ids)) == fresh
+    roots.release(used)
+    assert listing(roots.create(tree.diff_ids)) == fresh
 
 
 def test_a_tree_whose_files_of_several_names_have_changed_is_not_kept(roots, tree):
-    used = roots.make(tree.diff_ids)
-    settle()
+    used = roots.create(tree.diff_ids)
+    wait_for_clock_tick()
     write(used.path / "d/a")
-    roots.give_back(used)
-    assert not used.folder.exists() and roots.spare() == 0
+    roots.release(used)
+    assert not used.folder.exists() and roots.drop_unused() == 0
 
 
 def test_a_kept_tree_has_the_layers_that_its_jobs_made(roots, tree):
-    used = roots.make(tree.diff_ids)
-    settle()
+    used = roots.create(tree.diff_ids)
+    wait_for_clock_tick()
     write(used.path / "d/more")
     used.commit({})
-    settle()
+    wait_for_clock_tick()
     write(used.path / "d/not-committed")
-    roots.give_back(used)
-    assert roots.make(tree.diff_ids) is not used
-    assert (again := roots.make(used.diff_ids)) is used
+    roots.release(used)
+    assert roots.create(tree.diff_ids) is not used
+    assert (again := roots.create(used.diff_ids)) is used
     assert (again.path / "d/more").exists() and not (again.path / "d/not-committed").exists()
 
 
 def test_what_no_layer_takes_is_not_kept_either(roots, tree):
     """A socket: the layer has none, so the next job must not see it."""
-    used = roots.make(tree.diff_ids)
-    settle()
+    used = roots.create(tree.diff_ids)
+    wait_for_clock_tick()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(os.path.relpath(used.path / "d/s"))
     used.commit({})
-    roots.give_back(used)
-    again = roots.make(used.diff_ids)
+    roots.release(used)
+    again = roots.create(used.diff_ids)
     assert again is used and not (again.path / "d/s").exists()
 
 
@@ -254,20 +254,20 @@ def test_a_file_that_only_lost_a_name_has_not(roots, tree):
 
 def test_no_more_is_kept_than_there_is_room_for(roots, tree, monkeypatch):
     monkeypatch.setattr(unused_pool, "MOST", 2)
-    several = [roots.make(tree.diff_ids) for _ in range(3)]
+    several = [roots.create(tree.diff_ids) for _ in range(3)]
     for one in several:
-        roots.give_back(one)
+        roots.release(one)
     assert [one.folder.exists() for one in several] == [False, True, True]
     monkeypatch.setattr(unused_pool, "ROOM", 1)
-    roots.give_back(roots.make(tree.diff_ids))
-    assert roots.spare() == 0
+    roots.release(roots.create(tree.diff_ids))
+    assert roots.drop_unused() == 0
 
 
 def test_a_tree_goes_where_it_is_wanted(roots, tree, tmp_path):
-    used = roots.make(tree.diff_ids, tmp_path / "one/root")
-    roots.give_back(used)
+    used = roots.create(tree.diff_ids, tmp_path / "one/root")
+    roots.release(used)
     assert not (tmp_path / "one/root").exists()
-    again = roots.make(tree.diff_ids, tmp_path / "two/root")
+    again = roots.create(tree.diff_ids, tmp_path / "two/root")
     assert again is used and (tmp_path / "two/root/root/d/a").read_text() == "a"
     roots.sweep()
     assert (tmp_path / "two/root").exists()

@@ -24,7 +24,7 @@ LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}  # 127.0.0.1 and ::f
 
 @pytest.fixture(params=RUNNERS)
 def a_runner(request):
-    return runner.probe(request.param)
+    return runner.choose_runner(request.param)
 
 
 @pytest.fixture
@@ -250,7 +250,7 @@ from pathlib import Path
 from pocket_engine.runtime import jobs, runner
 line = "setsid sleep 98764 & sleep 98764"
 job = jobs.Job(Path({str(root)!r}), ["sh", "-c", line], {{"PATH": {PATH!r}}}, Path({str(tmp_path)!r}))
-runner.probe({a_runner.name!r}).start(job, stdin=None, stdout=2, stderr=2)
+runner.choose_runner({a_runner.name!r}).start(job, stdin=None, stdout=2, stderr=2)
 time.sleep(600)
 """
     engine = subprocess.Popen([sys.executable, "-c", program])
@@ -341,7 +341,7 @@ def _owner(ran, path: Path) -> tuple[int, int]:
 
 
 def test_an_unset_part_of_an_owner_is_as_before():
-    record = chown_record.Record((0, 0))
+    record = chown_record.ChownRecord((0, 0))
     found = os.stat("/")
     record.note(found, (chown_record.UNCHANGED, 9))
     key = (found.st_dev, found.st_ino)
@@ -353,14 +353,18 @@ def test_an_unset_part_of_an_owner_is_as_before():
 
 def test_addresses_beyond_loopback_move_to_it():
     any4 = bytes.fromhex("0200 1388 00000000") + bytes(8)  # AF_INET, 5000, 0.0.0.0
-    assert [listen_addresses.port(place) for place in listen_addresses.served(any4, {5000: 45000})] == [45000]
-    assert listen_addresses.served(any4, {})[0][4:8] == bytes([127, 0, 0, 1])
+    assert [listen_addresses.port(place) for place in listen_addresses.listen_candidates(any4, {5000: 45000})] == [
+        45000
+    ]
+    assert listen_addresses.listen_candidates(any4, {})[0][4:8] == bytes([127, 0, 0, 1])
     own = bytes.fromhex("0200 1388 7f000001") + bytes(8)
-    assert listen_addresses.served(own, {}) == []
-    assert listen_addresses.port(listen_addresses.reached(own, {5000: 45000})) == 45000
-    assert listen_addresses.reached(own, {}) is None
+    assert listen_addresses.listen_candidates(own, {}) == []
+    assert listen_addresses.port(listen_addresses.connect_target(own, {5000: 45000})) == 45000
+    assert listen_addresses.connect_target(own, {}) is None
     any6 = bytes.fromhex("0a00 1388") + bytes(24)
-    assert listen_addresses.served(any6, {5000: 7})[0][8:24] == bytes(10) + b"\xff\xff" + bytes([127, 0, 0, 1])
+    assert listen_addresses.listen_candidates(any6, {5000: 7})[0][8:24] == bytes(10) + b"\xff\xff" + bytes(
+        [127, 0, 0, 1]
+    )
 
 
 def test_a_filter_is_a_whole_number_of_instructions_and_its_jumps_stay_inside():
@@ -374,15 +378,15 @@ def test_a_filter_is_a_whole_number_of_instructions_and_its_jumps_stay_inside():
 def test_links_are_followed_inside_the_root(root, tmp_path):
     (root / "way").symlink_to("/../../home/../etc")
     job = Job(root, ["sh"], {}, tmp_path)
-    assert program_lookup.on_host(job, "/way/passwd") == ("/etc/passwd", root / "etc/passwd")
+    assert program_lookup.host_path(job, "/way/passwd") == ("/etc/passwd", root / "etc/passwd")
     (root / "loop").symlink_to("loop")
     with pytest.raises(OSError):
-        program_lookup.on_host(job, "/loop/x")
+        program_lookup.host_path(job, "/loop/x")
 
 
 def test_a_runner_that_does_not_exist_is_refused():
     with pytest.raises(EngineError, match="no runner"):
-        runner.probe("qemu")
+        runner.choose_runner("qemu")
 
 
 def _free_port() -> int:

@@ -170,7 +170,7 @@ def test_a_written_layer_reads_back_as_it_was_written(store):
         layer = writer.commit()
     told = store.layers.index(layer.diff_id)
     with store.layers.open(layer.diff_id) as file:
-        read = tuple(tar_stream.entries(file, lambda data: None, layer_rules.Rules()))
+        read = tuple(tar_stream.read_entries(file, lambda data: None, layer_rules.LayerRules()))
     assert told == read
     assert [entry._replace(digest="", offset=0) for entry in read] == wanted
     with tarfile.open(fileobj=store.layers.open(layer.diff_id), errors="surrogateescape") as other:
@@ -469,9 +469,9 @@ def test_pruning_removes_what_has_no_name_or_everything_unused(store):
 
 
 def test_a_layer_that_a_build_holds_is_not_collected(store):
-    with store.images.holding() as held:
+    with store.images.lease() as held:
         diff_id = add(store, ("a", b"xx")).diff_id
-        store.layers.settle([diff_id])
+        store.layers.end_protection([diff_id])
         held.add(diff_id)
         store.images.collect()
         assert store.layers.has(diff_id)

@@ -292,7 +292,7 @@ def test_the_longest_and_the_shortest_pull_at_the_slowest_speed_are_the_finding(
     figure = charts.pull(WAITS)
     assert title(figure) == "At 10 Mbit/s the longest pull takes 4 min 10 s, the shortest 12 s"
     assert charts.in_words(figure) == (
-        title(figure) + ": at 10 Mbit/s large 4 min 10 s, small 12 s; at 100 Mbit/s large 25 s, small 1.2 s."
+        title(figure) + ". At 10 Mbit/s: large 4 min 10 s, small 12 s. At 100 Mbit/s: large 25 s, small 1.2 s."
     )
 
 

@@ -85,3 +85,14 @@ def test_a_setting_that_does_not_exist_is_told():
 
 def test_a_setting_beyond_the_slider_is_kept():
     assert costs.price_panel(SIZES, pulls=50_000).sliders["pulls"].value == 50_000
+
+
+def test_what_lies_above_the_base_is_what_is_left_to_pull():
+    weights = pd.DataFrame({"image": ["app:1", "app:2", "base"], "compressed": [15_000_000, 7_000_000, 10_000_000]})
+    boxed = costs.on_bases(weights, {"app:1": "base"})
+    assert list(boxed["image"]) == ["app:1", "app:2"]
+    assert list(boxed["base"]) == [10_000_000, 0] and list(boxed["on_top"]) == [5_000_000, 7_000_000]
+    pulls = costs.with_and_without_base(boxed, speed=8)
+    assert pulls.values.tolist() == [["app:1", "8 Mbit/s", 15.0, 5.0], ["app:2", "8 Mbit/s", 7.0, 7.0]]  # 1 MB a second
+    with pytest.raises(workshop.WorkshopError, match="The base other is not in these sizes"):
+        costs.on_bases(weights, {"app:1": "other"})

@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from .. import API_VERSION, MIN_API_VERSION, VERSION
+from ..engine import Engine
 from ..engine_log import LOG
 from ..errors import BadRequest, EngineError, Interrupted
 from . import (
@@ -23,8 +24,8 @@ from . import (
     system,
     unsupported_endpoints,
 )
-from .json_http import error_answer, unexpected_answer
-from .response_streams import cut
+from .json_http import error_response, unexpected_error_message
+from .response_streams import cut_connection
 
 BODY_LIMIT = 16 << 20  # bytes of a body that is read into memory; contexts and archives go to disk (request_body.py)
 # In this order: of two routes that fit, the first is taken.
@@ -48,7 +49,7 @@ HEADERS = {
 }
 
 
-def make_app(engine, *, token: str | None = None) -> web.Application:
+def make_app(engine: Engine, *, token: str | None = None) -> web.Application:
     """The API of `engine`. token: where given, a request must carry "Authorization: Bearer TOKEN"."""
     app = web.Application(
         middlewares=[_errors, *([_authorized(token)] if token else []), _version],
@@ -62,7 +63,7 @@ def make_app(engine, *, token: str | None = None) -> web.Application:
     return app
 
 
-def _all_routes(engine) -> list[web.RouteDef]:
+def _all_routes(engine: Engine) -> list[web.RouteDef]:
     return [route for module in ROUTES for route in module.routes(engine)]
 
 
@@ -83,7 +84,7 @@ async def _errors(request: web.Request, handler) -> web.StreamResponse:
     except EngineError as error:
         status, message = error.status, error.message
         if isinstance(error, Interrupted):
-            cut(request)
+            cut_connection(request)
     except web.HTTPRequestEntityTooLarge:
         status, message = 413, f"the body is larger than {BODY_LIMIT >> 20} MiB"
     except web.HTTPException as error:
@@ -92,14 +93,14 @@ async def _errors(request: web.Request, handler) -> web.StreamResponse:
     except web.RequestPayloadError as error:
         status, message = 400, f"the body could not be read: {error}"
     except ConnectionError:
-        cut(request)
+        cut_connection(request)
         status, message = Interrupted.status, "The client hung up."
     except Exception as error:
         LOG.error("%s %s failed unexpectedly.", request.method, request.path, exc_info=error)
-        status, message = 500, unexpected_answer()
+        status, message = 500, unexpected_error_message()
     if request.get("answered"):
-        cut(request)  # too late for another status: the client sees that the answer is not whole
-    return error_answer(status, message)
+        cut_connection(request)  # too late for another status: the client sees that the answer is not whole
+    return error_response(status, message)
 
 
 def _authorized(token: str):
@@ -108,7 +109,7 @@ def _authorized(token: str):
         given = request.headers.get("Authorization", "")
         if hmac.compare_digest(given.encode(errors="surrogateescape"), f"Bearer {token}".encode()):
             return await handler(request)
-        answer = error_answer(401, "This port needs the engine's token: send the header Authorization: Bearer TOKEN.")
+        answer = error_response(401, "This port needs the engine's token: send the header Authorization: Bearer TOKEN.")
         answer.headers["WWW-Authenticate"] = "Bearer"
         return answer
 

@@ -11,12 +11,13 @@ from typing import Any
 from aiohttp import web
 
 from .. import registry
+from ..engine import Engine
 from ..errors import BadRequest
-from .image_transfer import credentials
-from .json_http import json_answer, json_body
+from .image_transfer import registry_credentials
+from .json_http import json_body, json_response
 
 
-def routes(engine) -> list[web.RouteDef]:
+def routes(engine: Engine) -> list[web.RouteDef]:
     """What only asks; for what carries images see image_transfer.py."""
     return [
         web.post("/auth", _auth),
@@ -30,12 +31,12 @@ async def _auth(request: web.Request) -> web.Response:
         raise BadRequest("The body has to say who logs in where: username, password and serveraddress.")
     await _ask(functools.partial(registry.login, auth))
     # The password stays the client's, which sends it with each pull and push: there is no identity token instead.
-    return json_answer({"IdentityToken": "", "Status": "Login Succeeded"})
+    return json_response({"IdentityToken": "", "Status": "Login Succeeded"})
 
 
-async def _distribution(engine, request: web.Request) -> web.Response:
-    options = dict(auth=credentials(request), mirrors=engine.mirrors)
-    return json_answer(await _ask(functools.partial(registry.inspect, request.match_info["name"], **options)))
+async def _distribution(engine: Engine, request: web.Request) -> web.Response:
+    name, auth = request.match_info["name"], registry_credentials(request)
+    return json_response(await _ask(functools.partial(registry.inspect, name, auth=auth, mirrors=engine.mirrors)))
 
 
 async def _ask(work: Callable[..., Any]) -> Any:

@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from ..containers import execs
+from ..engine import Engine
 from . import hijack
-from .json_http import json_answer, json_body, number
+from .json_http import json_body, json_response, query_number
 
 
-def routes(engine) -> list[web.RouteDef]:
+def routes(engine: Engine) -> list[web.RouteDef]:
     """Create, start, look at them."""
     bound = functools.partial
     return [
@@ -24,14 +25,14 @@ def routes(engine) -> list[web.RouteDef]:
     ]
 
 
-async def _create(engine, request: web.Request) -> web.Response:
+async def _create(engine: Engine, request: web.Request) -> web.Response:
     asked = await json_body(request)
     container = engine.containers.get(request.match_info["name"])
-    made = await asyncio.to_thread(execs.create, container, asked)
-    return json_answer({"Id": made.id}, 201)
+    run = await asyncio.to_thread(execs.create, container, asked)
+    return json_response({"Id": run.id}, 201)
 
 
-async def _start(engine, request: web.Request) -> web.StreamResponse:
+async def _start(engine: Engine, request: web.Request) -> web.StreamResponse:
     asked = await json_body(request)
     run = engine.containers.exec(request.match_info["id"])
     detach = bool(asked.get("Detach"))
@@ -43,31 +44,31 @@ async def _start(engine, request: web.Request) -> web.StreamResponse:
         return web.Response()
     tty = bool(run.asked.get("Tty"))
     try:
-        connection = await hijack.take(request, hijack.content_type(request, tty))
+        connection = await hijack.take_over(request, hijack.content_type(request, tty))
         feeding = None
         if run.asked.get("AttachStdin"):
-            feeding = asyncio.create_task(hijack.feed(connection, lambda: run.streams, end=True))
-        await hijack.converse(connection, _pieces(run, reader, tty), feeding)
+            feeding = asyncio.create_task(hijack.feed_stdin(connection, lambda: run.streams, end=True))
+        await hijack.send_output(connection, _pieces(run, reader, tty), feeding)
     finally:
         reader.close()
         if run.exit_code is not None:
             await asyncio.to_thread(run.tidy)
-    return hijack.Taken()
+    return hijack.Hijacked()
 
 
 async def _pieces(run: execs.Exec, reader, tty: bool) -> AsyncIterator[bytes]:
     streams = {stream for stream, key in ((1, "AttachStdout"), (2, "AttachStderr")) if run.asked.get(key)}
     ended = lambda: run.exit_code is not None  # noqa: E731
-    async for records in hijack.follow(reader, (run.log.changed, run.changed), ended):
+    async for records in hijack.follow_log(reader, (run.log.changed, run.changed), ended):
         yield hijack.frames(records, tty, streams)
 
 
-async def _resize(engine, request: web.Request) -> web.Response:
+async def _resize(engine: Engine, request: web.Request) -> web.Response:
     run = engine.containers.exec(request.match_info["id"])
     if run.streams:
-        run.streams.resize(number(request, "h"), number(request, "w"))
+        run.streams.resize(query_number(request, "h"), query_number(request, "w"))
     return web.Response(status=201)
 
 
-async def _inspect(engine, request: web.Request) -> web.Response:
-    return json_answer(engine.containers.exec(request.match_info["id"]).shown())
+async def _inspect(engine: Engine, request: web.Request) -> web.Response:
+    return json_response(engine.containers.exec(request.match_info["id"]).shown())

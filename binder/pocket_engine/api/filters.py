@@ -21,7 +21,7 @@ class Filters(dict[str, list[str]]):
     def __missing__(self, name: str) -> list[str]:
         return []
 
-    def truth(self, name: str) -> bool | None:
+    def boolean(self, name: str) -> bool | None:
         """A filter that is true or false; None where it was not given. Raises BadRequest."""
         if name not in self:
             return None
@@ -30,7 +30,7 @@ class Filters(dict[str, list[str]]):
             raise BadRequest(f"invalid filter '{name}={self[name]}'")
         return values.pop()
 
-    def one(self, name: str) -> str | None:
+    def last(self, name: str) -> str | None:
         """The last value given, or None."""
         return self[name][-1] if self[name] else None
 
@@ -55,8 +55,8 @@ def parse(text: str | None, allowed: Collection[str]) -> Filters:
 def labels_match(wanted: Iterable[str], labels: Mapping[str, str] | None) -> bool:
     """Whether every "key" is among the labels, and every "key=value" with that value."""
     labels = labels or {}
-    for one in wanted:
-        key, equals, value = one.partition("=")
+    for label in wanted:
+        key, equals, value = label.partition("=")
         if key not in labels or (equals and labels[key] != value):
             return False
     return True
@@ -71,23 +71,23 @@ def reference_matches(pattern: str, reference: str) -> bool:
 
 def _glob(pattern: str) -> re.Pattern[str]:
     """Each part behind a star is taken at its first place, for good (an atomic group): no pattern can take long."""
-    fixed, place = [""], 0
-    while place < len(pattern):
-        letter = pattern[place]
-        place += 1
+    fixed, position = [""], 0
+    while position < len(pattern):
+        letter = pattern[position]
+        position += 1
         if letter == "*":
             fixed.append("")
         elif letter == "?":
             fixed[-1] += "[^/]"
         elif letter == "[":
-            end = pattern.find("]", place + 1)
-            inside = pattern[place:end].replace("\\", r"\\").replace("[", r"\[")
+            end = pattern.find("]", position + 1)
+            inside = pattern[position:end].replace("\\", r"\\").replace("[", r"\[")
             fixed[-1] += f"[{inside}]" if end > 0 else "["  # an open bracket is an error of the pattern
-            place = end + 1 if end > 0 else len(pattern)
+            position = end + 1 if end > 0 else len(pattern)
         else:
-            if letter == "\\" and place < len(pattern):
-                letter = pattern[place]
-                place += 1
+            if letter == "\\" and position < len(pattern):
+                letter = pattern[position]
+                position += 1
             fixed[-1] += re.escape(letter)
     first, *middle = fixed
     last = "[^/]*" + middle.pop() if middle else ""
@@ -97,7 +97,7 @@ def _glob(pattern: str) -> re.Pattern[str]:
         raise BadRequest(f"invalid filter 'reference={pattern}': syntax error in pattern") from None
 
 
-def moment(text: str, now: float | None = None) -> float:
+def parse_time(text: str, now: float | None = None) -> float:
     """A point in time as Docker takes it, in seconds since 1970: a Unix time ("1700000000.25"), a date or a date and time
     ("2026-11-24T16:00:00Z"; UTC where no zone is given), or how long ago ("1h30m"). Raises BadRequest."""
     text = text.strip()
@@ -106,7 +106,7 @@ def moment(text: str, now: float | None = None) -> float:
     if _DURATION.fullmatch(text):
         ago = sum(float(count) * _UNITS[unit] for count, unit in re.findall(r"([\d.]+)(ns|us|µs|ms|s|m|h)", text))
         return (time.time() if now is None else now) - ago
-    found = created(text)
+    found = rfc3339_seconds(text)
     if found is None:
         raise BadRequest(
             f'invalid time "{text}": give seconds since 1970, a date such as 2026-11-24T16:00:00Z, or 1h30m'
@@ -114,7 +114,7 @@ def moment(text: str, now: float | None = None) -> float:
     return found
 
 
-def created(text: str | None) -> float | None:
+def rfc3339_seconds(text: str | None) -> float | None:
     """An RFC 3339 time, in seconds since 1970; None where it is none. Go's zero time (the year 1) is before 1970."""
     try:
         found = datetime.fromisoformat(text or "")

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 
 from aiohttp import web
 
-from ..containers.change_notifier import Watch
-from ..containers.logs import Reader, Record
+from ..containers.change_notifier import ChangeNotifier
+from ..containers.logs import LogReader, LogRecord
 from .json_http import api_version
 
 BUFFERED = 1 << 20  # bytes of input that wait here before the client has to
@@ -24,7 +24,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, transport: asyncio.Transport, before: asyncio.Protocol):
         self._transport, self._before = transport, before
-        self._received, self._size, self._ended = [], 0, False
+        self._received: list[bytes] = []
+        self._size, self._ended = 0, False
         self._come, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
         self.lost = asyncio.Event()
@@ -75,7 +76,7 @@ class Connection(asyncio.Protocol):
         self._transport.close()
 
 
-class Taken(web.StreamResponse):
+class Hijacked(web.StreamResponse):
     """The answer of a handler that has taken the connection: nothing is left to send."""
 
     async def prepare(self, request: web.BaseRequest):
@@ -86,7 +87,7 @@ class Taken(web.StreamResponse):
         return None
 
 
-async def take(request: web.Request, content_type: str) -> Connection:
+async def take_over(request: web.Request, content_type: str) -> Connection:
     """Answer with the head of a stream and take the connection over. The body must be read before."""
     transport = request.transport
     if transport is None:
@@ -107,7 +108,7 @@ def content_type(request: web.Request, tty: bool) -> str:
     return RAW if tty or api_version(request) < (1, 42) else MULTIPLEXED
 
 
-def frames(records: Iterable[Record], tty: bool, streams: set[int]) -> bytes:
+def frames(records: Iterable[LogRecord], tty: bool, streams: set[int]) -> bytes:
     """Records as they are sent: plain for a terminal, else each behind its stream's number and its length."""
     if tty:
         return b"".join(record.data for record in records)
@@ -118,7 +119,9 @@ def frames(records: Iterable[Record], tty: bool, streams: set[int]) -> bytes:
     )
 
 
-async def follow(reader: Reader, watches: Iterable[Watch], over: Callable[[], bool]) -> AsyncIterator[list[Record]]:
+async def follow_log(
+    reader: LogReader, watches: Iterable[ChangeNotifier], over: Callable[[], bool]
+) -> AsyncIterator[list[LogRecord]]:
     """What is in a log and what comes, until `over` and all is read. watches: they tell when to look again."""
     loop, come = asyncio.get_running_loop(), asyncio.Event()
 
@@ -144,7 +147,7 @@ async def follow(reader: Reader, watches: Iterable[Watch], over: Callable[[], bo
         reader.close()
 
 
-async def until(watch: Watch, true: Callable[[], bool]) -> None:
+async def wait_until(watch: ChangeNotifier, true: Callable[[], bool]) -> None:
     """Wait until `true`, looked at whenever the watch tells of a change."""
     loop, come = asyncio.get_running_loop(), asyncio.Event()
 
@@ -161,7 +164,7 @@ async def until(watch: Watch, true: Callable[[], bool]) -> None:
         leave()
 
 
-async def feed(connection: Connection, streams: Callable, end: bool) -> None:
+async def feed_stdin(connection: Connection, streams: Callable, end: bool) -> None:
     """Carry what the client says to a program's input. end: its end is the end of the input, too."""
     while data := await connection.receive():
         while data:
@@ -176,7 +179,7 @@ async def feed(connection: Connection, streams: Callable, end: bool) -> None:
         streams().end_input()
 
 
-async def converse(connection: Connection, pieces: AsyncIterator[bytes], feeding: asyncio.Task | None) -> None:
+async def send_output(connection: Connection, pieces: AsyncIterator[bytes], feeding: asyncio.Task | None) -> None:
     """Send the pieces until there are no more, or the client is gone."""
     try:
         async for piece in pieces:

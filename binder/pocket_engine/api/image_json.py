@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from ..errors import NotFound
-from .filters import created
+from ..store.images import Image
+from ..store.layers import Layers
+from .filters import rfc3339_seconds
 
 ZERO_TIME = "0001-01-01T00:00:00Z"  # how Go writes "never"
 BEFORE_1970 = -62135596800  # the same in seconds
@@ -34,28 +36,28 @@ EMPTY_CONFIG = {  # the fields that Docker always sends, whether the image has t
 
 def seconds(time: str | None) -> int:
     """An RFC 3339 time as whole seconds since 1970; Go's zero time where there is none."""
-    found = created(time)
+    found = rfc3339_seconds(time)
     return BEFORE_1970 if found is None else int(found // 1)
 
 
-def diff_ids(image) -> list[str]:
+def diff_ids(image: Image) -> list[str]:
     """The layers of an image, the lowest first."""
     return list((image.config.get("rootfs") or {}).get("diff_ids") or [])
 
 
-def labels(image) -> dict[str, str]:
+def labels(image: Image) -> dict[str, str]:
     """The labels of an image; {} where there are none."""
     return (image.config.get("config") or {}).get("Labels") or {}
 
 
-def layer_size(layers, diff_id: str) -> int:
+def layer_size(layers: Layers, diff_id: str) -> int:
     """Bytes of a layer's content; 0 where the layer is missing."""
     with contextlib.suppress(NotFound, KeyError, FileNotFoundError):
         return layers.layer(diff_id).size
     return 0
 
 
-def shared_sizes(images: Iterable, layers) -> dict[str, int]:
+def shared_sizes(images: Iterable[Image], layers: Layers) -> dict[str, int]:
     """{image id: bytes in layers that another image has too}."""
     images = list(images)
     users = Counter(diff_id for image in images for diff_id in set(diff_ids(image)))
@@ -63,7 +65,7 @@ def shared_sizes(images: Iterable, layers) -> dict[str, int]:
     return {image.id: sum(shared.get(diff_id, 0) for diff_id in diff_ids(image)) for image in images}
 
 
-def summary(image, tags: list[str], digests: list[str], version: tuple[int, int], **counts: int) -> dict:
+def summary(image: Image, tags: list[str], digests: list[str], version: tuple[int, int], **counts: int) -> dict:
     """One entry of the list. counts: Containers and SharedSize, -1 where they were not asked for.
 
     API 1.43 and older name what has no name "<none>:<none>", and repeat the size as VirtualSize.
@@ -84,7 +86,7 @@ def summary(image, tags: list[str], digests: list[str], version: tuple[int, int]
     return {**entry, "VirtualSize": image.size} if version < (1, 44) else entry
 
 
-def inspection(image, tags: list[str], digests: list[str], version: tuple[int, int]) -> dict:
+def inspection(image: Image, tags: list[str], digests: list[str], version: tuple[int, int]) -> dict:
     """Everything about an image, as GET /images/{name}/json has it."""
     config = image.config
     history = config.get("history") or []
@@ -115,7 +117,7 @@ def inspection(image, tags: list[str], digests: list[str], version: tuple[int, i
     return {**about, "VirtualSize": image.size} if version < (1, 44) else about
 
 
-def history(image, layers, ids: list[str], tags: Mapping[str, list[str]]) -> list[dict]:
+def history(image: Image, layers: Layers, ids: list[str], tags: Mapping[str, list[str]]) -> list[dict]:
     """The steps that made an image, newest first.
 
     ids: the image's, its parent's, and so on: each step so far is an image of its own; those of a loaded image's steps

@@ -7,20 +7,21 @@ import binascii
 import contextlib
 import functools
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from aiohttp import web
 
 from .. import registry
-from ..errors import BadRequest, NotDone
+from ..engine import Engine
+from ..errors import BadRequest, Unsupported
 from ..store import save_load_import
 from .json_http import json_body, json_value
 from .platform_check import check_platform
-from .request_body import spooled
+from .request_body import body_on_disk
 from .response_streams import Say, blob_stream, json_stream
 
 
-def routes(engine) -> list[web.RouteDef]:
+def routes(engine: Engine) -> list[web.RouteDef]:
     """Everything that carries an image."""
     bound = functools.partial
     return [
@@ -32,18 +33,18 @@ def routes(engine) -> list[web.RouteDef]:
     ]
 
 
-async def _get_one(engine, request: web.Request) -> web.StreamResponse:
+async def _get_one(engine: Engine, request: web.Request) -> web.StreamResponse:
     return await _save(engine, request, [request.match_info["name"]])
 
 
-async def _get_many(engine, request: web.Request) -> web.StreamResponse:
+async def _get_many(engine: Engine, request: web.Request) -> web.StreamResponse:
     names = [name for name in request.query.getall("names", []) if name]
     if not names:
         raise BadRequest("names= must name at least one image to save")
     return await _save(engine, request, names)
 
 
-async def _save(engine, request: web.Request, names: list[str]) -> web.StreamResponse:
+async def _save(engine: Engine, request: web.Request, names: list[str]) -> web.StreamResponse:
     def chunks(stop: threading.Event) -> Iterator[bytes]:
         yield from save_load_import.save(engine.images, engine.layers, names)
         for name in names:
@@ -52,8 +53,8 @@ async def _save(engine, request: web.Request, names: list[str]) -> web.StreamRes
     return await blob_stream(request, chunks)
 
 
-async def _load(engine, request: web.Request) -> web.StreamResponse:
-    async with spooled(request, engine.work) as path:
+async def _load(engine: Engine, request: web.Request) -> web.StreamResponse:
+    async with body_on_disk(request, engine.work) as path:
 
         def produce(say: Say, stop: threading.Event) -> None:
             with open(path, "rb") as stream:
@@ -66,14 +67,14 @@ async def _load(engine, request: web.Request) -> web.StreamResponse:
         return await json_stream(request, produce)
 
 
-async def _create(engine, request: web.Request) -> web.StreamResponse:
+async def _create(engine: Engine, request: web.Request) -> web.StreamResponse:
     query = request.query
     if query.get("fromImage"):
         return await _pull(engine, request, query["fromImage"], query.get("tag", ""))
     check_platform(query.get("platform", ""))
     source = query.get("fromSrc", "")
     if source != "-":
-        raise NotDone(
+        raise Unsupported(
             "The pocket engine does not download what it imports: send the archive itself, with fromSrc=-."
             if source
             else "Neither fromImage= nor fromSrc= says what to create the image from."
@@ -81,13 +82,13 @@ async def _create(engine, request: web.Request) -> web.StreamResponse:
     return await _import(engine, request)
 
 
-async def _import(engine, request: web.Request) -> web.StreamResponse:
+async def _import(engine: Engine, request: web.Request) -> web.StreamResponse:
     # Not at the top: the builder is large, and most of the API does without it.
     from ..builder.import_changes import apply
 
     query = request.query
     changes = [line for text in query.getall("changes", []) for line in text.splitlines() if line.strip()]
-    async with spooled(request, engine.work) as path:
+    async with body_on_disk(request, engine.work) as path:
 
         def produce(say: Say, stop: threading.Event) -> None:
             with open(path, "rb") as stream:
@@ -108,12 +109,22 @@ async def _import(engine, request: web.Request) -> web.StreamResponse:
         return await json_stream(request, produce)
 
 
-async def _pull(engine, request: web.Request, name: str, tag: str) -> web.StreamResponse:
+async def _pull(engine: Engine, request: web.Request, name: str, tag: str) -> web.StreamResponse:
     platform = request.query.get("platform") or None
-    options = dict(auth=credentials(request), platform=platform, mirrors=engine.mirrors)
+    auth = registry_credentials(request)
 
     def produce(say: Say, stop: threading.Event) -> None:
-        messages = registry.pull(engine.images, engine.layers, engine.blobs, name, tag, stop=stop, **options)
+        messages = registry.pull(
+            engine.images,
+            engine.layers,
+            engine.blobs,
+            name,
+            tag,
+            auth=auth,
+            platform=platform,
+            mirrors=engine.mirrors,
+            stop=stop,
+        )
         _pass_on(messages, say)
         full = name if not tag else f"{name}@{tag}" if ":" in tag else f"{name}:{tag}"
         engine.events.publish("image", "pull", full, {"name": full})
@@ -121,9 +132,9 @@ async def _pull(engine, request: web.Request, name: str, tag: str) -> web.Stream
     return await json_stream(request, produce)
 
 
-async def _push(engine, request: web.Request) -> web.StreamResponse:
+async def _push(engine: Engine, request: web.Request) -> web.StreamResponse:
     name, tag = request.match_info["name"], request.query.get("tag", "")
-    auth = credentials(request)
+    auth = registry_credentials(request)
     if not auth and request.can_read_body:
         auth = await json_body(request)  # as clients sent it before there was the header
 
@@ -135,13 +146,13 @@ async def _push(engine, request: web.Request) -> web.StreamResponse:
     return await json_stream(request, produce)
 
 
-def _pass_on(messages: Iterator[dict], say: Say) -> None:
+def _pass_on(messages: Generator[dict, None, None], say: Say) -> None:
     with contextlib.closing(messages):
         for message in messages:
             say(message)
 
 
-def credentials(request: web.Request, header: str = "X-Registry-Auth") -> dict:
+def registry_credentials(request: web.Request, header: str = "X-Registry-Auth") -> dict:
     """What the client knows of the registry's login; {} where it sent none, or nothing readable (as Docker has it)."""
     text = request.headers.get(header, "")
     try:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
-from ..errors import BadRequest, NotDone, NotFound
+from ..engine import Engine
+from ..errors import BadRequest, NotFound, Unsupported
 from ..store.image_names import tagged
+from ..store.images import Image, Images
 from . import image_json
-from .filters import Filters, labels_match, moment, parse, reference_matches
-from .json_http import api_version, flag, json_answer
+from .filters import Filters, labels_match, parse, parse_time, reference_matches
+from .json_http import api_version, json_response, query_flag
 
 LIST_FILTERS = ("label", "label!", "dangling", "reference", "before", "since", "until")
 PRUNE_FILTERS = ("label", "label!", "dangling", "until")
 
 
-def routes(engine) -> list[web.RouteDef]:
+def routes(engine: Engine) -> list[web.RouteDef]:
     """What images are asked for, apart from their transport (see image_transfer.py)."""
     bound = functools.partial
     return [
@@ -32,16 +34,23 @@ def routes(engine) -> list[web.RouteDef]:
     ]
 
 
-async def _list(engine, request: web.Request) -> web.Response:
+async def _list(engine: Engine, request: web.Request) -> web.Response:
     filters = parse(request.query.get("filters"), LIST_FILTERS)
     if request.query.get("filter"):  # API 1.24 and older
         filters["reference"] = [*filters["reference"], request.query["filter"]]
-    options = dict(everything=flag(request, "all"), shared=flag(request, "shared-size"), version=api_version(request))
-    return json_answer(await asyncio.to_thread(summaries, engine, filters, **options))
+    listed = await asyncio.to_thread(
+        summaries,
+        engine,
+        filters,
+        everything=query_flag(request, "all"),
+        shared=query_flag(request, "shared-size"),
+        version=api_version(request),
+    )
+    return json_response(listed)
 
 
 def summaries(
-    engine, filters: Filters, *, everything: bool, shared: bool, version: tuple[int, int], users: bool = False
+    engine: Engine, filters: Filters, *, everything: bool, shared: bool, version: tuple[int, int], users: bool = False
 ) -> list[dict]:
     """The list of images, newest first. everything: the builder's steps too; users: counts containers.
 
@@ -51,7 +60,7 @@ def summaries(
     known = images.all()
     wanted = _selection(images, filters)
     sizes = image_json.shared_sizes(known, engine.layers) if shared else {}
-    dangling = filters.truth("dangling")
+    dangling = filters.boolean("dangling")
     listed = []
     for image in known:
         if not wanted(image):
@@ -72,7 +81,15 @@ def _matching(patterns: list[str], names: list[str]) -> list[str]:
     return [name for name in names if any(reference_matches(pattern, name) for pattern in patterns)]
 
 
-def _is_listed(images, image, tags, digests, everything: bool, dangling: bool | None, by_name: bool) -> bool:
+def _is_listed(
+    images: Images,
+    image: Image,
+    tags: list[str],
+    digests: list[str],
+    everything: bool,
+    dangling: bool | None,
+    by_name: bool,
+) -> bool:
     if tags or digests:
         return not (dangling and tags)
     if by_name or dangling is False:
@@ -80,38 +97,38 @@ def _is_listed(images, image, tags, digests, everything: bool, dangling: bool | 
     return (everything and not dangling) or not images.children(image.id)
 
 
-def _selection(images, filters: Filters):
+def _selection(images: Images, filters: Filters) -> Callable[[Image], bool]:
     """The filters that look at an image alone. Raises NotFound for before= or since= of an image that is not there."""
     before, since = (
-        image_json.created(images.find(name).config.get("created")) if (name := filters.one(which)) else None
+        image_json.rfc3339_seconds(images.find(name).config.get("created")) if (name := filters.last(which)) else None
         for which in ("before", "since")
     )
-    until = moment(filters.one("until")) if filters.one("until") else None
+    until = parse_time(last) if (last := filters.last("until")) else None
 
-    def wanted(image) -> bool:
-        made = image_json.seconds(image.config.get("created"))
-        exactly = image_json.created(image.config.get("created")) or made
+    def wanted(image: Image) -> bool:
+        seconds = image_json.seconds(image.config.get("created"))
+        exactly = image_json.rfc3339_seconds(image.config.get("created")) or seconds
         return (
             (before is None or exactly < before)
             and (since is None or exactly > since)
             and (until is None or exactly <= until)
             and labels_match(filters["label"], image_json.labels(image))
-            and not any(labels_match([one], image_json.labels(image)) for one in filters["label!"])
+            and not any(labels_match([label], image_json.labels(image)) for label in filters["label!"])
         )
 
     return wanted
 
 
-async def _inspect(engine, request: web.Request) -> web.Response:
+async def _inspect(engine: Engine, request: web.Request) -> web.Response:
     def inspect() -> dict:
         image = engine.images.find(request.match_info["name"])
         tags, digests = engine.images.tags(image.id), engine.images.digests(image.id)
         return image_json.inspection(image, tags, digests, api_version(request))
 
-    return json_answer(await asyncio.to_thread(inspect))
+    return json_response(await asyncio.to_thread(inspect))
 
 
-async def _history(engine, request: web.Request) -> web.Response:
+async def _history(engine: Engine, request: web.Request) -> web.Response:
     def history() -> list[dict]:
         images = engine.images
         image = images.find(request.match_info["name"])
@@ -122,12 +139,12 @@ async def _history(engine, request: web.Request) -> web.Response:
                 parent = images.find(parent).parent
             except NotFound:
                 break
-        return image_json.history(image, engine.layers, ids, {one: images.tags(one) for one in ids})
+        return image_json.history(image, engine.layers, ids, {image_id: images.tags(image_id) for image_id in ids})
 
-    return json_answer(await asyncio.to_thread(history))
+    return json_response(await asyncio.to_thread(history))
 
 
-async def _tag(engine, request: web.Request) -> web.Response:
+async def _tag(engine: Engine, request: web.Request) -> web.Response:
     repository, tag = request.query.get("repo", ""), request.query.get("tag", "")
     if not repository:
         raise BadRequest("invalid reference format: repo= must not be empty")
@@ -136,57 +153,57 @@ async def _tag(engine, request: web.Request) -> web.Response:
         image = engine.images.find(request.match_info["name"])
         reference = f"{repository}:{tag}" if tag else repository
         engine.images.tag(image.id, reference)
-        tell_tagged(engine, image.id, [reference])
+        publish_tagged(engine, image.id, [reference])
 
     await asyncio.to_thread(give)
     return web.Response(status=201)
 
 
-async def _delete(engine, request: web.Request) -> web.Response:
+async def _delete(engine: Engine, request: web.Request) -> web.Response:
     name = request.match_info["name"]
     if not name.strip():
         raise BadRequest("image name cannot be blank")
-    options = dict(force=flag(request, "force"), noprune=flag(request, "noprune"))
+    options = dict(force=query_flag(request, "force"), noprune=query_flag(request, "noprune"))
 
     def remove() -> list[dict]:
         found = engine.images.find(name).id
         gone = engine.images.remove(name, **options)
-        tell_removed(engine, found, gone)
+        publish_removed(engine, found, gone)
         return gone
 
-    return json_answer(await asyncio.to_thread(remove))
+    return json_response(await asyncio.to_thread(remove))
 
 
-async def _prune(engine, request: web.Request) -> web.Response:
+async def _prune(engine: Engine, request: web.Request) -> web.Response:
     filters = parse(request.query.get("filters"), PRUNE_FILTERS)
-    dangling = filters.truth("dangling")
-    return json_answer(await asyncio.to_thread(pruned, engine, filters, dangling is not False))
+    dangling = filters.boolean("dangling")
+    return json_response(await asyncio.to_thread(prune_images, engine, filters, dangling is not False))
 
 
-def pruned(engine, filters: Filters, dangling: bool) -> dict:
+def prune_images(engine: Engine, filters: Filters, dangling: bool) -> dict:
     """Remove what no container uses: what has no name, or (not dangling) everything. The answer of POST /images/prune."""
-    labels = [*filters["label"], *(f"!{one}" for one in filters["label!"])]
-    until = moment(filters.one("until")) if filters.one("until") else None
-    engine.roots.spare()
+    labels = [*filters["label"], *(f"!{label}" for label in filters["label!"])]
+    until = parse_time(last) if (last := filters.last("until")) else None
+    engine.rootfs_manager.drop_unused()
     gone, reclaimed = engine.images.prune(dangling, labels, until)
-    for one in gone:
-        if "Deleted" in one:
-            tell_removed(engine, one["Deleted"], [one])
+    for record in gone:
+        if "Deleted" in record:
+            publish_removed(engine, record["Deleted"], [record])
     return {"ImagesDeleted": gone or None, "SpaceReclaimed": reclaimed}
 
 
-def tell_tagged(engine, image_id: str, references: Sequence[str]) -> None:
+def publish_tagged(engine: Engine, image_id: str, references: Sequence[str]) -> None:
     """Events for names that an image got; they are told in full, as in lists."""
     for reference in references:
         engine.events.publish("image", "tag", image_id, {"name": tagged(reference)})
 
 
-def tell_removed(engine, image_id: str, gone: list[dict]) -> None:
+def publish_removed(engine: Engine, image_id: str, gone: list[dict]) -> None:
     """Events for the lines that a removal answers with."""
-    for one in gone:
-        action, actor = ("untag", image_id) if "Untagged" in one else ("delete", one["Deleted"])
-        engine.events.publish("image", action, actor, {"name": one.get("Untagged") or actor})
+    for record in gone:
+        action, actor = ("untag", image_id) if "Untagged" in record else ("delete", record["Deleted"])
+        engine.events.publish("image", action, actor, {"name": record.get("Untagged") or actor})
 
 
 async def _search(request: web.Request) -> web.Response:
-    raise NotDone("The pocket engine does not search registries: look on https://hub.docker.com/search instead.")
+    raise Unsupported("The pocket engine does not search registries: look on https://hub.docker.com/search instead.")

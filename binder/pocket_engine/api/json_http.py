@@ -9,18 +9,18 @@ from aiohttp import web
 from ..errors import BadRequest
 
 
-def json_answer(data: object, status: int = 200) -> web.Response:
+def json_response(data: object, status: int = 200) -> web.Response:
     """`data` as JSON, compact, with the newline that Go's encoder puts behind it."""
     body = json.dumps(data, separators=(",", ":")).encode() + b"\n"
     return web.Response(body=body, status=status, headers={"Content-Type": "application/json"})
 
 
-def error_answer(status: int, message: str) -> web.Response:
+def error_response(status: int, message: str) -> web.Response:
     """An error as every Docker client reads it."""
-    return json_answer({"message": message}, status)
+    return json_response({"message": message}, status)
 
 
-def unexpected_answer() -> str:
+def unexpected_error_message() -> str:
     """The sentence for a fault of the engine itself."""
     return (
         "The pocket engine failed unexpectedly; nothing more is known here. What happened is in its log file: "
@@ -28,13 +28,13 @@ def unexpected_answer() -> str:
     )
 
 
-def flag(request: web.Request, name: str, default: bool = False) -> bool:
+def query_flag(request: web.Request, name: str, default: bool = False) -> bool:
     """A query parameter as moby reads it: "", "0", "no", "false" and "none" are false, everything else true."""
     value = request.query.get(name)
     return default if value is None else value.strip().lower() not in ("", "0", "no", "false", "none")
 
 
-def number(request: web.Request, name: str, default: int = 0) -> int:
+def query_number(request: web.Request, name: str, default: int = 0) -> int:
     """A query parameter as an integer. Raises BadRequest."""
     value = request.query.get(name, "")
     try:

@@ -8,16 +8,17 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from ..errors import NotDone, NotFound
+from ..engine import Engine
+from ..errors import NotFound, Unsupported
 from .filters import Filters, labels_match, parse
-from .json_http import json_answer, json_body
+from .json_http import json_body, json_response
 
 NETWORK_FILTERS = ("driver", "id", "label", "name", "scope", "type", "dangling")
 DRIVERS = {"bridge": "bridge", "host": "host", "none": "null"}
 SHARED = "containers of the pocket engine share this machine's network: publish a port to reach one."
 
 
-def routes(engine) -> list[web.RouteDef]:
+def routes(engine: Engine) -> list[web.RouteDef]:
     """The routes of networks and volumes."""
     bound = functools.partial
     return [
@@ -36,16 +37,14 @@ def routes(engine) -> list[web.RouteDef]:
     ]
 
 
-def networks(engine) -> list[dict]:
+def networks(engine: Engine) -> list[dict]:
     """The networks, by their fields in Docker; their ids stay the same for one store."""
-    started = engine.started
-    if isinstance(started, int | float):
-        started = datetime.fromtimestamp(started, UTC).isoformat()
+    started = datetime.fromtimestamp(engine.started, UTC).isoformat().replace("+00:00", "Z")
     return [
         {
             "Name": name,
             "Id": hashlib.sha256(f"{engine.id} {name}".encode()).hexdigest(),
-            "Created": str(started).replace("+00:00", "Z"),
+            "Created": started,
             "Scope": "local",
             "Driver": driver,
             "EnableIPv6": False,
@@ -63,9 +62,9 @@ def networks(engine) -> list[dict]:
     ]
 
 
-async def _list(engine, request: web.Request) -> web.Response:
+async def _list(engine: Engine, request: web.Request) -> web.Response:
     filters = parse(request.query.get("filters"), NETWORK_FILTERS)
-    return json_answer([network for network in networks(engine) if _passes(network, filters)])
+    return json_response([network for network in networks(engine) if _passes(network, filters)])
 
 
 def _passes(network: dict, filters: Filters) -> bool:
@@ -79,38 +78,40 @@ def _passes(network: dict, filters: Filters) -> bool:
         and fits("scope", lambda value: value == network["Scope"])
         and fits("type", lambda value: value == "builtin")
         and labels_match(filters["label"], network["Labels"])
-        and filters.truth("dangling") is not True
+        and filters.boolean("dangling") is not True
     )
 
 
-def _find(engine, name: str) -> dict:
+def _find(engine: Engine, name: str) -> dict:
     for network in networks(engine):
         if name == network["Name"] or (len(name) >= 4 and network["Id"].startswith(name)):
             return network
     raise NotFound(f"network {name} not found")
 
 
-async def _inspect(engine, request: web.Request) -> web.Response:
-    return json_answer(_find(engine, request.match_info["name"]))
+async def _inspect(engine: Engine, request: web.Request) -> web.Response:
+    return json_response(_find(engine, request.match_info["name"]))
 
 
 async def _create(request: web.Request) -> web.Response:
-    raise NotDone(f"The pocket engine does not create networks: {SHARED}")
+    raise Unsupported(f"The pocket engine does not create networks: {SHARED}")
 
 
-async def _connect(engine, request: web.Request) -> web.Response:
+async def _connect(engine: Engine, request: web.Request) -> web.Response:
     _find(engine, request.match_info["name"])
-    raise NotDone(f"The pocket engine does not connect containers to networks: {SHARED}")
+    raise Unsupported(f"The pocket engine does not connect containers to networks: {SHARED}")
 
 
-async def _remove(engine, request: web.Request) -> web.Response:
+async def _remove(engine: Engine, request: web.Request) -> web.Response:
     name = _find(engine, request.match_info["name"])["Name"]
-    raise NotDone(f"{name} is a pre-defined network and cannot be removed")
+    raise Unsupported(f"{name} is a pre-defined network and cannot be removed")
 
 
 async def _create_volume(request: web.Request) -> web.Response:
     name = (await json_body(request)).get("Name") or ""
-    raise NotDone(f"The pocket engine does not create volumes{f' ({name})' if name else ''}: bind a folder instead.")
+    raise Unsupported(
+        f"The pocket engine does not create volumes{f' ({name})' if name else ''}: bind a folder instead."
+    )
 
 
 async def _no_volume(request: web.Request) -> web.Response:
@@ -120,6 +121,6 @@ async def _no_volume(request: web.Request) -> web.Response:
 def _nothing(answer: dict):
     async def nothing(request: web.Request) -> web.Response:
         parse(request.query.get("filters"), (*NETWORK_FILTERS, "until", "label!", "all"))
-        return json_answer(answer)
+        return json_response(answer)
 
     return nothing

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from aiohttp import web
 
@@ -20,7 +20,7 @@ PIECE = 1 << 20  # bytes written at once
 
 
 @contextlib.asynccontextmanager
-async def spooled(request: web.Request, folder: Path) -> AsyncIterator[Path]:
+async def body_on_disk(request: web.Request, folder: Path) -> AsyncIterator[Path]:
     """The body as a file in `folder`, removed afterwards.
 
     Raises NoSpace before the disk is full (at once where the client says how much it sends), Interrupted where the
@@ -29,11 +29,11 @@ async def spooled(request: web.Request, folder: Path) -> AsyncIterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     _check_room(folder, request.content_length or 0)
     with tempfile.NamedTemporaryFile(prefix="body-", dir=folder) as file:
-        await _receive(request, file, folder)
+        await _receive(request, file.file, folder)
         yield Path(file.name)
 
 
-async def _receive(request: web.Request, file: BinaryIO, folder: Path) -> None:
+async def _receive(request: web.Request, file: IO[bytes], folder: Path) -> None:
     piece = bytearray()
     try:
         async for data in request.content.iter_any():
@@ -48,7 +48,7 @@ async def _receive(request: web.Request, file: BinaryIO, folder: Path) -> None:
         raise BadRequest(f"the body could not be read: {error}") from None
 
 
-def _write(file: BinaryIO, piece: bytes | bytearray, folder: Path) -> None:
+def _write(file: IO[bytes], piece: bytes | bytearray, folder: Path) -> None:
     _check_room(folder, len(piece))
     try:
         file.write(piece)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from ..engine_log import LOG
 from ..errors import EngineError, Interrupted
-from .json_http import error_answer, unexpected_answer
+from .json_http import error_response, unexpected_error_message
 
 Say = Callable[[dict], None]
 Producer = Callable[[Say, threading.Event], None]
@@ -69,12 +69,12 @@ class Pipe:
             try:
                 await asyncio.wait_for(self._ready.wait(), HANG_UP)
             except TimeoutError:
-                if gone(request):
+                if client_gone(request):
                     self.stop.set()
                     return None
 
 
-def gone(request: web.Request) -> bool:
+def client_gone(request: web.Request) -> bool:
     """Whether the client has closed its connection."""
     return request.transport is None or request.transport.is_closing()
 
@@ -160,7 +160,7 @@ async def _stream(
 
 
 async def _ended(done: asyncio.Event, request: web.Request) -> None:
-    """Wait for the thread: what it holds (a context's file, a tree) is cleared up by whoever called us."""
+    """Wait for the thread: what it holds (a context's file, a root filesystem) is cleared up by whoever called us."""
     while True:
         try:
             await asyncio.wait_for(done.wait(), PATIENCE)
@@ -178,20 +178,20 @@ async def _finish(
     failure = failures[0] if failures else None
     if failure is not None and not isinstance(failure, EngineError):
         LOG.error("%s %s failed unexpectedly.", request.method, request.path, exc_info=failure)
-        failure = EngineError(unexpected_answer())
-    if gone(request) or isinstance(failure, Interrupted):
-        cut(request)
+        failure = EngineError(unexpected_error_message())
+    if client_gone(request) or isinstance(failure, Interrupted):
+        cut_connection(request)
         return response if response.prepared else web.Response(status=Interrupted.status)
     try:
         if failure is not None and not response.prepared:
-            return error_answer(failure.status, failure.message)
+            return error_response(failure.status, failure.message)
         if not response.prepared:
             await response.prepare(request)
-        if failure is not None and last_words is None:
-            LOG.warning("%s %s ended early: %s", request.method, request.path, failure.message)
-            cut(request)
-            return response
         if failure is not None:
+            if last_words is None:
+                LOG.warning("%s %s ended early: %s", request.method, request.path, failure.message)
+                cut_connection(request)
+                return response
             await response.write(last_words(failure))
         await response.write_eof()
     except ConnectionError:
@@ -199,7 +199,7 @@ async def _finish(
     return response
 
 
-def cut(request: web.Request) -> None:
+def cut_connection(request: web.Request) -> None:
     """End the connection without ending the answer: the client sees that something is missing."""
     if request.transport is not None:
         request.transport.abort()

@@ -15,12 +15,13 @@ from pathlib import Path
 from aiohttp import web
 
 from .. import API_VERSION, MIN_API_VERSION, VERSION
+from ..engine import Engine
 from ..errors import BadRequest
-from ..registry.platforms import here
+from ..registry.platforms import host_platform
 from . import image_json
 from .filters import Filters
 from .images import summaries
-from .json_http import api_version, json_answer
+from .json_http import api_version, json_response
 
 PING_HEADERS = {
     "Builder-Version": "1",  # tells the command line not to use BuildKit
@@ -31,7 +32,7 @@ PING_HEADERS = {
 DF_TYPES = {"container": "Containers", "image": "Images", "volume": "Volumes", "build-cache": "BuildCache"}
 
 
-def routes(engine) -> list[web.RouteDef]:
+def routes(engine: Engine) -> list[web.RouteDef]:
     """The routes about the engine."""
     bound = functools.partial
     return [
@@ -48,16 +49,16 @@ async def _ping(request: web.Request) -> web.Response:
     return web.Response(body=body, headers={**PING_HEADERS, "Content-Type": "text/plain; charset=utf-8"})
 
 
-async def _version(engine, request: web.Request) -> web.Response:
-    return json_answer(about_version(engine))
+async def _version(engine: Engine, request: web.Request) -> web.Response:
+    return json_response(about_version(engine))
 
 
-def about_version(engine) -> dict:
+def about_version(engine: Engine) -> dict:
     """Which engine this is; its parts as Docker and Podman name theirs."""
     kernel = platform.release()
     details = {
         "ApiVersion": API_VERSION,
-        "Arch": here().architecture,
+        "Arch": host_platform().architecture,
         "BuildTime": "",
         "Experimental": "false",
         "GitCommit": "",
@@ -78,20 +79,20 @@ def about_version(engine) -> dict:
         "GitCommit": "",
         "GoVersion": "",
         "Os": "linux",
-        "Arch": here().architecture,
+        "Arch": host_platform().architecture,
         "KernelVersion": kernel,
         "BuildTime": "",
     }
 
 
-async def _info(engine, request: web.Request) -> web.Response:
-    return json_answer(await asyncio.to_thread(about, engine))
+async def _info(engine: Engine, request: web.Request) -> web.Response:
+    return json_response(await asyncio.to_thread(about, engine))
 
 
-def about(engine) -> dict:
+def about(engine: Engine) -> dict:
     """What GET /info answers: with Docker's fields, and in Warnings what is not isolated here."""
     runner = engine.runner
-    states = [one["State"] for one in engine.containers.list(all=True)]
+    states = [summary["State"] for summary in engine.containers.summaries(all=True)]
     system = _os_release()
     images = engine.images.all()
     rights = "as root" if runner.privileged else "without privileges"
@@ -112,9 +113,7 @@ def about(engine) -> dict:
         "DockerRootDir": str(engine.folder),
         "Plugins": {"Volume": [], "Network": ["bridge", "host", "null"], "Authorization": None, "Log": ["json-file"]},
         "SystemTime": _now(),
-        "Started": datetime.fromtimestamp(engine.started, UTC).isoformat()
-        if isinstance(engine.started, int | float)
-        else str(engine.started),
+        "Started": datetime.fromtimestamp(engine.started, UTC).isoformat(),
         "NEventsListener": engine.events.listeners,
         "LoggingDriver": "json-file",
         "CgroupDriver": "none",
@@ -205,9 +204,9 @@ def _now() -> str:
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
-async def _df(engine, request: web.Request) -> web.Response:
+async def _df(engine: Engine, request: web.Request) -> web.Response:
     types = request.query.getall("type", list(DF_TYPES))
-    if unknown := [one for one in types if one not in DF_TYPES]:
+    if unknown := [name for name in types if name not in DF_TYPES]:
         raise BadRequest(f"unknown object type: {unknown[0]}")
     version = api_version(request)
 
@@ -216,11 +215,10 @@ async def _df(engine, request: web.Request) -> web.Response:
         layers = {diff_id for image in images for diff_id in image_json.diff_ids(image)}
         listed: dict[str, list] = {"Images": [], "Containers": [], "Volumes": [], "BuildCache": []}
         if "image" in types:
-            options = dict(everything=False, shared=True, version=version, users=True)
-            listed["Images"] = summaries(engine, Filters(), **options)
+            listed["Images"] = summaries(engine, Filters(), everything=False, shared=True, version=version, users=True)
         if "container" in types:
-            listed["Containers"] = engine.containers.list(all=True, size=True)
+            listed["Containers"] = engine.containers.summaries(all=True, size=True)
         size = sum(image_json.layer_size(engine.layers, diff_id) for diff_id in layers)
         return {"LayersSize": size, **listed, "BuilderSize": 0}
 
-    return json_answer(await asyncio.to_thread(usage))
+    return json_response(await asyncio.to_thread(usage))

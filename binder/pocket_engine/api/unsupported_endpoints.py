@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from ..errors import NotDone
+from ..engine import Engine
+from ..errors import Unsupported
 
 PARTS = {  # first part of the path: what it is for
     "swarm": "swarms",
@@ -25,7 +26,7 @@ CONTAINER_PARTS = {
 }
 
 
-def routes(engine) -> list[web.RouteDef]:
+def routes(engine: Engine) -> list[web.RouteDef]:
     """To be added last: whatever somebody implements comes first."""
     found = [
         route
@@ -41,6 +42,6 @@ def routes(engine) -> list[web.RouteDef]:
 
 def _refuse(what: str):
     async def refuse(request: web.Request) -> web.Response:
-        raise NotDone(f"The pocket engine does not do {what} ({request.method} {request.path}).")
+        raise Unsupported(f"The pocket engine does not do {what} ({request.method} {request.path}).")
 
     return refuse

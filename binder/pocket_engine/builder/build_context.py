@@ -6,6 +6,7 @@ Nothing is unpacked: a source is a list of entries, and their content is read fr
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import posixpath
 import re
@@ -19,14 +20,14 @@ from typing import BinaryIO, Protocol
 
 from ..errors import BadRequest
 from ..store.entries import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
-from ..store.merged_view import Part, by_folder
+from ..store.merged_view import FileSlice, by_folder
 from ..store.symlinks import resolve
-from .compression import opened
+from .compression import decompressed
 
 MOST_FILES = 1_000_000
 
 
-class Source(Protocol):
+class FileSource(Protocol):
     """What a View of layers offers, too."""
 
     entries: dict[str, Entry]
@@ -38,14 +39,14 @@ class Source(Protocol):
     def open(self, path: str) -> BinaryIO: ...
 
 
-class Context:
+class BuildContext:
     """The build context. Files stay in the tar (uncompressed, in `folder`) until they are copied."""
 
     def __init__(self, archive: Path, folder: Path):
         self.entries: dict[str, Entry] = {}
         self._children: dict[str, list[str]] | None = None
         self._tar = Path(folder) / "context.tar"
-        with opened(archive) as plain, open(self._tar, "wb") as file:
+        with decompressed(archive) as plain, open(self._tar, "wb") as file:
             shutil.copyfileobj(plain, file, 1 << 20)
         try:
             self._read()
@@ -82,7 +83,7 @@ class Context:
             return None
         link = member.linkname if kind == SYMLINK else ""
         if kind == HARDLINK:
-            link = _inside(member.linkname)
+            link = _inside(member.linkname) or ""
             if not link or link not in self.entries or self.entries[link].kind == DIRECTORY:
                 raise BadRequest(
                     f"The build context holds the hard link {path} to {member.linkname!r}, which is not in it. Nothing was built."
@@ -140,7 +141,7 @@ class Context:
         entry = self.entries[path]
         if entry.kind == HARDLINK:
             return self.open(entry.link)
-        return Part(open(self._tar, "rb"), entry.offset, entry.size)
+        return io.BufferedReader(FileSlice(open(self._tar, "rb"), entry.offset, entry.size), 1 << 16)
 
     def read(self, path: str) -> bytes:
         """The content of a file, symbolic links followed inside the context. Raises KeyError."""
@@ -151,7 +152,7 @@ class Context:
             return file.read()
 
 
-def matching(source: Source, pattern: str) -> list[str]:
+def matching_paths(source: FileSource, pattern: str) -> list[str]:
     """The paths of the source that a pattern of Go's filepath.Match names, in the order of a walk."""
     try:
         regex = re.compile(go_pattern(pattern))
@@ -191,25 +192,25 @@ def has_wildcards(name: str) -> bool:
     return bool(re.search(r"(?<!\\)[*?\[]", name))
 
 
-def digest(source: Source, path: str) -> str:
+def digest(source: FileSource, path: str) -> str:
     """sha256 (hex) over names, kinds, modes, links and contents of a path and everything below; not over times.
 
     What a step was made from: the key of the cache, as Docker's tarsum is.
     """
     total = hashlib.sha256()
-    for below in tree(source, path):
+    for below in walk(source, path):
         entry = source.entries.get(below) or Entry(below, DIRECTORY)
         name = below[len(path) :]
         kind = FILE if entry.kind == HARDLINK else entry.kind
         link = entry.link if kind == SYMLINK else ""
-        told = (name, kind, entry.mode, link, entry.major, entry.minor, entry.xattrs)
-        total.update(repr(told).encode("utf-8", "surrogateescape"))
+        metadata = (name, kind, entry.mode, link, entry.major, entry.minor, entry.xattrs)
+        total.update(repr(metadata).encode("utf-8", "surrogateescape"))
         if entry.kind in (FILE, HARDLINK):
             total.update(content_digest(source, below).encode())
     return total.hexdigest()
 
 
-def content_digest(source: Source, path: str) -> str:
+def content_digest(source: FileSource, path: str) -> str:
     """sha256 (hex) of a file's content."""
     entry = source.entries[path]
     if entry.kind == HARDLINK:
@@ -224,13 +225,13 @@ def content_digest(source: Source, path: str) -> str:
     return total.hexdigest()
 
 
-def tree(source: Source, path: str) -> Iterable[str]:
+def walk(source: FileSource, path: str) -> Iterable[str]:
     """A path and everything below it, a folder before its content, names sorted."""
     yield path
     entry = source.entries.get(path)
     if not path or (entry and entry.kind == DIRECTORY):
         for name in source.children(path):
-            yield from tree(source, f"{path}/{name}" if path else name)
+            yield from walk(source, f"{path}/{name}" if path else name)
 
 
 def _inside(name: str) -> str | None:
@@ -268,6 +269,6 @@ def _is_empty_tar(path: Path) -> bool:
         return not file.read(1024).strip(b"\0")
 
 
-def temporary(folder: Path) -> tempfile.TemporaryDirectory:
+def temporary_folder(folder: Path) -> tempfile.TemporaryDirectory:
     """A folder for one build's own files."""
     return tempfile.TemporaryDirectory(prefix="build-", dir=folder, ignore_cleanup_errors=True)

@@ -10,7 +10,7 @@ import secrets
 from .. import VERSION
 from ..errors import NotFound
 from ..store.images import Image, Images
-from .options_and_state import State
+from .options_and_state import StageState
 
 EMPTY = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"  # a tar without entries: no layer
 _BLANK = {
@@ -34,24 +34,24 @@ _BLANK = {
 }
 
 
-def blank() -> dict:
+def empty_config() -> dict:
     """The configuration of an image that nobody configured, with the keys that Docker writes."""
     return copy.deepcopy(_BLANK)
 
 
-def noted(state: State, comment: str) -> list[str]:
+def nop_command(state: StageState, comment: str) -> list[str]:
     """The command that the history shows for a step that runs nothing."""
     return [*state.shell(), f"#(nop) {comment}"]
 
 
-def key(state: State, cmd: list[str]) -> dict:
+def cache_key(state: StageState, cmd: list[str]) -> dict:
     """What the cache compares: the configuration, with the step in place of the command."""
     return {**state.copy_config(), "Cmd": cmd}
 
 
-def cached(images: Images, state: State, cmd: list[str]) -> Image | None:
+def find_cached(images: Images, state: StageState, cmd: list[str]) -> Image | None:
     """The newest image that the same step made on the same parent (moby, image/cache)."""
-    wanted = key(state, cmd)
+    wanted = cache_key(state, cmd)
     found = []
     for child in images.children(state.image) if state.image else _orphans(images):
         try:
@@ -67,12 +67,12 @@ def _orphans(images: Images) -> list[str]:
     return [image.id for image in images.all() if not image.parent]
 
 
-def commit(images: Images, state: State, cmd: list[str], diff_id: str | None, comment: str = "") -> Image:
+def commit(images: Images, state: StageState, cmd: list[str], diff_id: str | None, comment: str = "") -> Image:
     """A new image on top of the stage's last one. diff_id: the layer of this step; None or EMPTY for none."""
     before = images.find(state.image).config if state.image else {}
     created = now()
     history = [*(before.get("history") or [])]
-    entry = {"created": created, "created_by": " ".join(cmd)}
+    entry: dict[str, object] = {"created": created, "created_by": " ".join(cmd)}
     if comment:
         entry["comment"] = comment
     if author := before.get("author") or state.config.get("author"):
@@ -89,7 +89,7 @@ def commit(images: Images, state: State, cmd: list[str], diff_id: str | None, co
         "created": created,
         "docker_version": VERSION,
         "container": state.container or secrets.token_hex(32),
-        "container_config": key(state, cmd),
+        "container_config": cache_key(state, cmd),
         "config": config,
         "history": [*history, entry],
         "rootfs": {"type": "layers", **({"diff_ids": layers} if layers else {})},
@@ -98,9 +98,9 @@ def commit(images: Images, state: State, cmd: list[str], diff_id: str | None, co
         image["variant"] = before["variant"]
     if state.config.get("author"):
         image["author"] = state.config["author"]
-    made = images.create(image, state.image)
-    state.image, state.diff_ids, state.container = made.id, layers, ""
-    return made
+    created_image = images.create(image, state.image)
+    state.image, state.diff_ids, state.container = created_image.id, layers, ""
+    return created_image
 
 
 def now() -> str:

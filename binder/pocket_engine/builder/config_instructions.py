@@ -12,7 +12,7 @@ import re
 from ..errors import BadRequest
 from . import healthcheck_instruction
 from .dockerfile import Step
-from .options_and_state import State
+from .options_and_state import StageState
 from .variable_expansion import expand, expand_words
 
 _SIGNALS = re.compile(
@@ -21,7 +21,7 @@ _SIGNALS = re.compile(
 )
 
 
-def env(step: Step, state: State) -> str:
+def env(step: Step, state: StageState) -> str:
     before = state.variables()  # ENV a=1 b=$a sees the old a (Dockerfile reference, "Environment replacement")
     pairs, current = [], dict(pair.partition("=")[::2] for pair in state.config.get("Env") or [])
     for name, value in _pairs(step, before):
@@ -31,7 +31,7 @@ def env(step: Step, state: State) -> str:
     return "ENV " + " ".join(pairs)
 
 
-def label(step: Step, state: State) -> str:
+def label(step: Step, state: StageState) -> str:
     pairs = _pairs(step, state.variables())
     state.config["Labels"] = {**(state.config.get("Labels") or {}), **dict(pairs)}
     return "LABEL " + " ".join(f"{name}={value}" for name, value in pairs)
@@ -45,13 +45,13 @@ def _pairs(step: Step, variables: dict[str, str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def maintainer(step: Step, state: State) -> str:
+def maintainer(step: Step, state: StageState) -> str:
     state.config["author"] = expand(step.args[0], state.variables(), step.escape)
     return f"MAINTAINER {state.config['author']}"
 
 
-def expose(step: Step, state: State) -> str:
-    words = sorted(one for word in step.args for one in expand_words(word, state.variables(), step.escape))
+def expose(step: Step, state: StageState) -> str:
+    words = sorted(expanded for word in step.args for expanded in expand_words(word, state.variables(), step.escape))
     ports = sorted({port for word in words for port in _ports(word)})
     state.config["ExposedPorts"] = {**(state.config.get("ExposedPorts") or {}), **{port: {} for port in ports}}
     return "EXPOSE " + " ".join(words)
@@ -70,7 +70,7 @@ def _ports(word: str) -> list[str]:
     return [f"{port}/{protocol}" for port in range(first, last + 1)]
 
 
-def volume(step: Step, state: State) -> str:
+def volume(step: Step, state: StageState) -> str:
     names = [expand(word, state.variables(), step.escape).strip() for word in step.args]
     if not all(names):
         raise BadRequest("VOLUME specified can not be an empty string")
@@ -78,12 +78,12 @@ def volume(step: Step, state: State) -> str:
     return f"VOLUME {_go_list(names)}"
 
 
-def user(step: Step, state: State) -> str:
+def user(step: Step, state: StageState) -> str:
     state.config["User"] = expand(step.args[0], state.variables(), step.escape)
     return f"USER {state.config['User']}"
 
 
-def workdir(step: Step, state: State) -> str:
+def workdir(step: Step, state: StageState) -> str:
     path = expand(step.args[0], state.variables(), step.escape)
     if not path:
         raise BadRequest("cannot normalize nothing")
@@ -93,34 +93,34 @@ def workdir(step: Step, state: State) -> str:
     return f"WORKDIR {state.config['WorkingDir']}"
 
 
-def command(step: Step, state: State) -> str:
+def command(step: Step, state: StageState) -> str:
     words = _words(step, state)
     state.config["Cmd"], state.cmd_set = words or None, True
-    return f"CMD {healthcheck_instruction.quoted(words)}"
+    return f"CMD {healthcheck_instruction.go_quoted_list(words)}"
 
 
-def entrypoint(step: Step, state: State) -> str:
+def entrypoint(step: Step, state: StageState) -> str:
     words = _words(step, state)
     state.config["Entrypoint"] = words or None
     if not state.cmd_set:  # the base's CMD was for the base's ENTRYPOINT
         state.config["Cmd"] = None
-    return f"ENTRYPOINT {healthcheck_instruction.quoted(words)}"
+    return f"ENTRYPOINT {healthcheck_instruction.go_quoted_list(words)}"
 
 
-def _words(step: Step, state: State) -> list[str]:
+def _words(step: Step, state: StageState) -> list[str]:
     if step.json:
         return list(step.args)
     return [*state.shell(), *(word for word in step.args[:1] if word)]
 
 
-def shell(step: Step, state: State) -> str:
+def shell(step: Step, state: StageState) -> str:
     if not step.args:
         raise BadRequest("SHELL requires at least one argument")
     state.config["Shell"] = list(step.args)
     return f"SHELL {_go_list(step.args)}"
 
 
-def stopsignal(step: Step, state: State) -> str:
+def stopsignal(step: Step, state: StageState) -> str:
     name = expand(step.args[0], state.variables(), step.escape)
     if not (_SIGNALS.fullmatch(name) or (name.isdecimal() and 0 < int(name) < 65)):
         raise BadRequest(f"Invalid signal: {name}")
@@ -128,15 +128,15 @@ def stopsignal(step: Step, state: State) -> str:
     return f"STOPSIGNAL {name}"
 
 
-def onbuild(step: Step, state: State) -> str:
+def onbuild(step: Step, state: StageState) -> str:
     trigger = " ".join(step.args)
     state.config["OnBuild"] = [*(state.config.get("OnBuild") or []), trigger]
     return f"ONBUILD {trigger}"
 
 
-def healthcheck(step: Step, state: State) -> str:
-    state.config["Healthcheck"] = check = healthcheck_instruction.read(step.args, step.flags, step.json)
-    return f"HEALTHCHECK {healthcheck_instruction.written(check)}"
+def healthcheck(step: Step, state: StageState) -> str:
+    state.config["Healthcheck"] = check = healthcheck_instruction.parse(step.args, step.flags, step.json)
+    return f"HEALTHCHECK {healthcheck_instruction.go_quoted(check)}"
 
 
 def _go_list(words) -> str:

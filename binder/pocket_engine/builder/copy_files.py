@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import posixpath
 import tarfile
@@ -11,38 +12,38 @@ from typing import NamedTuple
 
 from ..errors import BadRequest
 from ..store.entries import DIRECTORY, FILE, HARDLINK, Entry
-from .build_context import Context, Source, digest, has_wildcards, matching, tree
-from .compression import compression, opened
-from .upper_dir import Upper
+from .build_context import BuildContext, FileSource, digest, has_wildcards, matching_paths, walk
+from .compression import compression, decompressed
+from .upper_dir import UpperDir
 
 
 @dataclass(frozen=True)
-class Item:
+class CopyItem:
     """One thing to copy. `name`: its last part as written, for a destination that is a folder."""
 
-    source: Source
+    source: FileSource
     path: str  # links followed
     name: str
     digest: str  # "file:…" or "dir:…"
-    archive: Context | None = None  # ADD: to unpack instead
+    archive: BuildContext | None = None  # ADD: to unpack instead
     fetched: bool = False
 
 
-def find(source: Source, names: list[str], verb: str, *, from_stage: bool = False) -> list[Item]:
+def find_items(source: FileSource, names: list[str], verb: str, *, from_stage: bool = False) -> list[CopyItem]:
     """What the words before the destination name. Raises BadRequest in Docker's words."""
-    items: list[Item] = []
+    items: list[CopyItem] = []
     for name in names:
         if has_wildcards(name):
-            paths = matching(source, posixpath.normpath("/" + name).lstrip("/"))
+            paths = matching_paths(source, posixpath.normpath("/" + name).lstrip("/"))
             items += [_item(source, path, path) for path in paths]
             continue
-        items.append(_item(source, _plain(name, from_stage), name))
+        items.append(_item(source, _normalized(name, from_stage), name))
     if not items:
         raise BadRequest(f"{verb} failed: no source files were specified")
     return items
 
 
-def _plain(name: str, from_stage: bool) -> str:
+def _normalized(name: str, from_stage: bool) -> str:
     name = name.replace("\\ ", " ")
     climbs = posixpath.normpath(name.lstrip("/") or ".")
     if climbs == ".." or climbs.startswith("../"):
@@ -51,17 +52,17 @@ def _plain(name: str, from_stage: bool) -> str:
     return posixpath.normpath("/" + name).lstrip("/")
 
 
-def _item(source: Source, path: str, name: str) -> Item:
+def _item(source: FileSource, path: str, name: str) -> CopyItem:
     real = source.resolve(path)
     entry = source.entries.get(real)
     if real and entry is None:
         raise FileNotFoundError(path)
-    folder = not real or entry.kind == DIRECTORY
+    folder = entry is None or not real or entry.kind == DIRECTORY
     sign = "dir" if folder else "file"
-    return Item(source, real, posixpath.basename(name.rstrip("/")), f"{sign}:{digest(source, real)}")
+    return CopyItem(source, real, posixpath.basename(name.rstrip("/")), f"{sign}:{digest(source, real)}")
 
 
-def unpackable(item: Item, folder: Path) -> Item:
+def with_archive_opened(item: CopyItem, folder: Path) -> CopyItem:
     """The item of an ADD, with its archive opened if it is one: a tar, plain or compressed, by content and not by name."""
     entry = item.source.entries.get(item.path)
     if item.fetched or entry is None or entry.kind not in (FILE, HARDLINK):
@@ -77,11 +78,11 @@ def unpackable(item: Item, folder: Path) -> Item:
     inner = Path(folder) / f"unpacked-{len(list(Path(folder).iterdir()))}"
     inner.mkdir()
     try:
-        with opened(spool) as plain:
+        with decompressed(spool) as plain:
             start = plain.read(512)
         if start[257:262] != b"ustar" and not _is_old_tar(start):
             return item
-        return Item(item.source, item.path, item.name, item.digest, Context(spool, inner))
+        return CopyItem(item.source, item.path, item.name, item.digest, BuildContext(spool, inner))
     except (BadRequest, tarfile.TarError) as error:
         if (
             "not a readable tar" in str(error)
@@ -101,8 +102,8 @@ def _is_old_tar(block: bytes) -> bool:
 
 
 def copy(
-    upper: Upper,
-    items: list[Item],
+    upper: UpperDir,
+    items: list[CopyItem],
     dest: str,
     verb: str,
     owner: tuple[int, int] | None,
@@ -120,26 +121,26 @@ def copy(
             f"When using {verb} with more than one source file, the destination must be a directory and end with a /"
         )
     try:
-        place = upper.resolve(dest)
+        destination = upper.resolve(dest)
     except BadRequest:
         raise BadRequest(f"failed to copy files: evalSymlinksInScope: too many links in {dest}") from None
     for item in items:
         try:
             if item.archive:
-                _unpack(upper, item.archive, place)
+                _unpack_archive(upper, item.archive, destination)
             else:
-                _lay(upper, item, place, into, _Dress(owner, mode, keep))
+                _copy_item(upper, item, destination, into, _OwnerAndMode(owner, mode, keep))
         except NotADirectoryError as error:
             folder = item.source.entries.get(item.path)
             what = (
-                f"lstat /{place}"
+                f"lstat /{destination}"
                 if folder and folder.kind != DIRECTORY
                 else f"failed to copy directory: mkdir /{error}"
             )
             raise BadRequest(f"failed to copy files: {what}: not a directory") from None
 
 
-class _Dress(NamedTuple):
+class _OwnerAndMode(NamedTuple):
     """What becomes of owners and modes."""
 
     owner: tuple[int, int] | None
@@ -158,28 +159,30 @@ class _Dress(NamedTuple):
         return entry
 
 
-def _lay(upper: Upper, item: Item, place: str, into: bool, dress: _Dress) -> None:
+def _copy_item(upper: UpperDir, item: CopyItem, destination: str, into: bool, dress: _OwnerAndMode) -> None:
     source, path = item.source, item.path
     owner = dress.owner or (0, 0)
     entry = source.entries.get(path) or Entry("", DIRECTORY, 0o755)
     if entry.kind != DIRECTORY:
-        goal = posixpath.join(place, item.name) if into or upper.is_folder(place) else place
+        goal = posixpath.join(destination, item.name) if into or upper.is_folder(destination) else destination
         upper.make_folders(posixpath.dirname(goal), owner, entry.mtime)
         if upper.is_folder(goal) and goal:
             raise BadRequest(f"failed to copy files: cannot copy to non-directory: /{goal}")
-        _one(upper, source, path, goal, dress, {})
+        _copy_entry(upper, source, path, goal, dress, {})
         return
-    newest = max((source.entries[below].mtime for below in tree(source, path) if below in source.entries), default=0.0)
-    upper.make_folders(posixpath.dirname(place), (0, 0), newest)
-    upper.make_folders(place, owner, newest)
-    upper.touch(place)
+    newest = max((source.entries[below].mtime for below in walk(source, path) if below in source.entries), default=0.0)
+    upper.make_folders(posixpath.dirname(destination), (0, 0), newest)
+    upper.make_folders(destination, owner, newest)
+    upper.touch(destination)
     links: dict[str, str] = {}
-    for below in tree(source, path):
+    for below in walk(source, path):
         if below != path:
-            _one(upper, source, below, posixpath.join(place, below[len(path) :].lstrip("/")), dress, links)
+            _copy_entry(upper, source, below, posixpath.join(destination, below[len(path) :].lstrip("/")), dress, links)
 
 
-def _one(upper: Upper, source: Source, path: str, goal: str, dress: _Dress, links: dict[str, str]) -> None:
+def _copy_entry(
+    upper: UpperDir, source: FileSource, path: str, goal: str, dress: _OwnerAndMode, links: dict[str, str]
+) -> None:
     """links: {a file that was copied: where to}, so that names of one file stay names of one file."""
     entry = source.entries[path]._replace(digest="", offset=0)
     if entry.kind not in (FILE, HARDLINK):
@@ -187,12 +190,12 @@ def _one(upper: Upper, source: Source, path: str, goal: str, dress: _Dress, link
         return
     first = entry.link if entry.kind == HARDLINK else path
     entry = source.entries[first]._replace(path=goal, digest="", offset=0, kind=FILE, link="")
-    made = dress.on(entry)
+    copied = dress.on(entry)
     if first in links:
-        upper.put(made._replace(kind=HARDLINK, link=links[first], size=0))
+        upper.put(copied._replace(kind=HARDLINK, link=links[first], size=0))
         return
     links[first] = goal
-    upper.put(made, lambda: source.open(path))
+    upper.put(copied, lambda: source.open(path))
 
 
 def _after_chown(mode: int) -> int:
@@ -200,21 +203,21 @@ def _after_chown(mode: int) -> int:
     return mode & ~0o4000 & ~(0o2000 if mode & 0o010 else 0)
 
 
-def _unpack(upper: Upper, archive: Context, place: str) -> None:
+def _unpack_archive(upper: UpperDir, archive: BuildContext, destination: str) -> None:
     """Owners, modes and times of an archive are its own."""
-    upper.make_folders(place, (0, 0), max((entry.mtime for entry in archive.entries.values()), default=0.0))
+    upper.make_folders(destination, (0, 0), max((entry.mtime for entry in archive.entries.values()), default=0.0))
     for path, entry in archive.entries.items():
-        goal = posixpath.join(place, path)
-        made = entry._replace(path=goal, digest="", offset=0)
+        goal = posixpath.join(destination, path)
+        copied = entry._replace(path=goal, digest="", offset=0)
         if entry.kind == HARDLINK:
-            made = made._replace(link=posixpath.join(place, entry.link))
+            copied = copied._replace(link=posixpath.join(destination, entry.link))
         if entry.kind == FILE:
-            upper.put(made, lambda path=path: archive.open(path))
+            upper.put(copied, functools.partial(archive.open, path))
         else:
-            upper.put(made)
+            upper.put(copied)
 
 
-class Texts:
+class InMemorySource:
     """A source made of texts: heredocs and downloads."""
 
     def __init__(self, files: dict[str, bytes], mode: int = 0o644, mtime: float = 0.0):

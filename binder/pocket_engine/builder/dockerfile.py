@@ -52,24 +52,24 @@ class Stage:
 
 @dataclass
 class Plan:
-    """`before` holds the ARGs ahead of the first FROM."""
+    """`global_args` holds the ARGs ahead of the first FROM."""
 
-    before: list[Step]
+    global_args: list[Step]
     stages: list[Stage]
     warnings: list[str] = field(default_factory=list)
 
     def count(self) -> int:
         """How many steps the builder announces."""
-        return len(self.before) + sum(1 + len(stage.steps) for stage in self.stages)
+        return len(self.global_args) + sum(1 + len(stage.steps) for stage in self.stages)
 
-    def until(self, target: str) -> Plan:
+    def up_to_target(self, target: str) -> Plan:
         """The plan that ends with the stage of that name. Raises BadRequest if there is none."""
         if not target:
             return self
         number = None if target.isdecimal() else find_stage(self.stages, target)
         if number is None:
             raise BadRequest(f"failed to reach build target {target} in Dockerfile")
-        return Plan(self.before, self.stages[: number + 1], self.warnings)
+        return Plan(self.global_args, self.stages[: number + 1], self.warnings)
 
 
 def find_stage(stages: list, name: str) -> int | None:
@@ -99,7 +99,7 @@ def parse(text: str) -> Plan:
         elif plan.stages:
             plan.stages[-1].steps.append(step)
         elif step.name == "ARG":
-            plan.before.append(step)
+            plan.global_args.append(step)
         else:
             raise BadRequest("no build stage in current context")
     if not plan.stages:
@@ -123,7 +123,7 @@ def _syntax(error: DockerfileSyntaxError) -> str:
     return f"failed to parse Dockerfile: {words}"
 
 
-def parse_line(text: str) -> Step:
+def parse_instruction(text: str) -> Step:
     """One instruction, such as an ONBUILD trigger or a change of `docker import`. Raises BadRequest."""
     try:
         found = parse_dockerfile_ast(text)
@@ -204,7 +204,7 @@ def _check(step: Step) -> None:
         _check_trigger(step)
     if name == "HEALTHCHECK":
         try:
-            healthcheck_instruction.read(step.args, step.flags, step.json)
+            healthcheck_instruction.parse(step.args, step.flags, step.json)
         except BadRequest as error:
             raise _problem(step, error.message) from None
 

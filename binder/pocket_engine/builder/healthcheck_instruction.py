@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from ..errors import BadRequest
 
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 
 
-def read(args: tuple[str, ...], flags: dict[str, str], exec_form: bool) -> dict:
+def parse(args: tuple[str, ...], flags: dict[str, str], exec_form: bool) -> dict:
     """The Healthcheck of a configuration. Raises BadRequest, already when the Dockerfile is read."""
     kind = args[0].upper() if args else ""
     if kind == "NONE":
@@ -19,7 +20,7 @@ def read(args: tuple[str, ...], flags: dict[str, str], exec_form: bool) -> dict:
         return {"Test": ["NONE"]}
     if kind != "CMD":
         raise BadRequest(f"Unknown type {json.dumps(kind)} in HEALTHCHECK (try CMD)")
-    check = {"Test": _command(args, exec_form)}
+    check: dict[str, Any] = {"Test": _command(args, exec_form)}
     for flag, name in (("interval", "Interval"), ("timeout", "Timeout"), ("start-period", "StartPeriod")):
         if flag in flags:
             check[name] = _duration(flag, flags[flag])
@@ -62,10 +63,10 @@ def _duration(flag: str, text: str) -> int:
     return total
 
 
-def written(check: dict) -> str:
+def go_quoted(check: dict) -> str:
     """A HealthConfig as Go's %q prints it: words quoted, durations as 1m30s, the number of retries as a character."""
     times = " ".join(f'"{_go_duration(check.get(name, 0))}"' for name in ("Interval", "Timeout", "StartPeriod"))
-    return f"&{{{quoted(check['Test'])} {times} {_go_rune(check.get('Retries', 0))}}}"
+    return f"&{{{go_quoted_list(check['Test'])} {times} {_go_rune(check.get('Retries', 0))}}}"
 
 
 def _go_duration(nanoseconds: int) -> str:
@@ -91,6 +92,6 @@ def _go_rune(number: int) -> str:
     return f"'{chr(number)}'" if 32 <= number < 127 else f"'\\x{number:02x}'"
 
 
-def quoted(words: list[str]) -> str:
+def go_quoted_list(words: list[str]) -> str:
     """Go's %q of a list of strings."""
     return "[" + " ".join(json.dumps(word, ensure_ascii=False) for word in words) + "]"

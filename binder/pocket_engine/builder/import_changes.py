@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from ..errors import BadRequest
 from . import config_instructions
-from .dockerfile import parse_line
-from .options_and_state import State
+from .dockerfile import parse_instruction
+from .options_and_state import StageState
 
 ALLOWED = (
     "CMD",
@@ -27,9 +27,9 @@ ALLOWED = (
 
 def apply(config: dict, changes: Sequence[str]) -> dict:
     """The configuration with these lines applied (Docker's reference, `docker image import`). Raises BadRequest."""
-    state = State("", config=copy.deepcopy(config))
+    state = StageState("", config=copy.deepcopy(config))
     for line in changes:
-        step = parse_line(line)
+        step = parse_instruction(line)
         if step.name not in ALLOWED:
             raise BadRequest(f"{step.name} is not a valid change command")
         does = config_instructions.workdir if step.name == "WORKDIR" else config_instructions.BY_NAME[step.name]

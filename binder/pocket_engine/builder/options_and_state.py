@@ -15,7 +15,7 @@ PREDEFINED = {  # build arguments that need no ARG, and that neither history nor
 
 
 @dataclass(frozen=True)
-class Options:
+class BuildOptions:
     """As the parameters of POST /build."""
 
     dockerfile: str = "Dockerfile"
@@ -34,7 +34,7 @@ class Options:
 
 
 @dataclass
-class State:
+class StageState:
     """One stage under way: the image so far, and the configuration that the next image gets."""
 
     name: str

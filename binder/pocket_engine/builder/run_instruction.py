@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..errors import BadRequest, Interrupted
-from ..rootfs import Tree, settle
+from ..rootfs import RootFilesystem, wait_for_clock_tick
 from ..runtime.jobs import Job, Mount
 from ..runtime.runner import Process, Runner
 from . import stage_users
-from .build_context import temporary
+from .build_context import temporary_folder
 from .dockerfile import Step
-from .options_and_state import PATH, State
+from .options_and_state import PATH, StageState
 
 Say = Callable[[str], None]
 
 
-class Failed(BadRequest):
+class RunFailed(BadRequest):
     """The program of a RUN ended with another status than 0."""
 
     def __init__(self, argv: list[str], code: int):
@@ -30,7 +30,7 @@ class Failed(BadRequest):
         self.code = code
 
 
-def words(step: Step, state: State) -> list[str]:
+def run_argv(step: Step, state: StageState) -> list[str]:
     """What RUN runs: the words of its exec form, or the shell with the text of its shell form."""
     if step.json:
         return list(step.args)
@@ -52,7 +52,7 @@ def _with_heredocs(step: Step, text: str) -> str:
     return "\n".join([text, *(part for doc in step.heredocs for part in (doc.content.rstrip("\n"), doc.name))]) + "\n"
 
 
-def recorded(argv: list[str], state: State, given: Iterable[str] = ()) -> list[str]:
+def history_command(argv: list[str], state: StageState, given: Iterable[str] = ()) -> list[str]:
     """The command as history and cache have it: classic builders put the ARGs that it sees in front."""
     env = state.env()
     seen = sorted(f"{name}={value}" for name, value in state.args.items() if name not in env)
@@ -61,9 +61,9 @@ def recorded(argv: list[str], state: State, given: Iterable[str] = ()) -> list[s
 
 def run(
     runner: Runner,
-    tree: Tree,
+    rootfs: RootFilesystem,
     argv: list[str],
-    state: State,
+    state: StageState,
     extra: dict[str, str],
     say: Say,
     stop: threading.Event,
@@ -73,13 +73,13 @@ def run(
 
     extra: variables that are there for this step only. Raises Failed, BadRequest where it cannot start, Interrupted.
     """
-    user = stage_users.of(state.config.get("User") or "", tree)
+    user = stage_users.stage_user(state.config.get("User") or "", rootfs)
     env = {"PATH": PATH, "HOSTNAME": state.container[:12], **extra, **state.args, **state.env()}
     env.setdefault("HOME", user.home)
     env = {name: value for name, value in env.items() if value is not None}
-    with temporary(folder) as scratch:
+    with temporary_folder(folder) as scratch:
         job = Job(
-            root=tree.path,
+            root=rootfs.path,
             argv=argv,
             env=env,
             scratch=Path(scratch),
@@ -88,32 +88,32 @@ def run(
             gid=user.gid,
             groups=tuple(user.groups),
             hostname=env["HOSTNAME"],
-            mounts=_volumes(tree, state, Path(scratch)),
+            mounts=_volumes(rootfs, state, Path(scratch)),
         )
-        settle()
-        code, owners = _follow(runner, job, tree, say, stop)
+        wait_for_clock_tick()
+        code, owners = _run_to_end(runner, job, rootfs, say, stop)
     if code:
-        raise Failed(argv, code)
+        raise RunFailed(argv, code)
     return {"owners": owners, "user": (user.uid, user.gid)}
 
 
-def _volumes(tree: Tree, state: State, folder: Path) -> tuple[Mount, ...]:
+def _volumes(rootfs: RootFilesystem, state: StageState, folder: Path) -> tuple[Mount, ...]:
     """What a RUN writes into a volume is lost (Dockerfile reference, VOLUME): it gets a copy of the image's folder."""
     mounts = []
-    view = tree.layers.view(tree.diff_ids)
+    view = rootfs.layers.view(rootfs.diff_ids)
     for number, name in enumerate(state.config.get("Volumes") or {}):
-        place = view.resolve(name)
-        inside = tree.path / place
-        if not place or os.path.islink(inside) or (inside.exists() and not inside.is_dir()):
+        path = view.resolve(name)
+        inside = rootfs.path / path
+        if not path or os.path.islink(inside) or (inside.exists() and not inside.is_dir()):
             continue
         inside.mkdir(parents=True, exist_ok=True)
         copy = folder / f"volume-{number}"
         subprocess.run(["cp", "-a", "--", inside, copy], check=True, stdin=subprocess.DEVNULL)
-        mounts.append(Mount(copy, f"/{place}", False))
+        mounts.append(Mount(copy, f"/{path}", False))
     return tuple(mounts)
 
 
-def _follow(runner: Runner, job: Job, tree: Tree, say: Say, stop: threading.Event) -> tuple[int, dict]:
+def _run_to_end(runner: Runner, job: Job, rootfs: RootFilesystem, say: Say, stop: threading.Event) -> tuple[int, dict]:
     out, out_end = os.pipe2(os.O_CLOEXEC)
     err, err_end = os.pipe2(os.O_CLOEXEC)
     try:
@@ -128,7 +128,7 @@ def _follow(runner: Runner, job: Job, tree: Tree, say: Say, stop: threading.Even
     try:
         _pass_on({out: say, err: lambda text: say(f"\x1b[91m{text}\x1b[0m")}, process, stop)  # red, as Docker has it
         code = process.wait()
-        return code, process.owners(tree.owner((job.uid, job.gid)))
+        return code, process.owners(rootfs.owner((job.uid, job.gid)))
     finally:
         os.close(out)
         os.close(err)

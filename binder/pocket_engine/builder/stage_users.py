@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from ..passwd import Read, User, owner, resolve
-from ..rootfs import Tree
-from ..store.merged_view import View
+from ..passwd import ReadFile, User, owner, resolve
+from ..rootfs import RootFilesystem
+from ..store.merged_view import MergedView
 
 
-def of(user: str, tree: Tree) -> User:
-    """The user of a USER instruction, by the files of a tree. Raises BadRequest for a name that is not there."""
-    return resolve(user, reader(tree.layers.view(tree.diff_ids)))
+def stage_user(user: str, rootfs: RootFilesystem) -> User:
+    """The user of a USER instruction, by the files of a root filesystem. Raises BadRequest for a name that is not there."""
+    return resolve(user, file_reader(rootfs.layers.view(rootfs.diff_ids)))
 
 
-def reader(view: View) -> Read:
+def file_reader(view: MergedView) -> ReadFile:
     """Reads small files of a view, links followed."""
 
     def read(path: str) -> bytes | None:
-        place = view.resolve(path)
-        entry = view.get(place)
+        resolved = view.resolve(path)
+        entry = view.get(resolved)
         if entry is None or entry.kind not in ("file", "hardlink"):
             return None
-        with view.open(place) as file:
+        with view.open(resolved) as file:
             return file.read()
 
     return read
 
 
-__all__ = ["Read", "User", "of", "owner", "reader", "resolve"]
+__all__ = ["ReadFile", "User", "file_reader", "owner", "resolve", "stage_user"]

@@ -14,29 +14,31 @@ from ..store.symlinks import resolve
 Opener = Callable[[], BinaryIO]
 
 
-class Put(NamedTuple):
+class NewEntry(NamedTuple):
     """An entry of the new layer; `content` opens a file's bytes."""
 
     entry: Entry
     content: Opener | None = None
 
 
-class Upper:
+class UpperDir:
     """Changes on top of `lower` ({path: Entry}, the merged view of the layers below)."""
 
     def __init__(self, lower: dict[str, Entry]):
         self._lower = lower
-        self.puts: dict[str, Put] = {}
+        self.new_entries: dict[str, NewEntry] = {}
         self._hidden: set[str] = set()  # folders made anew: nothing of the lower layers shows in them
 
     def get(self, path: str) -> Entry | None:
         """What is at this path now."""
-        if path in self.puts:
-            return self.puts[path].entry
+        if path in self.new_entries:
+            return self.new_entries[path].entry
         parent = path
         while parent:
             parent = posixpath.dirname(parent)
-            if parent in self._hidden or (parent in self.puts and self.puts[parent].entry.kind != DIRECTORY):
+            if parent in self._hidden or (
+                parent in self.new_entries and self.new_entries[parent].entry.kind != DIRECTORY
+            ):
                 return None
         return self._lower.get(path)
 
@@ -64,34 +66,38 @@ class Upper:
 
     def touch(self, path: str) -> None:
         """Something was written into this folder: it is part of the layer, even if nothing in it is."""
-        if path and path not in self.puts and path in self._lower:
-            self.puts[path] = Put(self._lower[path])
+        if path and path not in self.new_entries and path in self._lower:
+            self.new_entries[path] = NewEntry(self._lower[path])
 
     def put(self, entry: Entry, content: Opener | None = None) -> None:
         """Create or replace. A folder over a folder keeps what is in it; anything else takes the old one's place."""
         before = self.get(entry.path)
         merges = before and before.kind == DIRECTORY and entry.kind == DIRECTORY
         if before and not merges:
-            for path in [path for path in self.puts if path.startswith(entry.path + "/")]:
-                del self.puts[path]
+            for path in [path for path in self.new_entries if path.startswith(entry.path + "/")]:
+                del self.new_entries[path]
             if entry.kind == DIRECTORY and entry.path in self._lower:
                 self._hidden.add(entry.path)
             elif entry.kind != DIRECTORY:
                 self._hidden.discard(entry.path)
-        self.puts[entry.path] = Put(entry, content)
+        self.new_entries[entry.path] = NewEntry(entry, content)
 
     def write(self, layers: Layers) -> Layer:
         """The layer, in the order of a walk, with the folders above its entries (as overlay2 copies them up)."""
-        for path in list(self.puts):
+        for path in list(self.new_entries):
             while path := posixpath.dirname(path):
-                if path not in self.puts:
-                    self.puts[path] = Put(self._lower[path])
+                if path not in self.new_entries:
+                    self.new_entries[path] = NewEntry(self._lower[path])
         for folder in self._hidden:
-            above = self.puts[folder].entry  # the marker has its folder's mode and owner, as overlay2's export has it
-            self.puts[f"{folder}/{OPAQUE}"] = Put(Entry(f"{folder}/{OPAQUE}", FILE, above.mode, above.uid, above.gid))
+            above = self.new_entries[
+                folder
+            ].entry  # the marker has its folder's mode and owner, as overlay2's export has it
+            self.new_entries[f"{folder}/{OPAQUE}"] = NewEntry(
+                Entry(f"{folder}/{OPAQUE}", FILE, above.mode, above.uid, above.gid)
+            )
         with layers.writer() as writer:
-            for path in sorted(self.puts, key=_order):
-                entry, content = self.puts[path]
+            for path in sorted(self.new_entries, key=_order):
+                entry, content = self.new_entries[path]
                 if content is None:
                     writer.add(entry._replace(offset=0, digest=""))
                     continue

@@ -13,7 +13,7 @@ import stat
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,7 +22,9 @@ from ..runtime.jobs import Mount
 from . import resolve_in_root
 
 PIECE = 1 << 18  # bytes
-Truth = Callable[[str, os.stat_result], tuple[int, int, int]]  # (path, what is there) -> (uid, gid, permission bits)
+TrueMetadata = Callable[
+    [str, os.stat_result], tuple[int, int, int]
+]  # (path, what is there) -> (uid, gid, permission bits)
 
 # Go's os.FileMode, as PathStat has it: permission bits as in Unix, the rest in bits of its own.
 _GO_KINDS = {
@@ -36,16 +38,18 @@ _GO_KINDS = {
 _GO_BITS = {stat.S_ISUID: 1 << 23, stat.S_ISGID: 1 << 22, stat.S_ISVTX: 1 << 20}
 
 
-class Files:
-    """The root filesystem of one container. `truth` tells owner and mode where the files themselves cannot."""
+class ContainerArchive:
+    """The root filesystem of one container. `metadata` tells owner and mode where the files themselves cannot."""
 
-    def __init__(self, container_id: str, root: Path, mounts: Sequence[Mount], truth: Truth):
-        self.container_id, self.root, self.mounts, self.truth = container_id, root, mounts, truth
+    def __init__(self, container_id: str, root: Path, mounts: Sequence[Mount], metadata: TrueMetadata):
+        self.container_id, self.root, self.mounts, self.metadata = container_id, root, mounts, metadata
 
     def path_stat(self, path: str) -> str:
         """The header X-Docker-Container-Path-Stat: base64 of JSON. Raises NotFound."""
         with self._found(path) as spot:
             found = spot.stat()
+            if found is None:  # a running program removed it meanwhile
+                raise self._missing(path, None)
             target = self._target(path) if stat.S_ISLNK(found.st_mode) else ""
         about = {
             "name": posixpath.basename(path.rstrip("/")) or "/",
@@ -56,17 +60,19 @@ class Files:
         }
         return base64.b64encode(json.dumps(about).encode()).decode()
 
-    def archive(self, path: str, stop: threading.Event | None = None) -> Iterator[bytes]:
+    def archive(self, path: str, stop: threading.Event | None = None) -> Generator[bytes, None, None]:
         """A tar of a file or folder, its names beginning with the last part of `path`. Raises NotFound at once."""
         spot = self._found(path)
         name = posixpath.basename(path.rstrip("/"))
         return self._archive(spot, "." if name in ("", ".", "..") else name, stop)
 
-    def export(self, stop: threading.Event | None = None) -> Iterator[bytes]:
+    def export(self, stop: threading.Event | None = None) -> Generator[bytes, None, None]:
         """A tar of everything but what is mounted."""
-        return self._archive(resolve_in_root.find(self.root, "/"), "", stop)
+        return self._archive(resolve_in_root.resolve(self.root, "/"), "", stop)
 
-    def _archive(self, spot: resolve_in_root.Spot, name: str, stop: threading.Event | None) -> Iterator[bytes]:
+    def _archive(
+        self, spot: resolve_in_root.ResolvedPath, name: str, stop: threading.Event | None
+    ) -> Generator[bytes, None, None]:
         seen: dict[tuple[int, int], str] = {}
         with spot:
             for piece in self._pack(spot.folder, spot.name, spot.path.strip("/"), name, seen):
@@ -94,14 +100,14 @@ class Files:
         except FileNotFoundError:  # a running program removed it meanwhile
             return
         try:
-            for one in sorted(os.listdir(below)):
-                yield from self._pack(below, one, posixpath.join(path, one), posixpath.join(shown, one), seen)
+            for child in sorted(os.listdir(below)):
+                yield from self._pack(below, child, posixpath.join(path, child), posixpath.join(shown, child), seen)
         finally:
             os.close(below)
 
     def _entry(self, folder: int, name: str, path: str, shown: str, found, seen: dict) -> tarfile.TarInfo | None:
         entry = tarfile.TarInfo(shown)
-        entry.uid, entry.gid, entry.mode = self.truth(path, found)
+        entry.uid, entry.gid, entry.mode = self.metadata(path, found)
         entry.mtime = found.st_mtime
         kinds = {
             stat.S_IFREG: tarfile.REGTYPE,
@@ -134,7 +140,8 @@ class Files:
         keep_kinds: refuse to replace a folder by a file, or the other way round. Raises NotFound, BadRequest, NoSpace.
         """
         with self._found(path + "/.") as spot:
-            if not stat.S_ISDIR(spot.stat().st_mode):
+            found = spot.stat()
+            if found is None or not stat.S_ISDIR(found.st_mode):
                 raise BadRequest("extraction point is not a directory")
             where = spot.path
         try:
@@ -151,7 +158,7 @@ class Files:
         if ".." in parts:
             raise BadRequest(f'invalid archive: the name "{member.name}" leads out of the folder')
         folder = posixpath.join(where, *parts)
-        with resolve_in_root.find(self.root, folder, follow=not parts, make=True, mounts=self.mounts) as spot:
+        with resolve_in_root.resolve(self.root, folder, follow=not parts, make=True, mounts=self.mounts) as spot:
             there = spot.stat()
             if there is not None and not (member.isdir() and stat.S_ISDIR(there.st_mode)):
                 if keep_kinds and member.isdir() != stat.S_ISDIR(there.st_mode):
@@ -162,7 +169,9 @@ class Files:
             if put and not member.islnk():
                 put(spot, member)
 
-    def _create(self, archive, member: tarfile.TarInfo, where: str, spot: resolve_in_root.Spot, there: bool) -> None:
+    def _create(
+        self, archive, member: tarfile.TarInfo, where: str, spot: resolve_in_root.ResolvedPath, there: bool
+    ) -> None:
         if member.isdir():
             if not there:
                 os.mkdir(spot.name, 0o700, dir_fd=spot.folder)
@@ -172,7 +181,7 @@ class Files:
             target = posixpath.join(
                 where, *(part for part in member.linkname.split("/") if part not in ("", ".", ".."))
             )
-            with resolve_in_root.find(self.root, target, follow=False, mounts=self.mounts) as first:
+            with resolve_in_root.resolve(self.root, target, follow=False, mounts=self.mounts) as first:
                 os.link(first.name, spot.name, src_dir_fd=first.folder, dst_dir_fd=spot.folder, follow_symlinks=False)
             return
         elif member.isreg():
@@ -187,12 +196,12 @@ class Files:
         with contextlib.suppress(OSError, OverflowError):
             os.utime(spot.name, (member.mtime, member.mtime), dir_fd=spot.folder, follow_symlinks=False)
 
-    def _found(self, path: str) -> resolve_in_root.Spot:
+    def _found(self, path: str) -> resolve_in_root.ResolvedPath:
         """As Docker has it, a link at the end is not followed, unless there is a slash, or a slash and a dot behind it."""
         if "\0" in path:
             raise BadRequest("invalid path: it has a NUL in it")
         try:
-            spot = resolve_in_root.find(self.root, path, follow=path.endswith(("/", "/.")), mounts=self.mounts)
+            spot = resolve_in_root.resolve(self.root, path, follow=path.endswith(("/", "/.")), mounts=self.mounts)
         except OSError as error:
             raise self._missing(path, error) from None
         if spot.stat() is None:
@@ -202,12 +211,12 @@ class Files:
 
     def _missing(self, path: str, error: OSError | None) -> NotFound | BadRequest:
         if error is not None and error.errno not in (errno.ENOENT, errno.ENOTDIR):
-            return BadRequest(f"{path}: {os.strerror(error.errno).lower()}")
+            return BadRequest(f"{path}: {os.strerror(error.errno or 0).lower()}")
         return NotFound(f"Could not find the file {path} in container {self.container_id}")
 
     def _target(self, path: str) -> str:
         try:
-            with resolve_in_root.find(self.root, path, mounts=self.mounts) as spot:
+            with resolve_in_root.resolve(self.root, path, mounts=self.mounts) as spot:
                 return spot.path
         except OSError:
             return ""
@@ -247,7 +256,7 @@ def _cannot_overwrite(path: str, by_folder: bool) -> str:
     return f'cannot overwrite directory "{path}" with non-directory'
 
 
-def _remove(spot: resolve_in_root.Spot, there: os.stat_result) -> None:
+def _remove(spot: resolve_in_root.ResolvedPath, there: os.stat_result) -> None:
     if stat.S_ISDIR(there.st_mode):
         shutil.rmtree(
             spot.name, dir_fd=spot.folder

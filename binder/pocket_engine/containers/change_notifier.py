@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 
-class Watch:
+class ChangeNotifier:
     """Thread-safe. Callbacks run in the thread that changed something: they must return at once and not raise."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import BadRequest, NotDone
+from ..errors import BadRequest, Unsupported
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NETWORKS = ("", "default", "bridge", "host", "none")
@@ -35,7 +35,7 @@ _UNENFORCED = (
 _PORT = re.compile(r"(\d{1,5})(?:/(tcp|udp|sctp))?")
 
 
-def merged(asked: Mapping[str, Any], image: Mapping[str, Any], short_id: str) -> dict:
+def merged_config(asked: Mapping[str, Any], image: Mapping[str, Any], short_id: str) -> dict:
     """The container's Config: what was asked, over what the image's config says. Raises BadRequest."""
     config = {key: value for key, value in asked.items() if key not in ("HostConfig", "NetworkingConfig")}
     config["Env"] = _environment(image.get("Env"), asked.get("Env"))
@@ -85,10 +85,10 @@ def _words(value: object) -> list[str] | None:
 def _environment(image: list[str] | None, asked: list[str] | None) -> list[str]:
     """Variables of the image, then those that were asked for; "NAME" without "=" removes one, as in Docker."""
     known: dict[str, str | None] = {}
-    for one in [*(image or []), *(asked or [])]:
-        name, equals, value = one.partition("=")
+    for variable in [*(image or []), *(asked or [])]:
+        name, equals, value = variable.partition("=")
         if not name:
-            raise BadRequest(f"invalid environment variable: {one}")
+            raise BadRequest(f"invalid environment variable: {variable}")
         known[name] = value if equals else None
     return [f"{name}={value}" for name, value in known.items() if value is not None]
 
@@ -99,20 +99,20 @@ def environment(config: Mapping[str, Any], home: str, extra: list[str] | None = 
     if config.get("Tty"):
         env["TERM"] = "xterm"
     env["HOME"] = home
-    for one in [*(config.get("Env") or []), *(extra or [])]:
-        name, _, value = one.partition("=")
+    for variable in [*(config.get("Env") or []), *(extra or [])]:
+        name, _, value = variable.partition("=")
         env[name] = value
     return env
 
 
-def checked_host(host: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+def host_config_warnings(host: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
     """The warnings for a HostConfig. Raises NotDone for what would not work here, BadRequest for what is invalid."""
     for key, what in _REFUSED.items():
         if host.get(key):
-            raise NotDone(f"The pocket engine does not do {what} (HostConfig.{key}).")
+            raise Unsupported(f"The pocket engine does not do {what} (HostConfig.{key}).")
     network = host.get("NetworkMode") or ""
     if network not in NETWORKS:
-        raise NotDone(f'The pocket engine has no network "{network}": use bridge, host or none.')
+        raise Unsupported(f'The pocket engine has no network "{network}": use bridge, host or none.')
     if host.get("AutoRemove") and _restarts(host):
         raise BadRequest("can't set both auto-remove and restart policy at the same time")
     warnings = [
@@ -127,8 +127,8 @@ def checked_host(host: Mapping[str, Any], config: Mapping[str, Any]) -> list[str
     if (host.get("LogConfig") or {}).get("Type", "") not in ("", "json-file", "local"):
         warnings.append("LogConfig.Type: the pocket engine keeps logs in its own files.")
     for bindings in (host.get("PortBindings") or {}).values():
-        for one in bindings or []:
-            address = one.get("HostIp") or "0.0.0.0"
+        for binding in bindings or []:
+            address = binding.get("HostIp") or "0.0.0.0"
             if address not in ("127.0.0.1", "localhost"):
                 warnings.append(f"A port published on {address} is reached on 127.0.0.1 only.")
     return list(dict.fromkeys(warnings))
@@ -149,7 +149,7 @@ def port_key(text: str) -> tuple[int, str]:
     if not found or not 0 < int(found[1]) < 65536:
         raise BadRequest(f"invalid port specification: {text}")
     if (found[2] or "tcp") != "tcp":
-        raise NotDone(f"The pocket engine publishes TCP ports only, not {text}.")
+        raise Unsupported(f"The pocket engine publishes TCP ports only, not {text}.")
     return int(found[1]), "tcp"
 
 
@@ -164,7 +164,7 @@ def signal_number(name: str | int) -> int:
         raise BadRequest(f"Invalid signal: {name}") from None
 
 
-def host(asked: dict) -> dict:
+def host_config_with_defaults(asked: dict) -> dict:
     """A HostConfig with the defaults that clients read without asking whether they are there."""
     given = {key: value for key, value in asked.items() if value is not None}
     log = {"Type": "json-file", "Config": {}, **{k: v for k, v in (given.pop("LogConfig", None) or {}).items() if v}}

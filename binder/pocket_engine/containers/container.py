@@ -11,16 +11,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..engine_services import EngineServices
 from ..errors import BadRequest, Conflict, EngineError, NotFound
-from ..procfs import started
+from ..procfs import start_time
 from ..runtime.jobs import Job
+from ..runtime.runner import Process
 from . import config, healthcheck, mounts, published_ports
-from .archive import Files
-from .change_notifier import Watch
-from .container_rootfs import Root
-from .logs import Log
-from .state_file import Record, timestamp
-from .stdio import Streams
+from .archive import ContainerArchive
+from .change_notifier import ChangeNotifier
+from .container_rootfs import ContainerRootfs
+from .logs import ContainerLog
+from .state_file import ContainerRecord, timestamp
+from .stdio import Stdio
 
 KILLED = 128 + signal.SIGKILL  # the exit status that Docker shows for what did not end by itself
 
@@ -29,20 +31,25 @@ class Container:
     """Thread-safe. `changed` tells of every new state; `ended` counts how often its program has ended or not started."""
 
     def __init__(
-        self, engine, folder: Path, record: Record, taken: published_ports.Ports, left: Callable[[Container], None]
+        self,
+        engine: EngineServices,
+        folder: Path,
+        record: ContainerRecord,
+        port_allocator: published_ports.PortAllocator,
+        on_exit: Callable[[Container], None],
     ):
         self.engine, self.folder, self.record = engine, folder, record
-        self.root = Root(engine, folder, record)
-        self.log = Log(folder / "logs")
-        self.changed = Watch()
+        self.rootfs = ContainerRootfs(engine, folder, record)
+        self.log = ContainerLog(folder / "logs")
+        self.changed = ChangeNotifier()
         self.ended, self.removed = 0, False
         self.execs: dict[str, Any] = {}
-        self.health: healthcheck.Health | None = None
-        self.process = None
-        self._taken, self._left = taken, left
-        self._streams: Streams | None = None
+        self.health: healthcheck.HealthMonitor | None = None
+        self.process: Process | None = None
+        self._port_allocator, self._on_exit = port_allocator, on_exit
+        self._streams: Stdio | None = None
         self._mounts: tuple = ()
-        self._relays: list[published_ports.Relay] = []
+        self._relays: list[published_ports.PortRelay] = []
         self._lock = threading.RLock()
         self._stopped = threading.Event()
         self._stopped.set()
@@ -60,20 +67,20 @@ class Container:
         """The folder for its programs' own files."""
         return self.folder / "scratch"
 
-    def tell(self, action: str, **attributes: object) -> None:
+    def publish_event(self, action: str, **attributes: object) -> None:
         """Publish an event."""
         known = {"image": self.record.image, "name": self.record.name, **self.record.config["Labels"]}
         self.engine.events.publish("container", action, self.id, {**known, **attributes})
 
     # Starting
 
-    def streams(self) -> Streams:
+    def streams(self) -> Stdio:
         """Its input and output: of the program that runs, or else of the next one that will."""
         with self._lock:
             self._check_there()
             if self._streams is None:
-                made = self.record.config
-                self._streams = Streams(self.log, tty=made["Tty"], stdin=made["OpenStdin"])
+                settings = self.record.config
+                self._streams = Stdio(self.log, tty=settings["Tty"], stdin=settings["OpenStdin"])
             return self._streams
 
     def start(self) -> bool:
@@ -96,10 +103,10 @@ class Container:
 
     def _start(self) -> None:
         record = self.record
-        root, user = self.root.path, self.root.user(record.config["User"])
-        record.ports = self._taken.publish(record.host, record.config.get("ExposedPorts"), record.name)
+        root, user = self.rootfs.path, self.rootfs.user(record.config["User"])
+        record.ports = self._port_allocator.publish(record.host, record.config.get("ExposedPorts"), record.name)
         scratch = self.scratch / "main"
-        self._mounts = mounts.for_job(mounts.wanted(record.host), scratch)
+        self._mounts = mounts.for_job(mounts.requested(record.host), scratch)
         streams = self.streams()
         self.log.open()
         job = Job(
@@ -117,18 +124,20 @@ class Container:
         )
         scratch.mkdir(parents=True, exist_ok=True)
         self._relays = self._make_relays()
-        self.process = self._run(job, streams)
+        process = self.process = self._run(job, streams)
         record.status, record.started_at = "running", timestamp()
-        record.pid, record.born = self.process.pid, started(self.process.pid)
+        record.pid, record.born = process.pid, start_time(process.pid)
         self._stopped.clear()
         record.save(self.folder)
-        threading.Thread(target=self._watch, name=f"container-{self.id[:12]}", daemon=True).start()
-        self.tell("start")
+        watched = (process, streams)
+        threading.Thread(target=self._watch, args=watched, name=f"container-{self.id[:12]}", daemon=True).start()
+        self.publish_event("start")
         self._begin_health()
         self.changed.notify()
 
-    def _run(self, job: Job, streams: Streams):
+    def _run(self, job: Job, streams: Stdio) -> Process:
         stdin, stdout, stderr = streams.child
+        assert stdout is not None and stderr is not None  # they are open until started() is called
         process = self.engine.runner.start(job, stdin=stdin, stdout=stdout, stderr=stderr)
         streams.started()
         return process
@@ -141,21 +150,22 @@ class Container:
         self.record.save(self.folder)
         self._over()
 
-    def _make_relays(self) -> list[published_ports.Relay]:
+    def _make_relays(self) -> list[published_ports.PortRelay]:
         """For what the program itself cannot listen on: a second host port, or any where it cannot be told another."""
         relays = []
-        told = getattr(self.engine.runner, "asks", True)
+        redirects = getattr(self.engine.runner, "asks", True)  # whether the program can be made to listen elsewhere
         for key, (first, *others) in self.record.ports.items():
-            inner = first if told else int(key.split("/")[0])
-            relays += [
-                published_ports.Relay(one, inner) for one in ((*others,) if told else (first, *others)) if one != inner
-            ]
+            inner = first if redirects else int(key.split("/")[0])
+            relayed = others if redirects else [first, *others]
+            relays += [published_ports.PortRelay(port, inner) for port in relayed if port != inner]
         return relays
 
     def _begin_health(self) -> None:
         check = self.record.config.get("Healthcheck")
-        if healthcheck.command(check):
-            self.health = healthcheck.Health(check, self.probe, lambda status: self.tell(f"health_status: {status}"))
+        if check and healthcheck.command(check):
+            self.health = healthcheck.HealthMonitor(
+                check, self.probe, lambda status: self.publish_event(f"health_status: {status}")
+            )
             self.health.start()
 
     def probe(self, command: list[str], seconds: float) -> tuple[int, str]:
@@ -166,31 +176,30 @@ class Container:
 
     # Ending
 
-    def _watch(self) -> None:
-        process, streams = self.process, self._streams
+    def _watch(self, process: Process, streams: Stdio) -> None:
         code = process.wait()
         process.kill(signal.SIGKILL)  # nothing that it started stays
         streams.finish()
         with self._lock:
             record = self.record
             record.status, record.exit_code, record.finished_at = "exited", code, timestamp()
-            self.root.owners.update(process.owners())
+            self.rootfs.owners.update(process.owners())
             self._clear()
             record.save(self.folder)
-        self.tell("die", exitCode=code)
+        self.publish_event("die", exitCode=code)
         self._over()
 
     def _clear(self) -> None:
         """What belongs to one run goes with it."""
         if self.health:
             self.health.stop()
-        for one in list(self.execs.values()):
-            one.kill()
+        for run in list(self.execs.values()):
+            run.kill()
         for relay in self._relays:
             relay.close()
         if self._streams and self.process is None:
             self._streams.finish()
-        self._taken.release(self.record.ports)
+        self._port_allocator.release(self.record.ports)
         self.record.pid, self.record.born, self.record.ports = 0, None, {}
         self._streams, self.process, self._relays, self._mounts = None, None, [], ()
         self.log.close()
@@ -200,7 +209,7 @@ class Container:
         self.ended += 1
         self._stopped.set()
         self.changed.notify()
-        self._left(self)
+        self._on_exit(self)
 
     def wait(self, seconds: float | None = None) -> bool:
         """True once it does not run."""
@@ -213,7 +222,7 @@ class Container:
         if not self.running or process is None:
             raise Conflict(f"Cannot kill container: {self.id}: Container {self.id} is not running")
         process.kill(number)
-        self.tell("kill", signal=number)
+        self.publish_event("kill", signal=number)
         if number == signal.SIGKILL:
             self.wait(10)
 
@@ -228,7 +237,7 @@ class Container:
         except Conflict:  # it ended by itself
             pass
         self.wait(10)
-        self.tell("stop")
+        self.publish_event("stop")
         return True
 
     def _signal_and_wait(self, name: str, seconds: float | None) -> None:
@@ -238,24 +247,24 @@ class Container:
 
     # The rest
 
-    def files(self) -> Files:
+    def files(self) -> ContainerArchive:
         """Its files, whether it runs or not."""
-        return Files(self.id, self.root.path, self._mounts, self.root.truth)
+        return ContainerArchive(self.id, self.rootfs.path, self._mounts, self.rootfs.true_metadata)
 
     def job(self, asked: Mapping[str, Any], scratch: Path) -> Job:
         """A further program in it, as ExecConfig describes it. Raises Conflict if it does not run."""
-        made = self.record.config
+        settings = self.record.config
         if not self.running:
             raise Conflict(f"Container {self.id} is not running")
-        user = self.root.user(asked.get("User") or made["User"])
-        folder = asked.get("WorkingDir") or made["WorkingDir"] or "/"
+        user = self.rootfs.user(asked.get("User") or settings["User"])
+        folder = asked.get("WorkingDir") or settings["WorkingDir"] or "/"
         if not folder.startswith("/"):
             raise BadRequest(f"Cwd must be an absolute path: {folder}")
         scratch.mkdir(parents=True, exist_ok=True)
         return Job(
-            root=self.root.path,
+            root=self.rootfs.path,
             argv=list(asked["Cmd"]),
-            env=config.environment({**made, "Tty": asked.get("Tty")}, user.home, asked.get("Env")),
+            env=config.environment({**settings, "Tty": asked.get("Tty")}, user.home, asked.get("Env")),
             scratch=scratch,
             cwd=folder,
             uid=user.uid,
@@ -263,13 +272,13 @@ class Container:
             groups=user.groups,
             mounts=self._mounts,
             ports=published_ports.first_of_each(self.record.ports),
-            hostname=made["Hostname"],
+            hostname=settings["Hostname"],
         )
 
-    def crashed(self) -> None:
+    def mark_crashed(self) -> None:
         """It ran when the engine was killed: end what may be left of it, and say so."""
         record = self.record
-        if record.pid and record.born and started(record.pid) == record.born:
+        if record.pid and record.born and start_time(record.pid) == record.born:
             _kill(record.pid)
         shutil.rmtree(self.scratch, ignore_errors=True)
         record.status, record.exit_code, record.finished_at = "exited", KILLED, timestamp()
@@ -282,10 +291,10 @@ class Container:
             self._check_there()
             self.removed = True
             self._clear()
-        for one in list(self.execs.values()):
-            one.wait(5)
+        for run in list(self.execs.values()):
+            run.wait(5)
         (self.folder / "container.json").unlink(missing_ok=True)  # first: half a container is none
-        self.root.discard()
+        self.rootfs.discard()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.changed.notify()
 
@@ -300,5 +309,5 @@ def _kill(pid: int) -> None:
     except OSError:
         return
     deadline = time.monotonic() + 2
-    while started(pid) and time.monotonic() < deadline:
+    while start_time(pid) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -33,15 +33,15 @@ def inspection(container: Container, size: bool = False) -> dict:
         "MountLabel": "",
         "ProcessLabel": "",
         "AppArmorProfile": "",
-        "ExecIDs": [one.id for one in list(container.execs.values()) if one.running] or None,
+        "ExecIDs": [run.id for run in list(container.execs.values()) if run.running] or None,
         "HostConfig": _host(record.host),
         "GraphDriver": {"Name": "pocket", "Data": {"Root": str(container.folder / "root" / "root")}},
-        "Mounts": mounts.shown(mounts.wanted(record.host)),
+        "Mounts": mounts.inspect_json(mounts.requested(record.host)),
         "Config": {"Domainname": "", "OnBuild": None, **record.config, "Image": record.image},
         "NetworkSettings": _network(container),
     }
     if size:
-        found |= {"SizeRw": 0, "SizeRootFs": container.root.size()}
+        found |= {"SizeRw": 0, "SizeRootFs": container.rootfs.size()}
     return found
 
 
@@ -93,10 +93,10 @@ def summary(container: Container, size: bool = False) -> dict:
         "Status": status(container),
         "HostConfig": {"NetworkMode": record.host.get("NetworkMode") or "default"},
         "NetworkSettings": {"Networks": _networks(container)},
-        "Mounts": mounts.shown(mounts.wanted(record.host)),
+        "Mounts": mounts.inspect_json(mounts.requested(record.host)),
     }
     if size:
-        found |= {"SizeRw": 0, "SizeRootFs": container.root.size()}
+        found |= {"SizeRw": 0, "SizeRootFs": container.rootfs.size()}
     return found
 
 
@@ -142,7 +142,9 @@ def _network(container: Container) -> dict:
         "Bridge": "",
         "SandboxID": "",
         "HairpinMode": False,
-        "Ports": published_ports.shown(record.ports, record.config.get("ExposedPorts")) if container.running else {},
+        "Ports": published_ports.inspect_json(record.ports, record.config.get("ExposedPorts"))
+        if container.running
+        else {},
         "SandboxKey": "",
         "EndpointID": "",
         "Gateway": "",
@@ -175,13 +177,18 @@ def _networks(container: Container) -> dict:
 def _port_list(container: Container) -> list[dict]:
     if not container.running:
         return []
-    record, found = container.record, []
-    for key, bindings in published_ports.shown(record.ports, record.config.get("ExposedPorts")).items():
+    record, entries = container.record, []
+    for key, bindings in published_ports.inspect_json(record.ports, record.config.get("ExposedPorts")).items():
         number, kind = key.split("/")
         if bindings is None:
-            found.append({"PrivatePort": int(number), "Type": kind})
-        for one in bindings or []:
-            found.append(
-                {"IP": one["HostIp"], "PrivatePort": int(number), "PublicPort": int(one["HostPort"]), "Type": kind}
+            entries.append({"PrivatePort": int(number), "Type": kind})
+        for binding in bindings or []:
+            entries.append(
+                {
+                    "IP": binding["HostIp"],
+                    "PrivatePort": int(number),
+                    "PublicPort": int(binding["HostPort"]),
+                    "Type": kind,
+                }
             )
-    return found
+    return entries

@@ -8,12 +8,13 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import BadRequest, Conflict, EngineError, NotDone
-from .change_notifier import Watch
+from ..errors import BadRequest, Conflict, EngineError, Unsupported
+from ..runtime.runner import Process
+from .change_notifier import ChangeNotifier
 from .container import Container
 from .ids_and_names import new_id
-from .logs import STDOUT, Log, Reader
-from .stdio import Streams
+from .logs import STDOUT, ContainerLog, LogReader
+from .stdio import Stdio
 
 REMEMBERED = 100  # ended ones of a container whose exit status can still be asked for
 
@@ -23,18 +24,18 @@ class Exec:
 
     def __init__(self, container: Container, asked: Mapping[str, Any]):
         self.id, self.container, self.asked = new_id(), container, dict(asked)
-        self.changed = Watch()
+        self.changed = ChangeNotifier()
         self.exit_code: int | None = None
         self.begun = self.running = False
         self.pid = 0
-        self.streams: Streams | None = None
+        self.streams: Stdio | None = None
         self._folder = container.folder / "execs" / self.id
-        self.log = Log(self._folder / "output")
-        self._process = None
+        self.log = ContainerLog(self._folder / "output")
+        self._process: Process | None = None
         self._ended = threading.Event()
         self._lock = threading.Lock()
 
-    def start(self, detach: bool = False) -> Reader:
+    def start(self, detach: bool = False) -> LogReader:
         """Start it; the reader gets all that it writes, which waits for the reader, and must be closed.
 
         Raises Conflict if it was started before, or its container does not run. A program that is not there ends with
@@ -51,16 +52,19 @@ class Exec:
             self.begun = True
             reader = self.log.reader(hold=not detach)
             tty = bool(self.asked.get("Tty"))
-            self.streams = Streams(None if detach and not tty else self.log, tty=tty, stdin=self._wants_input(detach))
+            streams = self.streams = Stdio(
+                None if detach and not tty else self.log, tty=tty, stdin=self._wants_input(detach)
+            )
             self.log.open()
             try:
-                self._process = self.container._run(job, self.streams)
+                process = self._process = self.container._run(job, streams)
             except EngineError as error:
-                self._not_started(error, detach)
+                self._not_started(error, streams, detach)
                 return reader
-            self.running, self.pid = True, self._process.pid
-        threading.Thread(target=self._watch, name=f"exec-{self.id[:12]}", daemon=True).start()
-        self.container.tell(f"exec_start: {' '.join(self.asked['Cmd'])}", execID=self.id)
+            self.running, self.pid = True, process.pid
+        watched = (process, streams)
+        threading.Thread(target=self._watch, args=watched, name=f"exec-{self.id[:12]}", daemon=True).start()
+        self.container.publish_event(f"exec_start: {' '.join(self.asked['Cmd'])}", execID=self.id)
         if not self.container.running:  # it ended meanwhile, and could not end what was not there yet
             self.kill()
         return reader
@@ -68,20 +72,20 @@ class Exec:
     def _wants_input(self, detach: bool) -> bool:
         return bool(self.asked.get("AttachStdin")) and not detach
 
-    def _not_started(self, error: EngineError, detach: bool) -> None:
-        self.streams.finish()
+    def _not_started(self, error: EngineError, streams: Stdio, detach: bool) -> None:
+        streams.finish()
         self.log.write(STDOUT, f"{error.message}\r\n".encode())
         self._over(getattr(error, "code", 126))
         if detach:
             raise error
 
-    def _watch(self) -> None:
-        code = self._process.wait()
-        self._process.kill(signal.SIGKILL)
-        self.streams.finish()
-        self.container.root.owners.update(self._process.owners())
+    def _watch(self, process: Process, streams: Stdio) -> None:
+        code = process.wait()
+        process.kill(signal.SIGKILL)
+        streams.finish()
+        self.container.rootfs.owners.update(process.owners())
         self._over(code)
-        self.container.tell("exec_die", execID=self.id, exitCode=code)
+        self.container.publish_event("exec_die", execID=self.id, exitCode=code)
 
     def _over(self, code: int) -> None:
         self.exit_code, self.running, self.pid = code, False, 0
@@ -133,17 +137,17 @@ def create(container: Container, asked: Mapping[str, Any]) -> Exec:
     if not container.running:
         raise Conflict(f"Container {container.id} is not running")
     if asked.get("Privileged"):
-        raise NotDone("The pocket engine does not do privileged programs (Privileged).")
+        raise Unsupported("The pocket engine does not do privileged programs (Privileged).")
     words = asked.get("Cmd")
     if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
         raise BadRequest("No exec command specified")
-    made = Exec(container, asked)
-    ended = [one.id for one in list(container.execs.values()) if one.exit_code is not None]
+    created = Exec(container, asked)
+    ended = [run.id for run in list(container.execs.values()) if run.exit_code is not None]
     for old in ended[:-REMEMBERED]:
         container.execs.pop(old, None)
-    container.execs[made.id] = made
-    container.tell(f"exec_create: {' '.join(words)}", execID=made.id)
-    return made
+    container.execs[created.id] = created
+    container.publish_event(f"exec_create: {' '.join(words)}", execID=created.id)
+    return created
 
 
 def probe(container: Container, command: list[str], seconds: float) -> tuple[int, str]:
@@ -157,6 +161,7 @@ def probe(container: Container, command: list[str], seconds: float) -> tuple[int
             run.kill()
             run.wait(10)
             return -1, f"Health check exceeded timeout ({seconds:g}s)"
+        assert run.exit_code is not None  # it was waited for
         return run.exit_code, b"".join(record.data for record in reader.read()).decode("utf-8", "replace")
     except EngineError as error:
         return -1, error.message

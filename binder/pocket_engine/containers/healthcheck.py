@@ -23,12 +23,12 @@ def command(check: Mapping[str, Any] | None) -> list[str] | None:
     return list(words) if kind == "CMD" and words else None
 
 
-class Health:
-    """Checks until it is stopped. `told(status)` is called when the status changes."""
+class HealthMonitor:
+    """Checks until it is stopped. `on_change(status)` is called when the status changes."""
 
-    def __init__(self, check: Mapping[str, Any], probe: Probe, told: Callable[[str], None]):
+    def __init__(self, check: Mapping[str, Any], probe: Probe, on_change: Callable[[str], None]):
         self.status, self.failing = "starting", 0
-        self._command, self._probe, self._told = command(check), probe, told
+        self._command, self._probe, self._on_change = command(check) or [], probe, on_change
         self._interval = (check.get("Interval") or 30 * SECOND) / SECOND
         self._timeout = (check.get("Timeout") or 30 * SECOND) / SECOND
         self._patience = (check.get("StartPeriod") or 0) / SECOND
@@ -66,7 +66,7 @@ class Health:
             if self.failing >= self._retries:
                 self.status = "unhealthy"
         if self.status != before:
-            self._told(self.status)
+            self._on_change(self.status)
 
 
 def _now() -> str:

@@ -24,9 +24,9 @@ _PEOPLE = (
 def new_id() -> str:
     """64 hex digits. Not all digits at its beginning: a short id must not look like a number (moby, stringid)."""
     while True:
-        made = secrets.token_hex(32)
-        if not made[:12].isdigit():
-            return made
+        new = secrets.token_hex(32)
+        if not new[:12].isdigit():
+            return new
 
 
 def checked(name: str) -> str:
@@ -55,12 +55,12 @@ def find(reference: str, ids: Mapping[str, str]) -> str:
     if reference in ids:
         return reference
     name = reference.removeprefix("/")
-    for one, known in ids.items():
-        if known == name:
-            return one
-    found = [one for one in ids if one.startswith(reference)] if reference else []
-    if len(found) > 1:
+    for container_id, known_name in ids.items():
+        if known_name == name:
+            return container_id
+    matching = [container_id for container_id in ids if container_id.startswith(reference)] if reference else []
+    if len(matching) > 1:
         raise BadRequest(f"Multiple IDs found with provided prefix: {reference}")
-    if not found:
+    if not matching:
         raise NotFound(f"No such container: {reference}")
-    return found[0]
+    return matching[0]

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from .change_notifier import Watch
+from .change_notifier import ChangeNotifier
 
 STDIN, STDOUT, STDERR = 0, 1, 2  # as the frames of /attach number them
 LIMIT = 50_000_000  # bytes of one file; the newest two are kept
@@ -23,7 +23,7 @@ LONGEST_LINE = 1 << 20  # bytes after which a line is handed on without its end
 _HEADER = struct.Struct(">QBI")
 
 
-class Record(NamedTuple):
+class LogRecord(NamedTuple):
     """`time` in nanoseconds since 1970."""
 
     time: int
@@ -31,16 +31,16 @@ class Record(NamedTuple):
     data: bytes
 
 
-class Log:
+class ContainerLog:
     """Thread-safe. `folder` holds nothing else; it is made when something is written."""
 
     def __init__(self, folder: Path, limit: int = LIMIT):
-        self.folder, self.limit, self.changed = Path(folder), limit, Watch()
+        self.folder, self.limit, self.changed = Path(folder), limit, ChangeNotifier()
         self.writing = False
         self._room = threading.Condition()
         self._file: int | None = None
         self._start = self._end = 0
-        self._readers: set[Reader] = set()
+        self._readers: set[LogReader] = set()
 
     def open(self) -> None:
         """A program begins to write, behind what is there. Half a record, left by a crash, is cut off."""
@@ -60,7 +60,7 @@ class Log:
             if self._file is None:
                 return
             if self._end - self._start > self.limit:
-                self._rotate()
+                self._file = self._rotated(self._file)
             record = _HEADER.pack(time.time_ns(), stream, len(data)) + data
             try:
                 _write_all(self._file, record)
@@ -87,9 +87,9 @@ class Log:
             last = max(self._starts(), default=0)
             return last + self._path(last).stat().st_size if self._path(last).exists() else 0
 
-    def reader(self, position: int = 0, *, hold: bool = False) -> Reader:
+    def reader(self, position: int = 0, *, hold: bool = False) -> LogReader:
         """Reads from `position` on. hold: the program waits rather than that this reader misses something."""
-        reader = Reader(self, position)
+        reader = LogReader(self, position)
         if hold:
             with self._room:
                 self._readers.add(reader)
@@ -104,35 +104,39 @@ class Log:
         except FileNotFoundError:
             return []
 
-    def _rotate(self) -> None:
-        os.close(self._file)
+    def _rotated(self, full: int) -> int:
+        """A new file in place of the one that is full; the newest two stay."""
+        os.close(full)
         for old in self._starts()[:-1]:
             self._path(old).unlink(missing_ok=True)
         self._start = self._end
-        self._file = os.open(self._path(self._start), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        return os.open(self._path(self._start), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
-class Reader:
+class LogReader:
     """One reader's place in a log."""
 
-    def __init__(self, log: Log, position: int):
+    def __init__(self, log: ContainerLog, position: int):
         self.log, self.position = log, position
 
-    def read(self, limit: int = 1 << 18) -> list[Record]:
+    def read(self, limit: int = 1 << 18) -> list[LogRecord]:
         """The next records, about `limit` bytes of them; none where there are none yet."""
         while True:
             starts = self.log._starts()
-            start = max((one for one in starts if one <= self.position), default=min(starts, default=None))
+            start = max(
+                (start_of_file for start_of_file in starts if start_of_file <= self.position),
+                default=min(starts, default=None),
+            )
             if start is None:
                 return []
             self.position = max(self.position, start)
             records = self._from(start, limit)
-            following = min((one for one in starts if one > start), default=None)
+            following = min((start_of_file for start_of_file in starts if start_of_file > start), default=None)
             if records or following is None:
                 return records
             self.position = following
 
-    def _from(self, start: int, limit: int) -> list[Record]:
+    def _from(self, start: int, limit: int) -> list[LogRecord]:
         try:
             file = os.open(self.log._path(start), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:  # rotated away a moment ago
@@ -153,13 +157,13 @@ class Reader:
             self.log._room.notify_all()
 
 
-class Lines:
+class LineSplitter:
     """Records into lines, each stream for itself. A line has the time of its first byte."""
 
     def __init__(self) -> None:
-        self._begun: dict[int, Record] = {}
+        self._begun: dict[int, LogRecord] = {}
 
-    def feed(self, records: Iterable[Record]) -> Iterator[Record]:
+    def feed(self, records: Iterable[LogRecord]) -> Iterator[LogRecord]:
         """The lines that are complete now, newline included."""
         for record in records:
             begun = self._begun.pop(record.stream, None)
@@ -167,20 +171,20 @@ class Lines:
             first = begun.time if begun else record.time
             *lines, rest = data.split(b"\n")
             for line in lines:
-                yield Record(first, record.stream, line + b"\n")
+                yield LogRecord(first, record.stream, line + b"\n")
                 first = record.time
             if len(rest) > LONGEST_LINE:
-                yield Record(first, record.stream, rest)
+                yield LogRecord(first, record.stream, rest)
             elif rest:
-                self._begun[record.stream] = Record(first, record.stream, rest)
+                self._begun[record.stream] = LogRecord(first, record.stream, rest)
 
-    def rest(self) -> list[Record]:
+    def rest(self) -> list[LogRecord]:
         """What has no newline behind it."""
         rest, self._begun = sorted(self._begun.values()), {}
         return rest
 
 
-def _records(file: int, offset: int, limit: int | None) -> Iterator[Record]:
+def _records(file: int, offset: int, limit: int | None) -> Iterator[LogRecord]:
     """Whole records from `offset` of a file on, until about `limit` bytes are read."""
     begin = offset
     while limit is None or offset - begin < limit:
@@ -191,7 +195,7 @@ def _records(file: int, offset: int, limit: int | None) -> Iterator[Record]:
         data = os.pread(file, length, offset + _HEADER.size)
         if len(data) < length:
             return
-        yield Record(when, stream, data)
+        yield LogRecord(when, stream, data)
         offset += _HEADER.size + length
 
 

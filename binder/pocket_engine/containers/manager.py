@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..engine_log import LOG
+from ..engine_services import EngineServices
 from ..errors import Conflict, EngineError, NotFound
 from ..rootfs.remove_tree import remove
 from . import config, container_json, execs, ids_and_names, mounts, published_ports
 from .container import Container
-from .state_file import Record
+from .state_file import ContainerRecord
 
 GRACE = 10.0  # seconds for all containers together to end when the engine does
 
@@ -20,11 +21,11 @@ GRACE = 10.0  # seconds for all containers together to end when the engine does
 class Containers:
     """Thread-safe. Kept in <store>/containers/<id>/; what ran when the engine was killed is shown as exited (137)."""
 
-    def __init__(self, engine):
+    def __init__(self, engine: EngineServices):
         self._engine = engine
         self._folder = engine.folder / "containers"
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._ports = published_ports.Ports()
+        self._ports = published_ports.PortAllocator()
         self._lock = threading.RLock()
         self._known: dict[str, Container] = {}
         self._removals: list[threading.Thread] = []
@@ -32,14 +33,14 @@ class Containers:
             self._load(folder)
 
     def _load(self, folder) -> None:
-        record = Record.load(folder)
+        record = ContainerRecord.load(folder)
         if record is None or record.id != folder.name:
             remove(folder)
             return
-        container = Container(self._engine, folder, record, self._ports, self._left)
+        container = Container(self._engine, folder, record, self._ports, self._on_container_exit)
         shutil.rmtree(folder / "execs", ignore_errors=True)
         if record.status == "running":
-            container.crashed()
+            container.mark_crashed()
         if record.host.get("AutoRemove") and record.status != "created":
             container.remove()
         else:
@@ -51,23 +52,27 @@ class Containers:
         Raises NotFound (no such image), Conflict (the name is taken), BadRequest, NotDone.
         """
         image = self._engine.images.find(str(body.get("Image") or ""))
-        made, host = ids_and_names.new_id(), config.host(body.get("HostConfig") or {})
+        container_id, host = ids_and_names.new_id(), config.host_config_with_defaults(body.get("HostConfig") or {})
         image_config = image.config.get("config") or {}
-        merged = config.merged(body, image_config, made[:12])
-        warnings = config.checked_host(host, merged)
+        merged = config.merged_config(body, image_config, container_id[:12])
+        warnings = config.host_config_warnings(host, merged)
         published_ports.check(host)
-        mounts.wanted(host)
-        record = Record(made, "", str(body["Image"]), image.id, list(image.config["rootfs"]["diff_ids"]), merged, host)
+        mounts.requested(host)
+        record = ContainerRecord(
+            container_id, "", str(body["Image"]), image.id, list(image.config["rootfs"]["diff_ids"]), merged, host
+        )
         with self._lock:
-            taken = {one.record.name: one.id for one in self._known.values()}
+            taken = {known.record.name: known.id for known in self._known.values()}
             record.name = ids_and_names.checked(name) if name else ids_and_names.made_up(taken)
             _check_free(record.name, taken)
-            container = Container(self._engine, self._folder / made, record, self._ports, self._left)
+            container = Container(
+                self._engine, self._folder / container_id, record, self._ports, self._on_container_exit
+            )
             record.save(container.folder)
-            self._known[made] = container
+            self._known[container_id] = container
         self._touch(image.id)
-        container.tell("create")
-        return made, warnings
+        container.publish_event("create")
+        return container_id, warnings
 
     def _touch(self, image_id: str) -> None:
         touch = getattr(self._engine.images, "touch", None)
@@ -77,14 +82,16 @@ class Containers:
     def get(self, reference: str) -> Container:
         """By id, name, or the beginning of an id. Raises NotFound, BadRequest."""
         with self._lock:
-            return self._known[ids_and_names.find(reference, {one.id: one.record.name for one in self._known.values()})]
+            return self._known[
+                ids_and_names.find(reference, {known.id: known.record.name for known in self._known.values()})
+            ]
 
     def all(self) -> list[Container]:
         """All of them, newest first."""
         with self._lock:
-            return sorted(self._known.values(), key=lambda one: one.record.created, reverse=True)
+            return sorted(self._known.values(), key=lambda known: known.record.created, reverse=True)
 
-    def list(
+    def summaries(
         self,
         *,
         all: bool = False,
@@ -93,26 +100,26 @@ class Containers:
         wanted: Callable[[Container], bool] = lambda _: True,
     ) -> list[dict]:
         """As GET /containers/json has them, newest first: those that run, or `all`, or the newest `limit` of all."""
-        found = [one for one in self.all() if (all or limit > 0 or one.running) and wanted(one)]
-        return [container_json.summary(one, size) for one in (found[:limit] if limit > 0 else found)]
+        listed = [known for known in self.all() if (all or limit > 0 or known.running) and wanted(known)]
+        return [container_json.summary(known, size) for known in (listed[:limit] if limit > 0 else listed)]
 
     def running(self) -> list[str]:
         """The ids of those that run."""
-        return [one.id for one in self.all() if one.running]
+        return [known.id for known in self.all() if known.running]
 
     def using(self, image_id: str) -> dict[str, bool]:
         """{id: whether it runs} of those made from an image, newest first."""
-        return {one.id: one.running for one in self.all() if one.record.image_id == image_id}
+        return {known.id: known.running for known in self.all() if known.record.image_id == image_id}
 
     def rename(self, reference: str, name: str) -> None:
         """Raises Conflict where the name is taken, BadRequest where it is none."""
         name = ids_and_names.checked(name)
         with self._lock:
             container = self.get(reference)
-            _check_free(name, {one.record.name: one.id for one in self._known.values() if one is not container})
+            _check_free(name, {known.record.name: known.id for known in self._known.values() if known is not container})
             before, container.record.name = container.record.name, name
             container.record.save(container.folder)
-        container.tell("rename", oldName=f"/{before}")
+        container.publish_event("rename", oldName=f"/{before}")
 
     def remove(self, reference: str, *, force: bool = False) -> None:
         """Remove one. Raises Conflict if it runs and is not to be ended by force."""
@@ -136,14 +143,14 @@ class Containers:
                 return
             del self._known[container.id]
         container.remove()
-        container.tell("destroy")
+        container.publish_event("destroy")
 
-    def _left(self, container: Container) -> None:
+    def _on_container_exit(self, container: Container) -> None:
         """A container's program has ended."""
         if container.record.host.get("AutoRemove"):
             # In a thread of its own: who ended it may hold the container.
             removal = threading.Thread(target=self._remove_quietly, args=(container,), name="removal", daemon=True)
-            self._removals = [one for one in self._removals if one.is_alive()] + [removal]
+            self._removals = [thread for thread in self._removals if thread.is_alive()] + [removal]
             removal.start()
 
     def _remove_quietly(self, container: Container) -> None:
@@ -155,28 +162,28 @@ class Containers:
     def prune(self, wanted: Callable[[Container], bool]) -> tuple[list[str], int]:
         """Remove those that do not run. Returns (ids, bytes freed)."""
         gone, freed = [], 0
-        for one in self.all():
-            if not one.running and wanted(one):
-                freed += one.root.size()
-                self._remove(one)
-                gone.append(one.id)
+        for container in self.all():
+            if not container.running and wanted(container):
+                freed += container.rootfs.size()
+                self._remove(container)
+                gone.append(container.id)
         return gone, freed
 
     def exec(self, exec_id: str) -> execs.Exec:
         """Raises NotFound."""
-        for one in self.all():
-            if exec_id in one.execs:
-                return one.execs[exec_id]
+        for container in self.all():
+            if exec_id in container.execs:
+                return container.execs[exec_id]
         raise NotFound(f"No such exec instance: {exec_id}")
 
     def close(self) -> None:
         """End all of them: SIGKILL, as their owner asked the engine to end."""
-        running = [one for one in self.all() if one.running]
-        for one in running:
-            threading.Thread(target=_end, args=(one,), daemon=True).start()
-        for one in running:
-            if not one.wait(GRACE):
-                LOG.error("Container %s did not end.", one.id)
+        running = [known for known in self.all() if known.running]
+        for container in running:
+            threading.Thread(target=_end, args=(container,), daemon=True).start()
+        for container in running:
+            if not container.wait(GRACE):
+                LOG.error("Container %s did not end.", container.id)
         for removal in self._removals:
             removal.join(GRACE)
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import BadRequest, NotDone
+from ..errors import BadRequest, Unsupported
 from ..runtime.jobs import Mount
 
 _NAMED = "The pocket engine has no volumes: bind a folder of the host instead (an absolute path)."
 
 
-class Wanted(NamedTuple):
+class RequestedMount(NamedTuple):
     """`source` None: an empty folder that is gone when the container stops (tmpfs)."""
 
     target: str
@@ -22,49 +22,51 @@ class Wanted(NamedTuple):
     mode: str = ""
 
 
-def wanted(host: Mapping[str, Any]) -> list[Wanted]:
+def requested(host: Mapping[str, Any]) -> list[RequestedMount]:
     """HostConfig's Binds, Mounts and Tmpfs. Raises BadRequest for invalid ones, NotDone for volumes.
 
     A source named in Binds that does not exist is made, a source in Mounts has to exist: both as in Docker.
     """
-    found = [_bind(text) for text in host.get("Binds") or []]
-    found += [_mount(mount) for mount in host.get("Mounts") or []]
-    found += [Wanted(_target(target), None, mode=options) for target, options in (host.get("Tmpfs") or {}).items()]
-    targets = [one.target for one in found]
+    mounts = [_bind(text) for text in host.get("Binds") or []]
+    mounts += [_mount(mount) for mount in host.get("Mounts") or []]
+    mounts += [
+        RequestedMount(_target(target), None, mode=options) for target, options in (host.get("Tmpfs") or {}).items()
+    ]
+    targets = [mount.target for mount in mounts]
     for target in targets:
         if targets.count(target) > 1:
             raise BadRequest(f"Duplicate mount point: {target}")
-    return found
+    return mounts
 
 
-def _bind(text: str) -> Wanted:
+def _bind(text: str) -> RequestedMount:
     source, _, rest = text.partition(":")
     target, _, mode = rest.partition(":")
     if not target or ":" in mode:
         raise BadRequest(f"invalid volume specification: '{text}'")
     if not source.startswith("/"):
-        raise NotDone(_NAMED)
-    place = Path(source)
-    if not place.exists():
+        raise Unsupported(_NAMED)
+    host_folder = Path(source)
+    if not host_folder.exists():
         try:
-            place.mkdir(parents=True)
+            host_folder.mkdir(parents=True)
         except OSError as error:
             raise BadRequest(f"error while creating mount source path '{source}': {error.strerror}") from None
-    return Wanted(_target(target), place, "ro" in mode.split(","), mode)
+    return RequestedMount(_target(target), host_folder, "ro" in mode.split(","), mode)
 
 
-def _mount(mount: Mapping[str, Any]) -> Wanted:
+def _mount(mount: Mapping[str, Any]) -> RequestedMount:
     kind, target = mount.get("Type") or "volume", _target(mount.get("Target") or "")
     if kind == "tmpfs":
-        return Wanted(target, None)
+        return RequestedMount(target, None)
     if kind != "bind":
-        raise NotDone(_NAMED)
+        raise Unsupported(_NAMED)
     source = Path(mount.get("Source") or "")
     if not source.is_absolute():
         raise BadRequest(f"invalid mount config for type \"bind\": invalid mount path: '{source}' must be absolute")
     if not source.exists():
         raise BadRequest(f'invalid mount config for type "bind": bind source path does not exist: {source}')
-    return Wanted(target, source, bool(mount.get("ReadOnly")))
+    return RequestedMount(target, source, bool(mount.get("ReadOnly")))
 
 
 def _target(path: str) -> str:
@@ -76,29 +78,29 @@ def _target(path: str) -> str:
     return path
 
 
-def for_job(mounts: list[Wanted], scratch: Path) -> tuple[Mount, ...]:
+def for_job(mounts: list[RequestedMount], scratch: Path) -> tuple[Mount, ...]:
     """As the runner takes them; the empty folders are made in `scratch`, which is the job's own."""
-    made = []
-    for number, one in enumerate(mounts):
-        source = one.source
+    job_mounts = []
+    for number, mount in enumerate(mounts):
+        source = mount.source
         if source is None:
             source = scratch / f"tmpfs-{number}"
             source.mkdir(parents=True, exist_ok=True)
             source.chmod(0o1777)
-        made.append(Mount(source, one.target, one.read_only))
-    return tuple(made)
+        job_mounts.append(Mount(source, mount.target, mount.read_only))
+    return tuple(job_mounts)
 
 
-def shown(mounts: list[Wanted]) -> list[dict]:
+def inspect_json(mounts: list[RequestedMount]) -> list[dict]:
     """As `inspect` shows them."""
     return [
         {
-            "Type": "bind" if one.source else "tmpfs",
-            "Source": str(one.source or ""),
-            "Destination": one.target,
-            "Mode": one.mode,
-            "RW": not one.read_only,
-            "Propagation": "rprivate" if one.source else "",
+            "Type": "bind" if mount.source else "tmpfs",
+            "Source": str(mount.source or ""),
+            "Destination": mount.target,
+            "Mode": mount.mode,
+            "RW": not mount.read_only,
+            "Propagation": "rprivate" if mount.source else "",
         }
-        for one in mounts
+        for mount in mounts
     ]

@@ -21,7 +21,7 @@ _TRIES = 200
 Published = dict[str, list[int]]  # {"5000/tcp": [61234]}
 
 
-class Ports:
+class PortAllocator:
     """Which ports containers have. Thread-safe."""
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ def first_of_each(published: Published) -> dict[int, int]:
     return {int(key.split("/")[0]): numbers[0] for key, numbers in published.items()}
 
 
-def shown(published: Published, exposed: Mapping[str, Any] | None) -> dict[str, list[dict] | None]:
+def inspect_json(published: Published, exposed: Mapping[str, Any] | None) -> dict[str, list[dict] | None]:
     """As NetworkSettings.Ports has them."""
     found: dict[str, list[dict] | None] = {key if "/" in key else f"{key}/tcp": None for key in exposed or {}}
     for key, numbers in published.items():
@@ -117,7 +117,7 @@ def shown(published: Published, exposed: Mapping[str, Any] | None) -> dict[str, 
     return found
 
 
-class Relay:
+class PortRelay:
     """Passes TCP connections from one port of 127.0.0.1 on to another, until it is closed."""
 
     def __init__(self, port: int, target: int):
@@ -144,22 +144,23 @@ class Relay:
 
     def close(self) -> None:
         """Listen no more, and end what is open."""
-        for one in (self._listening, *self._open):
+        for open_socket in (self._listening, *self._open):
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                open_socket.shutdown(socket.SHUT_RDWR)
         self._listening.close()
 
 
 def _exchange(client: socket.socket, server: socket.socket) -> None:
     """Until both sides have said all that they had to say."""
     with selectors.DefaultSelector() as waiting:
-        waiting.register(client, selectors.EVENT_READ, server)
-        waiting.register(server, selectors.EVENT_READ, client)
+        waiting.register(client, selectors.EVENT_READ, (client, server))
+        waiting.register(server, selectors.EVENT_READ, (server, client))
         while waiting.get_map():
             for key, _ in waiting.select():
-                data = key.fileobj.recv(65536)
+                source, target = key.data
+                data = source.recv(65536)
                 if data:
-                    key.data.sendall(data)
+                    target.sendall(data)
                 else:
-                    waiting.unregister(key.fileobj)
-                    key.data.shutdown(socket.SHUT_WR)
+                    waiting.unregister(source)
+                    target.shutdown(socket.SHUT_WR)

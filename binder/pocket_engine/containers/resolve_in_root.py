@@ -19,7 +19,7 @@ LINKS = 40  # as many as the kernel follows
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Spot:
+class ResolvedPath:
     """`name` in the folder that `folder`, a descriptor, is open on; "." for the root itself. The last part of `path`, a
     path inside the root without links before that part, may not exist. Use it in a with statement."""
 
@@ -37,15 +37,17 @@ class Spot:
         """A descriptor of it. A link is not followed: OSError."""
         return os.open(self.name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=self.folder)
 
-    def __enter__(self) -> Spot:
+    def __enter__(self) -> ResolvedPath:
         return self
 
     def __exit__(self, *_) -> None:
         os.close(self.folder)
 
 
-def find(root: Path, path: str, *, follow: bool = True, make: bool = False, mounts: Sequence[Mount] = ()) -> Spot:
-    """Where `path` leads in the tree `root`, over which `mounts` lie.
+def resolve(
+    root: Path, path: str, *, follow: bool = True, make: bool = False, mounts: Sequence[Mount] = ()
+) -> ResolvedPath:
+    """Where `path` leads in the root filesystem `root`, over which `mounts` lie.
 
     follow: the last part as well, if it is a link. make: create missing folders before the last part. Raises OSError
     (ENOENT, ENOTDIR, ELOOP), as the kernel would.
@@ -61,14 +63,14 @@ class _Walk:
         self.folders = [os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)]
         self.links = 0
 
-    def spot(self) -> Spot:
+    def spot(self) -> ResolvedPath:
         try:
             return self._walk()
         finally:
             for folder in self.folders:
                 os.close(folder)
 
-    def _walk(self) -> Spot:
+    def _walk(self) -> ResolvedPath:
         while self.left:
             name = self.left.pop()
             if name == "..":
@@ -85,25 +87,25 @@ class _Walk:
                 return spot
         return self._here()
 
-    def _here(self) -> Spot:
+    def _here(self) -> ResolvedPath:
         """The walk ended on a folder that is open already: on the root, or behind "..", or on a mount."""
-        return Spot(os.dup(self.folders[-1]), ".", "/" + "/".join(self.names))
+        return ResolvedPath(os.dup(self.folders[-1]), ".", "/" + "/".join(self.names))
 
-    def _enter_mount(self, name: str, target: str) -> Spot | None:
+    def _enter_mount(self, name: str, target: str) -> ResolvedPath | None:
         source = self.mounts[target]
         if not self.left and not source.is_dir():
-            return Spot(os.open(source.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), source.name, target)
+            return ResolvedPath(os.open(source.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), source.name, target)
         self.folders.append(os.open(source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
         self.names.append(name)
         return None
 
-    def _enter(self, name: str, target: str) -> Spot | None:
+    def _enter(self, name: str, target: str) -> ResolvedPath | None:
         here = self.folders[-1]
         try:
             mode = os.stat(name, dir_fd=here, follow_symlinks=False).st_mode
         except FileNotFoundError:
             if not self.left:
-                return Spot(os.dup(here), name, target)
+                return ResolvedPath(os.dup(here), name, target)
             if not self.make:
                 raise
             with contextlib.suppress(FileExistsError):
@@ -113,7 +115,7 @@ class _Walk:
             self._link(os.readlink(name, dir_fd=here))
             return None
         if not self.left:
-            return Spot(os.dup(here), name, target)
+            return ResolvedPath(os.dup(here), name, target)
         self.folders.append(os.open(name, _FOLDER, dir_fd=here))
         self.names.append(name)
         return None
@@ -133,7 +135,7 @@ class _Walk:
 def read_small(root: Path, path: str, limit: int = 1 << 20) -> bytes | None:
     """The first bytes of a file of the root; None where there is no such file."""
     try:
-        with find(root, path) as spot, open(spot.open(os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        with resolve(root, path) as spot, open(spot.open(os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             return file.read(limit) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
     except OSError:
         return None

@@ -14,7 +14,7 @@ FILE = "container.json"
 
 
 @dataclass
-class Record:
+class ContainerRecord:
     """`config` and `host` are Docker's Config and HostConfig; `image` is how the image was named at creation."""
 
     id: str
@@ -46,12 +46,12 @@ class Record:
         half.replace(folder / FILE)
 
     @staticmethod
-    def load(folder: Path) -> Record | None:
+    def load(folder: Path) -> ContainerRecord | None:
         """None where there is no whole record: a container that was being made, or removed."""
         try:
             known = json.loads((folder / FILE).read_text(encoding="utf-8", errors="surrogateescape"))
-            names = {one.name for one in fields(Record)}
-            return Record(**{name: value for name, value in known.items() if name in names})
+            names = {known_field.name for known_field in fields(ContainerRecord)}
+            return ContainerRecord(**{name: value for name, value in known.items() if name in names})
         except (OSError, ValueError, TypeError, AttributeError):
             return None
 

@@ -10,16 +10,16 @@ import struct
 import termios
 import threading
 
-from .logs import STDERR, STDOUT, Log
+from .logs import STDERR, STDOUT, ContainerLog
 
 PIECE = 1 << 16  # bytes read at once
 PATIENCE = 5.0  # seconds for the last output of a program that has ended
 
 
-class Streams:
+class Stdio:
     """Made before the program starts, so that input can wait for it. log None: what it writes is thrown away."""
 
-    def __init__(self, log: Log | None, *, tty: bool, stdin: bool):
+    def __init__(self, log: ContainerLog | None, *, tty: bool, stdin: bool):
         self.log, self.tty = log, tty
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []

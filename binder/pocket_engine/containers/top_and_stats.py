@@ -16,7 +16,7 @@ _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-class Seen(NamedTuple):
+class ProcessInfo(NamedTuple):
     """One process: cpu in seconds, resident memory in bytes, start in seconds after boot."""
 
     pid: int
@@ -28,25 +28,25 @@ class Seen(NamedTuple):
     command: str
 
 
-def family(pid: int) -> list[Seen]:
+def process_tree(pid: int) -> list[ProcessInfo]:
     """A process and its descendants, by number."""
-    seen = {one.pid: one for one in map(_read, _numbers()) if one}
+    seen = {process.pid: process for process in map(_read, _numbers()) if process}
     wanted, before = {pid} & seen.keys(), -1
     while len(wanted) != before:
         before = len(wanted)
-        wanted |= {one.pid for one in seen.values() if one.parent in wanted}
-    return [seen[one] for one in sorted(wanted)]
+        wanted |= {process.pid for process in seen.values() if process.parent in wanted}
+    return [seen[number] for number in sorted(wanted)]
 
 
 def top(pids: list[int]) -> dict:
     """GET /containers/{id}/top, of the container's programs and their children."""
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    return {"Titles": TITLES, "Processes": [_row(one, booted) for pid in pids for one in family(pid)]}
+    return {"Titles": TITLES, "Processes": [_row(process, booted) for pid in pids for process in process_tree(pid)]}
 
 
 def stats(container_id: str, name: str, pids: list[int], before: dict | None = None) -> dict:
     """GET /containers/{id}/stats: CPU and memory. before: the answer before this one, for what changed since."""
-    processes = [one for pid in pids for one in family(pid)]
+    processes = [process for pid in pids for process in process_tree(pid)]
     cpus = os.cpu_count() or 1
     empty = {
         "cpu_usage": {"total_usage": 0, "usage_in_usermode": 0, "usage_in_kernelmode": 0},
@@ -61,13 +61,13 @@ def stats(container_id: str, name: str, pids: list[int], before: dict | None = N
         "pids_stats": {"current": len(processes)},
         "cpu_stats": {
             **empty,
-            "cpu_usage": {**empty["cpu_usage"], "total_usage": int(sum(one.cpu for one in processes) * 1e9)},
+            "cpu_usage": {**empty["cpu_usage"], "total_usage": int(sum(process.cpu for process in processes) * 1e9)},
             "system_cpu_usage": int(_system() * 1e9),
             "online_cpus": cpus,
         },
         "precpu_stats": before["cpu_stats"] if before else empty,
         "memory_stats": {
-            "usage": sum(one.memory for one in processes),
+            "usage": sum(process.memory for process in processes),
             "limit": os.sysconf("SC_PHYS_PAGES") * _PAGE,
             "stats": {},
         },
@@ -81,7 +81,7 @@ def _numbers() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
 
 
-def _read(pid: int) -> Seen | None:
+def _read(pid: int) -> ProcessInfo | None:
     folder = Path("/proc") / str(pid)
     try:
         fields = (folder / "stat").read_text(errors="replace")
@@ -92,17 +92,19 @@ def _read(pid: int) -> Seen | None:
     name = fields[fields.index("(") + 1 : fields.rindex(")")]
     rest = fields[fields.rindex(")") + 2 :].split()
     cpu = (int(rest[11]) + int(rest[12])) / _TICK
-    return Seen(pid, int(rest[1]), uid, cpu, int(rest[19]) / _TICK, int(rest[21]) * _PAGE, command or f"[{name}]")
+    return ProcessInfo(
+        pid, int(rest[1]), uid, cpu, int(rest[19]) / _TICK, int(rest[21]) * _PAGE, command or f"[{name}]"
+    )
 
 
-def _row(one: Seen, booted: float) -> list[str]:
-    user = str(one.uid)
+def _row(process: ProcessInfo, booted: float) -> list[str]:
+    user = str(process.uid)
     with contextlib.suppress(KeyError):
-        user = pwd.getpwuid(one.uid).pw_name
-    minutes, rest = divmod(int(one.cpu), 60)
+        user = pwd.getpwuid(process.uid).pw_name
+    minutes, rest = divmod(int(process.cpu), 60)
     spent = f"{minutes // 60:02d}:{minutes % 60:02d}:{rest:02d}"
-    begun = time.strftime("%H:%M", time.localtime(booted + one.start))
-    return [user, str(one.pid), str(one.parent), "0", begun, "?", spent, one.command]
+    begun = time.strftime("%H:%M", time.localtime(booted + process.start))
+    return [user, str(process.pid), str(process.parent), "0", begun, "?", spent, process.command]
 
 
 def _system() -> float:

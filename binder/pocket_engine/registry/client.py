@@ -188,7 +188,8 @@ class Client:
 
     def tags(self) -> list[str]:
         """Every tag of the repository."""
-        found, url = [], self.url("tags/list")
+        found: list[str] = []
+        url: str | None = self.url("tags/list")
         while url:
             response = self.send("GET", url)
             if response.status_code != 200:

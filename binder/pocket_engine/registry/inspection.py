@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from .. import reference_grammar
 from .client import INDEXES, Client, Manifest
-from .mirrors import served
+from .mirrors import first_source
 from .pull import CONFIGS
 
 
@@ -26,7 +26,7 @@ def inspect(name: str, *, auth: dict | None = None, mirrors: Sequence[str] = (),
             about = {"mediaType": found.media_type, "digest": found.digest, "size": found.size}
             return {"Descriptor": about, "Platforms": _platforms(client, found)}
 
-    return served(repository, auth, mirrors, look)
+    return first_source(repository, auth, mirrors, look)
 
 
 def _platforms(client: Client, found: Manifest) -> list[dict]:

@@ -10,7 +10,7 @@ from ..errors import BadRequest, EngineError, Interrupted, NoSpace
 from ..reference_grammar import HUB, Repository
 
 
-def checked(address: str) -> str:
+def checked_mirror(address: str) -> str:
     """A mirror as Docker keeps it, with a slash at its end; HTTP only if it says so. BadRequest for what is none.
 
     The rules are those of moby's ValidateMirror (registry/config.go).
@@ -28,7 +28,7 @@ def checked(address: str) -> str:
     return address.rstrip("/") + "/"
 
 
-def served(
+def first_source(
     repository: Repository,
     auth: dict | None,
     mirrors: Sequence[str],

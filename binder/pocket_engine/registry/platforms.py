@@ -32,56 +32,56 @@ class Platform(NamedTuple):
         return "/".join(filter(None, self))
 
 
-def here() -> Platform:
+def host_platform() -> Platform:
     """The platform that images have to be for to run on this machine."""
-    return normal(Platform("linux", machine.machine().lower()))
+    return normalized(Platform("linux", machine.machine().lower()))
 
 
-def normal(given: Platform) -> Platform:
+def normalized(given: Platform) -> Platform:
     """Architectures by Go's names, and a variant only where it says something."""
     architecture, variant = ARCHITECTURES.get(given.architecture, (given.architecture, ""))
     variant = given.variant or variant
     return Platform(given.os, architecture, "" if variant == IMPLIED.get(architecture) else variant)
 
 
-def parse(text: str) -> Platform:
+def parse_platform(text: str) -> Platform:
     """ "os/architecture[/variant]", or one of the two alone; BadRequest for anything else."""
     parts = text.lower().split("/")
     if len(parts) == 1:
-        parts = [parts[0], here().architecture] if parts[0] in SYSTEMS else ["linux", parts[0]]
+        parts = [parts[0], host_platform().architecture] if parts[0] in SYSTEMS else ["linux", parts[0]]
     if len(parts) > 3 or not all(part.replace("_", "").replace("-", "").isalnum() for part in parts):
         raise BadRequest(f'"{text}" is no platform: write it like linux/amd64')
-    return normal(Platform(*parts))
+    return normalized(Platform(*parts))
 
 
 def matches(offered: Platform, wanted: Platform) -> bool:
     """Whether what is offered runs where `wanted` does: the same, or an older variant of the same 32-bit ARM."""
-    offered, wanted = normal(offered), normal(wanted)
+    offered, wanted = normalized(offered), normalized(wanted)
     if offered[:2] != wanted[:2]:
         return False
     older = wanted.architecture == "arm" and (offered.variant or "v7") <= (wanted.variant or "v7")
     return offered.variant == wanted.variant or older
 
 
-def of(described: dict) -> Platform | None:
+def platform_of(described: dict) -> Platform | None:
     """The platform that an index entry or an image config gives; None if it gives none."""
     found = Platform(*(str(described.get(key) or "") for key in Platform._fields))
-    return normal(found) if found.os and found.architecture else None
+    return normalized(found) if found.os and found.architecture else None
 
 
-def choose(index: dict, wanted: Platform, name: str) -> dict:
+def choose_manifest(index: dict, wanted: Platform, name: str) -> dict:
     """The entry of an index for a platform; attestations are no images. NotFound, saying what there is, if none fits."""
     entries = [
         entry for entry in index.get("manifests") or () if isinstance(entry, dict) and not _is_attestation(entry)
     ]
-    offered = [(of(entry.get("platform") or {}), entry) for entry in entries]
+    offered = [(platform_of(entry.get("platform") or {}), entry) for entry in entries]
     fitting = [
         (found.variant or IMPLIED.get(found.architecture, ""), entry)
         for found, entry in offered
         if found and matches(found, wanted)
     ]
     if fitting:
-        return max(fitting, key=lambda one: one[0])[1]
+        return max(fitting, key=lambda pair: pair[0])[1]
     unnamed = [entry for found, entry in offered if found is None]
     if len(unnamed) == 1:  # an index of a single image that leaves the platform to the image's config
         return unnamed[0]

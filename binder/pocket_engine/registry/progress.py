@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 from ..errors import Interrupted
 
@@ -39,7 +39,7 @@ def counter(say: Say, status: str, digest: str, total: int) -> Callable[[int], N
     return progress
 
 
-class Within(threading.Event):
+class CombinedEvent(threading.Event):
     """Set when it is set itself, or the outer event: ends a part of the work, or is ended with the whole."""
 
     def __init__(self, outer: threading.Event):
@@ -56,7 +56,7 @@ class Within(threading.Event):
         return self.is_set()
 
 
-def streamed(work: Callable[[Say, threading.Event], None], stop: threading.Event) -> Iterator[dict]:
+def stream_messages(work: Callable[[Say, threading.Event], None], stop: threading.Event) -> Generator[dict, None, None]:
     """What work(say, halt) says, as it says it; then its error, if any. `halt` is set once `stop` is or nobody listens.
 
     The work has a thread of its own because it may sit in a read that no event can end.

@@ -6,18 +6,21 @@ import contextlib
 import io
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from urllib.parse import urlsplit
 
 from .. import reference_grammar
 from ..errors import BadRequest, EngineError, NotFound
 from ..reference_grammar import Repository, joined
+from ..store.blobs import Blobs
+from ..store.images import Image, Images
+from ..store.layers import Layers
 from . import platforms
 from .blob_download import CHUNK, BlobStream
 from .client import INDEXES, Client, Manifest
-from .mirrors import served
-from .progress import Say, Within, counter, step, streamed
+from .mirrors import first_source
+from .progress import CombinedEvent, Say, counter, step, stream_messages
 
 PARALLEL = 3  # layers at a time, as Docker
 NESTED = 3  # indexes within indexes
@@ -30,9 +33,9 @@ CONFIGS = (
 
 
 def pull(
-    images,
-    layers,
-    blobs,
+    images: Images,
+    layers: Layers,
+    blobs: Blobs,
     name: str,
     tag_or_digest: str = "",
     *,
@@ -40,34 +43,42 @@ def pull(
     platform: str | None = None,
     mirrors: Sequence[str] = (),
     stop: threading.Event,
-) -> Iterator[dict]:
+) -> Generator[dict, None, None]:
     """Docker's progress messages while an image comes; without tag or digest all of the repository's tags.
 
     auth: the decoded X-Registry-Auth; platform: "os/arch[/variant]", else this machine's; mirrors: addresses of Docker
     Hub's mirrors, asked first and without credentials. Raises EngineError, worded as Docker; nothing is tagged then.
     """
     repository, reference = reference_grammar.split(name, tag_or_digest)
-    wanted = platforms.parse(platform) if platform else None
+    wanted = platforms.parse_platform(platform) if platform else None
 
     def work(say: Say, halt: threading.Event) -> None:
         def fetch(base: str | None, known: dict | None) -> None:
-            with Client(repository, auth=known, doing="pull", stop=Within(halt), base=base) as client:
-                for one in [reference] if reference else client.tags():
-                    _Pull(images, layers, client, one, wanted, say).run()
+            with Client(repository, auth=known, doing="pull", stop=CombinedEvent(halt), base=base) as client:
+                for one_reference in [reference] if reference else client.tags():
+                    _Pull(images, layers, client, one_reference, wanted, say).run()
 
         def tell(mirror: str, error: EngineError) -> None:
             host = urlsplit(mirror).netloc
             say({"status": f"The mirror {host} did not serve it, asking the next: {error.message}"})
 
-        served(repository, auth, mirrors, fetch, tell)
+        first_source(repository, auth, mirrors, fetch, tell)
 
-    return streamed(work, stop)
+    return stream_messages(work, stop)
 
 
 class _Pull:
     """One tag or digest from one source."""
 
-    def __init__(self, images, layers, client: Client, reference: str, wanted: platforms.Platform | None, say: Say):
+    def __init__(
+        self,
+        images: Images,
+        layers: Layers,
+        client: Client,
+        reference: str,
+        wanted: platforms.Platform | None,
+        say: Say,
+    ):
         self.images, self.layers, self.client, self.say = images, layers, client, say
         self.reference, self.wanted = reference, wanted
         self.name: Repository = client.name
@@ -86,9 +97,8 @@ class _Pull:
         config, descriptors = _parts(manifest, self.shown)
         raw = self.client.small_blob(config)
         diff_ids = self._diff_ids(raw, len(descriptors), chosen=manifest is not found)
-        with self.images.holding() as held:
-            for diff_id in diff_ids:
-                held.add(diff_id)
+        with self.images.lease() as leased:
+            leased.update(diff_ids)
             self._fetch(list(zip(diff_ids, descriptors)))
             image = self.images.add_config(raw)
             if not by_digest:
@@ -96,7 +106,7 @@ class _Pull:
             self.images.remember(image.id, self.name.familiar, found.digest)
         self._done(found.digest, newer=not before or before[0].id != image.id)
 
-    def _present(self):
+    def _present(self) -> tuple[Image, str] | None:
         """(image, digest it was pulled by) that this reference stands for in the store, or None."""
         with contextlib.suppress(NotFound):
             image = self.images.find(self.shown)
@@ -107,10 +117,10 @@ class _Pull:
             return image, ""
         return None
 
-    def _is_current(self, before) -> bool:
+    def _is_current(self, before: tuple[Image, str]) -> bool:
         """Whether the registry still has under this name what the store has, and it is for the platform asked for."""
         image, digest = before
-        described = platforms.of(image.config)
+        described = platforms.platform_of(image.config)
         if not digest or self.wanted and not (described and platforms.matches(described, self.wanted)):
             return False
         return digest == self.reference or digest == self.client.digest_of(self.reference)
@@ -119,7 +129,7 @@ class _Pull:
         for _ in range(NESTED):
             if found.media_type not in INDEXES:
                 return found
-            entry = platforms.choose(found.content, self.wanted or platforms.here(), self.shown)
+            entry = platforms.choose_manifest(found.content, self.wanted or platforms.host_platform(), self.shown)
             digest = str(entry.get("digest"))
             if not reference_grammar.DIGEST.fullmatch(digest):
                 raise BadRequest(f"{self.shown}: the index names a manifest by {digest!r}, not by a sha256 digest")
@@ -132,12 +142,12 @@ class _Pull:
             config = json.loads(raw)
             diff_ids = config["rootfs"]["diff_ids"] or []
             sound = len(diff_ids) == layers and all(reference_grammar.DIGEST.fullmatch(diff_id) for diff_id in diff_ids)
-            described = platforms.of(config)
+            described = platforms.platform_of(config)
         except (ValueError, LookupError, TypeError, AttributeError):
             sound = False
         if not sound:
             raise BadRequest(f"{self.shown}: the image's config does not list the layers that its manifest has")
-        wanted = self.wanted or (platforms.here() if chosen else None)
+        wanted = self.wanted or (platforms.host_platform() if chosen else None)
         if wanted and described and not platforms.matches(described, wanted):
             raise NotFound(
                 f"image with reference {self.shown} was found but does not match the specified platform: "
@@ -154,11 +164,11 @@ class _Pull:
             if not there:
                 missing.setdefault(diff_id, descriptor)
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="layer") as pool:
-            running = [pool.submit(self._layer, *one) for one in missing.items()]
+            running = [pool.submit(self._layer, *layer) for layer in missing.items()]
             done, unfinished = wait(running, return_when=FIRST_EXCEPTION)
             if unfinished:
                 self.client.stop.set()
-            failures = [error for one in done if (error := one.exception())]
+            failures = [error for future in done if (error := future.exception())]
         if failures:
             raise failures[0]
 
@@ -185,8 +195,8 @@ def _parts(manifest: Manifest, shown: str) -> tuple[str, list[dict]]:
     """The digest of an image manifest's config, and its layers' descriptors; BadRequest for other artifacts."""
     try:
         config, descriptors = manifest.content["config"], manifest.content["layers"] or []
-        digests = [str(one["digest"]) for one in [config, *descriptors]]
-        sound = all(isinstance(one["size"], int) and one["size"] >= 0 for one in descriptors)
+        digests = [str(descriptor["digest"]) for descriptor in [config, *descriptors]]
+        sound = all(isinstance(descriptor["size"], int) and descriptor["size"] >= 0 for descriptor in descriptors)
         kind = str(config.get("mediaType") or "")
     except (LookupError, TypeError, AttributeError):
         raise BadRequest(f"{shown}: the manifest names no config or no layers, so it is no image's") from None

@@ -7,14 +7,18 @@ import json
 import tempfile
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from .. import reference_grammar
 from ..errors import BadRequest, Interrupted, NotFound, no_space
 from ..reference_grammar import joined
+from ..store.blobs import Blobs
+from ..store.images import Image, Images
+from ..store.layers import Layers
 from .client import DOCKER_MANIFEST, BrokenUpload, Client, sha256
-from .progress import Say, counter, step, streamed
+from .progress import Say, counter, step, stream_messages
 
 ATTEMPTS = 3  # uploads of a layer whose connection breaks
 CHUNK = 1 << 18
@@ -23,8 +27,15 @@ DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 
 def push(
-    images, layers, blobs, name: str, tag: str = "", *, auth: dict | None = None, stop: threading.Event
-) -> Iterator[dict]:
+    images: Images,
+    layers: Layers,
+    blobs: Blobs,
+    name: str,
+    tag: str = "",
+    *,
+    auth: dict | None = None,
+    stop: threading.Event,
+) -> Generator[dict, None, None]:
     """Docker's progress messages while an image goes; without a tag all tags of that name.
 
     auth: the decoded X-Registry-Auth. Raises EngineError, worded as Docker; the tag in the registry is as before then.
@@ -35,7 +46,7 @@ def push(
     tags = [reference] if reference else _tags(images, repository.familiar)
     missing = NotFound(f"An image does not exist locally with the tag: {joined(repository.familiar, reference or '*')}")
     try:
-        chosen = [(one, images.find(joined(repository.familiar, one))) for one in tags]
+        chosen = [(one_tag, images.find(joined(repository.familiar, one_tag))) for one_tag in tags]
     except NotFound:
         raise missing from None
     if not chosen:
@@ -44,24 +55,23 @@ def push(
     def work(say: Say, halt: threading.Event) -> None:
         say({"status": f"The push refers to repository [{repository.full}]"})
         with Client(repository, auth=auth, doing="push", stop=halt) as client:
-            for one, image in chosen:
-                _push(images, layers, blobs, client, one, image, say)
+            for one_tag, image in chosen:
+                _push(images, layers, blobs, client, one_tag, image, say)
 
-    return streamed(work, stop)
+    return stream_messages(work, stop)
 
 
-def _tags(images, name: str) -> list[str]:
+def _tags(images: Images, name: str) -> list[str]:
     found = [known for image in images.all() for known in images.tags(image.id)]
     return sorted(tag for base, _, tag in (known.rpartition(":") for known in found) if base == name)
 
 
-def _push(images, layers, blobs, client: Client, tag: str, image, say: Say) -> None:
+def _push(images: Images, layers: Layers, blobs: Blobs, client: Client, tag: str, image: Image, say: Say) -> None:
     diff_ids = list((image.config.get("rootfs") or {}).get("diff_ids") or [])
     for diff_id in dict.fromkeys(reversed(diff_ids)):
         say(step("Preparing", diff_id))
-    with images.holding() as held:
-        for diff_id in diff_ids:
-            held.add(diff_id)
+    with images.lease() as leased:
+        leased.update(diff_ids)
         sent = {
             diff_id: _push_layer(layers.open(diff_id), blobs.temporary, client, diff_id, say)
             for diff_id in dict.fromkeys(diff_ids)
@@ -77,16 +87,16 @@ def _push(images, layers, blobs, client: Client, tag: str, image, say: Say) -> N
     say({"progressDetail": {}, "aux": {"Tag": tag, "Digest": sha256(raw), "Size": len(raw)}})
 
 
-class Packed(NamedTuple):
+class CompressedLayer(NamedTuple):
     """A layer as it lies in the registry."""
 
     digest: str
     size: int
 
 
-def manifest(config: str, size: int, layers: list[Packed]) -> bytes:
+def manifest(config: str, size: int, layers: list[CompressedLayer]) -> bytes:
     """Docker's image manifest, version 2, schema 2."""
-    described = [{"mediaType": DOCKER_LAYER, "size": one.size, "digest": one.digest} for one in layers]
+    described = [{"mediaType": DOCKER_LAYER, "size": layer.size, "digest": layer.digest} for layer in layers]
     content = {
         "schemaVersion": 2,
         "mediaType": DOCKER_MANIFEST,
@@ -96,7 +106,7 @@ def manifest(config: str, size: int, layers: list[Packed]) -> bytes:
     return json.dumps(content, indent=3).encode()
 
 
-def compress(source: BinaryIO, target: BinaryIO, stop: threading.Event) -> Packed:
+def compress(source: BinaryIO, target: BinaryIO, stop: threading.Event) -> CompressedLayer:
     """gzip without name or time, so that a layer has one digest in all registries."""
     packer = zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     seen, size = hashlib.sha256(), 0
@@ -109,14 +119,14 @@ def compress(source: BinaryIO, target: BinaryIO, stop: threading.Event) -> Packe
         seen.update(packed)
         size += len(packed)
         if not data:
-            return Packed(f"sha256:{seen.hexdigest()}", size)
+            return CompressedLayer(f"sha256:{seen.hexdigest()}", size)
 
 
 # Compressing is most of a push's work, and its outcome never changes: a second push of a layer asks the registry first.
-_known: dict[str, Packed] = {}
+_known: dict[str, CompressedLayer] = {}
 
 
-def _push_layer(source: BinaryIO, scratch, client: Client, diff_id: str, say: Say) -> Packed:
+def _push_layer(source: BinaryIO, scratch: Path, client: Client, diff_id: str, say: Say) -> CompressedLayer:
     with source:
         known = _known.get(diff_id)
         if known and client.has_blob(known.digest):

@@ -10,6 +10,7 @@ import re
 import socket
 import ssl
 import time
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import requests
@@ -80,7 +81,7 @@ def refusal(response: requests.Response, name: Repository, reference: str, doing
     status = f"{response.status_code} {response.reason}".strip()
     request = response.request
     return EngineError(
-        f'{request.method} "{_without_query(request.url)}": received unexpected HTTP status: {status}'
+        f'{request.method} "{_without_query(request.url or "")}": received unexpected HTTP status: {status}'
         + (f" ({text})" if text else "")
     )
 
@@ -124,25 +125,26 @@ def wait_of(response: requests.Response) -> int | None:
         return None
 
 
-def _causes(error: BaseException):
+def _causes(error: BaseException) -> Iterator[BaseException]:
     """An exception and what is behind it: urllib3 and requests wrap theirs as arguments and as reasons."""
-    seen, waiting = set(), [error]
+    seen: set[int] = set()
+    waiting: list[object] = [error]
     while waiting:
-        one = waiting.pop(0)
-        if isinstance(one, BaseException) and id(one) not in seen:
-            seen.add(id(one))
-            yield one
-            waiting += [getattr(one, "reason", None), one.__cause__, one.__context__, *one.args]
+        cause = waiting.pop(0)
+        if isinstance(cause, BaseException) and id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            waiting += [getattr(cause, "reason", None), cause.__cause__, cause.__context__, *cause.args]
 
 
 def unreachable(error: Exception, url: str) -> EngineError:
     """No answer at all: what the network did, and what to look at."""
     causes = list(_causes(error))
 
-    def met(*kinds: type) -> BaseException | None:
-        return next((one for one in causes if isinstance(one, kinds)), None)
+    def met(*kinds: type[BaseException]) -> BaseException | None:
+        return next((cause for cause in causes if isinstance(cause, kinds)), None)
 
-    numbers = {one.errno for one in causes if isinstance(one, OSError)}
+    numbers = {cause.errno for cause in causes if isinstance(cause, OSError)}
     certificate = met(ssl.SSLCertVerificationError)
     if certificate:
         text = (
@@ -174,7 +176,7 @@ def never_connected(error: Exception) -> bool:
         urllib3.exceptions.ConnectTimeoutError,
         urllib3.exceptions.ProxyError,
     )
-    return any(isinstance(one, (*kinds, ssl.SSLCertVerificationError)) for one in _causes(error))
+    return any(isinstance(cause, (*kinds, ssl.SSLCertVerificationError)) for cause in _causes(error))
 
 
 def _without_query(url: str) -> str:

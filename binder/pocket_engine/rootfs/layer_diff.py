@@ -1,4 +1,4 @@
-"""What a job changed in a tree, as entries of a new layer.
+"""What a job changed in a root filesystem, as entries of a new layer.
 
 The kernel stamps a file's ctime with every change of its content, owner or mode, and no program can set it back: two
 walks tell what changed, without reading one byte. The result is what Docker's overlay2 driver would find in its upper
@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 from .. import inode_birth_time
 from ..store.entries import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry
-from .metadata_ledger import Ledger
+from .metadata_ledger import MetadataLedger
 
 
-class Seen(NamedTuple):
+class FileStamp(NamedTuple):
     """One path at the time of a walk."""
 
     inode: int
@@ -28,7 +28,7 @@ class Seen(NamedTuple):
     rest: tuple[int, ...]  # st_size, st_mtime_ns, st_uid, st_gid
 
     @classmethod
-    def of(cls, status: os.stat_result) -> Seen:
+    def of(cls, status: os.stat_result) -> FileStamp:
         rest = (status.st_size, status.st_mtime_ns, status.st_uid, status.st_gid)
         return cls(status.st_ino, status.st_ctime_ns, status.st_mode, status.st_nlink, rest)
 
@@ -37,13 +37,13 @@ class Seen(NamedTuple):
 
         A file that lost another of its names has a new ctime, too; overlay2 does not count that as a change of this one.
         """
-        now = Seen.of(status)
+        now = FileStamp.of(status)
         if now.links < self.links and not stat.S_ISDIR(self.mode):
             return now._replace(changed=self.changed, links=self.links) == self
         return (now.inode, now.changed) == (self.inode, self.changed)
 
 
-Snapshot = dict[str, Seen]
+Snapshot = dict[str, FileStamp]
 
 
 class Change(NamedTuple):
@@ -59,17 +59,17 @@ class Change(NamedTuple):
 
 def snapshot(root: Path) -> Snapshot:
     """Every path below the root, and the root itself as ""."""
-    return {path: Seen.of(found) for path, found in walk(root)} | {"": Seen.of(os.lstat(root))}
+    return {path: FileStamp.of(found) for path, found in walk(root)} | {"": FileStamp.of(os.lstat(root))}
 
 
 def walk(root: Path | str, below: str = "") -> Iterator[tuple[str, os.stat_result]]:
     """(path, stat) of everything below, in the order of Go's filepath.Walk: names sorted, a folder before its content."""
-    place = os.path.join(root, below) if below else root
-    with os.scandir(_readable(place)) as found:
-        names = sorted(found, key=lambda one: os.fsencode(one.name))
-    for one in names:
-        path = f"{below}/{one.name}" if below else one.name
-        status = one.stat(follow_symlinks=False)
+    folder = os.path.join(root, below) if below else root
+    with os.scandir(_readable(folder)) as scanned:
+        files = sorted(scanned, key=lambda file: os.fsencode(file.name))
+    for file in files:
+        path = f"{below}/{file.name}" if below else file.name
+        status = file.stat(follow_symlinks=False)
         yield path, status
         if stat.S_ISDIR(status.st_mode):
             yield from walk(root, path)
@@ -99,7 +99,9 @@ def compare(root: Path, before: Snapshot, chowned: Container[tuple[int, int]] = 
             continue
         if stat.S_ISSOCK(status.st_mode):  # archive/tar knows no sockets: Docker leaves them out
             continue
-        if stat.S_ISDIR(status.st_mode) and (parent in opaque or (was and made_anew(root, path, was, status, began))):
+        if stat.S_ISDIR(status.st_mode) and (
+            parent in opaque or (was and is_recreated(root, path, was, status, began))
+        ):
             opaque.add(path)
         link = ""
         if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
@@ -139,56 +141,59 @@ def _above(path: str) -> list[str]:
     return ["/".join(parts[: count + 1]) for count in range(len(parts))]
 
 
-def made_anew(root: Path, path: str, was: Seen, status: os.stat_result, began: int) -> bool:
+def is_recreated(root: Path, path: str, was: FileStamp, status: os.stat_result, began: int) -> bool:
     """True if a folder is not the one that was there: the old one was removed, and numbers of inodes are used again."""
     if was.inode != status.st_ino or not stat.S_ISDIR(was.mode):
         return True
-    return inode_birth_time.birth(os.fsencode(os.path.join(root, path))) > began
+    return inode_birth_time.birth_time(os.fsencode(os.path.join(root, path))) > began
 
 
-def write(writer, root: Path, change: Change, ledger: Ledger, owners: dict, user: tuple[int, int]) -> None:
+def write(writer, root: Path, change: Change, ledger: MetadataLedger, owners: dict, user: tuple[int, int]) -> None:
     """Add one change to a layer being written."""
-    if change.marker:
+    if change.marker or change.stat is None:
         writer.add(_marker(change, root, ledger, owners, user))
         return
-    place = os.path.join(root, change.path)
-    entry = _entry(change, place, ledger, owners, user)
+    host_path = os.path.join(root, change.path)
+    entry = _entry(change, change.stat, host_path, ledger, owners, user)
     if entry.kind != FILE:
         writer.add(entry)
         return
-    if not os.access(place, os.R_OK, follow_symlinks=False):
-        os.chmod(place, stat.S_IMODE(change.stat.st_mode) | 0o400)
-        ledger.note(change.path, entry, os.lstat(place).st_mode)
-    with open(os.open(place, os.O_RDONLY | os.O_NOFOLLOW), "rb") as content:
+    if not os.access(host_path, os.R_OK, follow_symlinks=False):
+        os.chmod(host_path, stat.S_IMODE(change.stat.st_mode) | 0o400)
+        ledger.note(change.path, entry, os.lstat(host_path).st_mode)
+    with open(os.open(host_path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as content:
         writer.add(entry, content)
 
 
-def _marker(change: Change, root: Path, ledger: Ledger, owners: dict, user: tuple[int, int]) -> Entry:
+def _marker(change: Change, root: Path, ledger: MetadataLedger, owners: dict, user: tuple[int, int]) -> Entry:
     """A whiteout; the marker of a folder made anew has that folder's mode and owner, as Docker's export has it."""
     if change.stat is None:
         return Entry(change.path, FILE, 0o600)
     folder = os.path.dirname(change.path)
-    above = _entry(Change(folder, change.stat), os.path.join(root, folder), ledger, owners, user)
+    above = _entry(Change(folder, change.stat), change.stat, os.path.join(root, folder), ledger, owners, user)
     return Entry(change.path, FILE, above.mode, above.uid, above.gid)
 
 
-def _entry(change: Change, place: str, ledger: Ledger, owners: dict, user: tuple[int, int]) -> Entry:
+def _entry(
+    change: Change, status: os.stat_result, host_path: str, ledger: MetadataLedger, owners: dict, user: tuple[int, int]
+) -> Entry:
     """Modes as the walk met them: a folder that was closed even to its owner has been opened since, to look into it."""
-    path, status = change.path, change.stat
+    path = change.path
     kind = _kind(status.st_mode)
     known = ledger.entry(path) if change.same else None
     if not change.same:
         ledger.forget(path)
-    uid, gid, mode, xattrs = status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode), ()
+    uid, gid, mode = status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)
+    xattrs: tuple[tuple[str, str], ...] = ()
     major, minor = (os.major(status.st_rdev), os.minor(status.st_rdev)) if kind in (CHARACTER, BLOCK) else (0, 0)
     if ledger.privileged:
-        xattrs = _xattrs(place) if kind in (FILE, DIRECTORY) else ()
+        xattrs = _xattrs(host_path) if kind in (FILE, DIRECTORY) else ()
     else:
         uid, gid = owners.get((status.st_dev, status.st_ino)) or ((known.uid, known.gid) if known else user)
         mode = ledger.mode(path, status.st_mode)
         if known and known.kind in (CHARACTER, BLOCK):
             kind, major, minor = known.kind, known.major, known.minor
-    link = os.readlink(place) if kind == SYMLINK else ""
+    link = os.readlink(host_path) if kind == SYMLINK else ""
     if change.link and kind == FILE:
         kind, link = HARDLINK, change.link
     size = status.st_size if kind == FILE else 0
@@ -205,7 +210,7 @@ def _entry(change: Change, place: str, ledger: Ledger, owners: dict, user: tuple
         minor=minor,
         xattrs=xattrs,
     )
-    ledger.note(path, entry, os.lstat(place).st_mode)
+    ledger.note(path, entry, os.lstat(host_path).st_mode)
     return entry
 
 
@@ -223,10 +228,10 @@ def _kind(mode: int) -> str:
     raise ValueError(f"no kind of file for mode {mode:o}")
 
 
-def _xattrs(place: str) -> tuple[tuple[str, str], ...]:
+def _xattrs(host_path: str) -> tuple[tuple[str, str], ...]:
     """Docker keeps security.capability alone (moby, pkg/archive)."""
     try:
-        value = os.getxattr(place, "security.capability", follow_symlinks=False)
+        value = os.getxattr(host_path, "security.capability", follow_symlinks=False)
     except OSError:
         return ()
     return (("security.capability", value.decode("utf-8", "surrogateescape")),)

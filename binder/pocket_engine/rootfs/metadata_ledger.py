@@ -1,4 +1,4 @@
-"""What a tree cannot hold where its owner is not root: true owners, modes, devices, extended attributes."""
+"""What a root filesystem cannot hold where its owner is not root: true owners, modes, devices, extended attributes."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import NamedTuple
 from ..store.entries import Entry
 
 
-class Truth(NamedTuple):
+class LayerMetadata(NamedTuple):
     """A path as its layer has it, beside the mode that the file was given here."""
 
     entry: Entry
     given: int  # st_mode
 
 
-class Ledger:
+class MetadataLedger:
     """{path: Truth}; stays empty where privileged."""
 
     def __init__(self, privileged: bool):
         self.privileged = privileged
-        self._known: dict[str, Truth] = {}
+        self._known: dict[str, LayerMetadata] = {}
 
     def note(self, path: str, entry: Entry, given: int) -> None:
         """A file was made for this entry, with this st_mode."""
         if not self.privileged:
-            self._known[path] = Truth(entry, given)
+            self._known[path] = LayerMetadata(entry, given)
 
-    def copy(self) -> Ledger:
+    def copy(self) -> MetadataLedger:
         """One of its own, that knows the same."""
-        other = Ledger(self.privileged)
+        other = MetadataLedger(self.privileged)
         other._known = dict(self._known)
         return other
 

@@ -8,12 +8,12 @@ import shutil
 from pathlib import Path
 
 
-def clear(place: str) -> None:
+def clear(path: str) -> None:
     """Remove whatever is there, if anything is."""
-    if os.path.isdir(place) and not os.path.islink(place):
-        remove(Path(place))
-    elif os.path.lexists(place):
-        os.unlink(place)
+    if os.path.isdir(path) and not os.path.islink(path):
+        remove(Path(path))
+    elif os.path.lexists(path):
+        os.unlink(path)
 
 
 def remove(folder: Path) -> None:

@@ -16,53 +16,53 @@ from pathlib import Path
 
 from ..store.layers import Layer, Layers
 from . import layer_diff, unpack_layers
-from .metadata_ledger import Ledger
+from .metadata_ledger import MetadataLedger
 from .remove_tree import remove
-from .reset_to_layers import undo
+from .reset_to_layers import reset
 
 
-class Tree:
+class RootFilesystem:
     """A root filesystem in a folder. `path` is what a job gets as its root; one job at a time may change it."""
 
     def __init__(self, folder: Path, diff_ids: tuple[str, ...], layers: Layers, privileged: bool):
         self.folder, self.diff_ids, self.layers = folder, diff_ids, layers
         self.path = folder / "root"
-        self.ledger = Ledger(privileged)
-        self.before: layer_diff.Snapshot = {}
-        self.places: set[str] = set()  # made for what a runner mounts: no part of any layer
+        self.ledger = MetadataLedger(privileged)
+        self.snapshot: layer_diff.Snapshot = {}
+        self.mount_points: set[str] = set()  # made for what a runner mounts: no part of any layer
         self.size = 0  # bytes of its files, once it is kept
-        self._known = self.ledger
+        self._ledger_then = self.ledger
 
     def fill(self, stop: threading.Event | None = None) -> None:
         """Create every file of the layers."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True)
-        unpack_layers.fill(self.layers, self.diff_ids, self.path, self.ledger, stop)
-        self.places = unpack_layers.mount_points(self.path)
-        self.remember()
+        unpack_layers.unpack(self.layers, self.diff_ids, self.path, self.ledger, stop)
+        self.mount_points = unpack_layers.make_mount_points(self.path)
+        self.take_snapshot()
 
-    def remember(self) -> None:
-        """What is there now is what the next commit compares with, and what undo goes back to."""
-        self.before = layer_diff.snapshot(self.path)
-        self._known = self.ledger.copy()
+    def take_snapshot(self) -> None:
+        """What is there now is what the next commit compares with, and what reset goes back to."""
+        self.snapshot = layer_diff.snapshot(self.path)
+        self._ledger_then = self.ledger.copy()
 
-    def undo(self) -> bool:
+    def reset(self) -> bool:
         """Make it what it was at the last commit. False: that is not worth it, and it is of no more use.
 
         Raises what reading and writing files does, and NotFound where a layer is gone.
         """
-        if not self.before:
+        if not self.snapshot:
             return False
-        ledger = self._known.copy()
-        undone = undo(self.layers, self.diff_ids, self.path, self.before, ledger, self.places)
-        if undone is False:
+        ledger = self._ledger_then.copy()
+        changed_back = reset(self.layers, self.diff_ids, self.path, self.snapshot, ledger, self.mount_points)
+        if changed_back is False:
             return False
         self.ledger = ledger
         self.size = sum(entry.size for entry in self.layers.view(self.diff_ids).entries.values())
-        missing = unpack_layers.mount_points(self.path)
-        if undone or missing:
-            self.places |= missing
-            self.remember()
+        missing = unpack_layers.make_mount_points(self.path)
+        if changed_back or missing:
+            self.mount_points |= missing
+            self.take_snapshot()
         return True
 
     def move(self, folder: Path) -> None:
@@ -77,42 +77,42 @@ class Tree:
         owners: {(device, inode): (uid, gid)} of files that the job chowned without being able to; user: whose new
         files are. Raises NoSpace.
         """
-        changed = layer_diff.compare(self.path, self.before, owners)
-        found = [change for change in changed if change.path not in self.places]
+        changed = layer_diff.compare(self.path, self.snapshot, owners)
+        changes = [change for change in changed if change.path not in self.mount_points]
         with self.layers.writer() as writer:
-            for change in found:
+            for change in changes:
                 layer_diff.write(writer, self.path, change, self.ledger, owners, user)
             layer = writer.commit()
         self.diff_ids += (layer.diff_id,)
-        self.remember()
+        self.take_snapshot()
         return layer
 
     def owner(self, user: tuple[int, int]) -> Callable[[tuple[int, int]], tuple[int, int]]:
         """Tells the true owner of a file by (device, inode): as its layer has it, `user` for a file that is new."""
         known = {}
-        for path, seen in self.before.items():
+        for path, seen in self.snapshot.items():
             if entry := self.ledger.entry(path):
                 known[seen.inode] = (entry.uid, entry.gid)
         return lambda key: known.get(key[1], user)
 
     def add(self, diff_id: str) -> None:
         """Lay a layer over it that was made without it."""
-        unpack_layers.add(self.layers, diff_id, self.path, self.ledger)
+        unpack_layers.unpack_over(self.layers, diff_id, self.path, self.ledger)
         self.diff_ids += (diff_id,)
-        self.remember()
+        self.take_snapshot()
 
     def discard(self) -> None:
         """Remove it."""
         with contextlib.suppress(FileNotFoundError):
             remove(self.folder)
 
-    def __enter__(self) -> Tree:
+    def __enter__(self) -> RootFilesystem:
         return self
 
     def __exit__(self, *_) -> None:
         self.discard()
 
 
-def settle() -> None:
+def wait_for_clock_tick() -> None:
     """Wait until the clock that stamps files has moved on: a change right after a snapshot must show (one tick)."""
     time.sleep(2 / os.sysconf("SC_CLK_TCK"))

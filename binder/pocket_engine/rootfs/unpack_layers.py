@@ -14,17 +14,17 @@ from typing import BinaryIO
 from ..errors import Interrupted
 from ..store.entries import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry
 from ..store.layers import Layers
-from .metadata_ledger import Ledger, usable
+from .metadata_ledger import MetadataLedger, usable
 from .remove_tree import clear
 
 _DEVICES = {CHARACTER: stat.S_IFCHR, BLOCK: stat.S_IFBLK}
 
 
-def fill(
+def unpack(
     layers: Layers,
     diff_ids: Sequence[str],
     root: Path,
-    ledger: Ledger,
+    ledger: MetadataLedger,
     stop: threading.Event | None = None,
     only: Collection[str] | None = None,
 ) -> None:
@@ -45,38 +45,38 @@ def fill(
             if stop and number % 256 == 0 and stop.is_set():
                 raise Interrupted("The work was stopped.")
             entry = entries[path]
-            place = os.path.join(root, path) if path else str(root)
+            host_path = os.path.join(root, path) if path else str(root)
             if entry.kind == FILE:
                 diff_id = view.layer_of(path)
                 if diff_id not in tars:
                     tars[diff_id] = layers.open(diff_id)
-                _file(place, entry, tars[diff_id].fileno(), ledger)
+                _file(host_path, entry, tars[diff_id].fileno(), ledger)
             elif entry.kind == DIRECTORY:
-                if path and (only is None or not os.path.isdir(place) or os.path.islink(place)):
-                    os.mkdir(place, 0o700)
-                folders.append((place, entry))
+                if path and (only is None or not os.path.isdir(host_path) or os.path.islink(host_path)):
+                    os.mkdir(host_path, 0o700)
+                folders.append((host_path, entry))
             elif entry.kind == SYMLINK:
-                _symlink(place, entry, ledger)
+                _symlink(host_path, entry, ledger)
             elif entry.kind != HARDLINK:
-                _special(place, entry, ledger)
+                _special(host_path, entry, ledger)
         for path in links:
             os.link(os.path.join(root, entries[path].link), os.path.join(root, path), follow_symlinks=False)
             link = os.path.join(root, path)
             ledger.note(path, entries[entries[path].link]._replace(path=path), os.lstat(link).st_mode)
-        for place, entry in reversed(folders):
-            _dress(place, entry, ledger)
-            os.utime(place, (entry.mtime, entry.mtime))
+        for host_path, entry in reversed(folders):
+            _set_metadata(host_path, entry, ledger)
+            os.utime(host_path, (entry.mtime, entry.mtime))
     finally:
         for tar in tars.values():
             tar.close()
 
 
-def mount_points(root: Path) -> set[str]:
+def make_mount_points(root: Path) -> set[str]:
     """Make what a runner mounts its own things on, where the image has none, as Docker's init layer does.
 
     Returns the paths made. Without them the runner would, and each RUN would seem to have changed their folders.
     """
-    made = set()
+    made_paths = set()
     for path, folder in (
         ("dev", True),
         ("proc", True),
@@ -86,64 +86,64 @@ def mount_points(root: Path) -> set[str]:
         ("etc/hostname", False),
         ("etc/resolv.conf", False),
     ):
-        place, above = os.path.join(root, path), os.path.dirname(os.path.join(root, path))
-        if os.path.lexists(place) or os.path.islink(above) or not os.path.isdir(above):
+        host_path, above = os.path.join(root, path), os.path.dirname(os.path.join(root, path))
+        if os.path.lexists(host_path) or os.path.islink(above) or not os.path.isdir(above):
             continue
         times = os.stat(above)
         if folder:
-            os.mkdir(place, 0o755)
+            os.mkdir(host_path, 0o755)
         else:
-            os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644))
+            os.close(os.open(host_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644))
         os.utime(above, ns=(times.st_atime_ns, times.st_mtime_ns))
-        made.add(path)
-    return made
+        made_paths.add(path)
+    return made_paths
 
 
-def add(layers: Layers, diff_id: str, root: Path, ledger: Ledger) -> None:
+def unpack_over(layers: Layers, diff_id: str, root: Path, ledger: MetadataLedger) -> None:
     """Lay one more layer, one that a COPY, an ADD or a WORKDIR made, over a filled root."""
     folders = []
     entries = {entry.path: entry for entry in layers.index(diff_id)}
     with layers.open(diff_id) as tar:
         for path, entry in entries.items():
-            place = os.path.join(root, path)
+            host_path = os.path.join(root, path)
             name = os.path.basename(path)
             if name == OPAQUE:
                 continue  # its folder was made anew below
             if name.startswith(WHITEOUT):
-                clear(os.path.join(os.path.dirname(place), name.removeprefix(WHITEOUT)))
+                clear(os.path.join(os.path.dirname(host_path), name.removeprefix(WHITEOUT)))
                 continue
-            merges = entry.kind == DIRECTORY and os.path.isdir(place) and not os.path.islink(place)
+            merges = entry.kind == DIRECTORY and os.path.isdir(host_path) and not os.path.islink(host_path)
             if merges and f"{path}/{OPAQUE}" not in entries:
-                folders.append((place, entry))
+                folders.append((host_path, entry))
                 continue
-            clear(place)
+            clear(host_path)
             if entry.kind == FILE:
-                _file(place, entry, tar.fileno(), ledger)
+                _file(host_path, entry, tar.fileno(), ledger)
             elif entry.kind == DIRECTORY:
-                os.mkdir(place, 0o700)
-                folders.append((place, entry))
+                os.mkdir(host_path, 0o700)
+                folders.append((host_path, entry))
             elif entry.kind == SYMLINK:
-                _symlink(place, entry, ledger)
+                _symlink(host_path, entry, ledger)
             elif entry.kind == HARDLINK:
-                os.link(os.path.join(root, entry.link), place, follow_symlinks=False)
-                ledger.note(path, (ledger.entry(entry.link) or entry)._replace(path=path), os.lstat(place).st_mode)
+                os.link(os.path.join(root, entry.link), host_path, follow_symlinks=False)
+                ledger.note(path, (ledger.entry(entry.link) or entry)._replace(path=path), os.lstat(host_path).st_mode)
             else:
-                _special(place, entry, ledger)
-    for place, entry in reversed(folders):
-        _dress(place, entry, ledger)
-        os.utime(place, (entry.mtime, entry.mtime))
+                _special(host_path, entry, ledger)
+    for host_path, entry in reversed(folders):
+        _set_metadata(host_path, entry, ledger)
+        os.utime(host_path, (entry.mtime, entry.mtime))
 
 
-def _symlink(place: str, entry: Entry, ledger: Ledger) -> None:
-    os.symlink(entry.link, place)
+def _symlink(host_path: str, entry: Entry, ledger: MetadataLedger) -> None:
+    os.symlink(entry.link, host_path)
     if ledger.privileged:
-        os.chown(place, entry.uid, entry.gid, follow_symlinks=False)
-    os.utime(place, (entry.mtime, entry.mtime), follow_symlinks=False)
+        os.chown(host_path, entry.uid, entry.gid, follow_symlinks=False)
+    os.utime(host_path, (entry.mtime, entry.mtime), follow_symlinks=False)
     ledger.note(entry.path, entry, stat.S_IFLNK | 0o777)
 
 
-def _file(place: str, entry: Entry, tar: int, ledger: Ledger) -> None:
-    file = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+def _file(host_path: str, entry: Entry, tar: int, ledger: MetadataLedger) -> None:
+    file = os.open(host_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         left, offset = entry.size, entry.offset
         while left:
@@ -151,7 +151,7 @@ def _file(place: str, entry: Entry, tar: int, ledger: Ledger) -> None:
             if not copied:
                 raise OSError(errno.EIO, "a layer of the store is shorter than its index says")
             left, offset = left - copied, offset + copied
-        _dress(file, entry, ledger)
+        _set_metadata(file, entry, ledger)
         os.utime(file, (entry.mtime, entry.mtime))
     finally:
         os.close(file)
@@ -166,7 +166,7 @@ def _copy(source: int, target: int, count: int, offset: int) -> int:
         return os.write(target, os.pread(source, min(count, 1 << 20), offset))
 
 
-def _dress(file: int | str, entry: Entry, ledger: Ledger) -> None:
+def _set_metadata(file: int | str, entry: Entry, ledger: MetadataLedger) -> None:
     """Owner, mode, extended attributes; where that takes root, the ledger keeps them."""
     directory = entry.kind == DIRECTORY
     if ledger.privileged:
@@ -182,15 +182,15 @@ def _dress(file: int | str, entry: Entry, ledger: Ledger) -> None:
     ledger.note(entry.path, entry, mode | (stat.S_IFDIR if directory else stat.S_IFREG))
 
 
-def _special(place: str, entry: Entry, ledger: Ledger) -> None:
+def _special(host_path: str, entry: Entry, ledger: MetadataLedger) -> None:
     if entry.kind == FIFO:
-        os.mkfifo(place, 0o600)
+        os.mkfifo(host_path, 0o600)
     elif ledger.privileged:
-        os.mknod(place, _DEVICES[entry.kind] | 0o600, os.makedev(entry.major, entry.minor))
+        os.mknod(host_path, _DEVICES[entry.kind] | 0o600, os.makedev(entry.major, entry.minor))
     else:  # an ordinary user makes no device: an empty file holds its place
-        os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(os.open(host_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     if ledger.privileged:
-        os.chown(place, entry.uid, entry.gid)
-        os.chmod(place, entry.mode)
-    ledger.note(entry.path, entry, os.lstat(place).st_mode)
-    os.utime(place, (entry.mtime, entry.mtime))
+        os.chown(host_path, entry.uid, entry.gid)
+        os.chmod(host_path, entry.mode)
+    ledger.note(entry.path, entry, os.lstat(host_path).st_mode)
+    os.utime(host_path, (entry.mtime, entry.mtime))

@@ -22,13 +22,13 @@ from .seccomp_notify import Listener
 CAPABILITIES = (0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31)
 _HIDDEN_FILES = ("/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/sched_debug")
 _HIDDEN_FOLDERS = ("/proc/acpi", "/proc/asound", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap")
-_places = mount_points.Places()
+_mount_points = mount_points.MountPoints()
 
 
-class Process:
+class BubblewrapProcess:
     """A job in namespaces of its own; its first program is process 1 there."""
 
-    def __init__(self, started: spawn.Started, listener: Listener | None, done):
+    def __init__(self, started: spawn.StartedProcess, listener: Listener | None, done):
         self.pid, self._popen, self._listener, self._done = started.pid, started.popen, listener, done
         self._pidfd, self._tidying = _pidfd(started.pid), threading.Lock()
 
@@ -76,9 +76,9 @@ class Bubblewrap:
             "Setuid programs gain nothing (no_new_privs); CPU and memory are not limited.",
         ]
 
-    def start(self, job: Job, *, stdin: int | None, stdout: int, stderr: int) -> Process:
+    def start(self, job: Job, *, stdin: int | None, stdout: int, stderr: int) -> BubblewrapProcess:
         root = Path(os.path.realpath(job.root))
-        program = program_lookup.program(job)
+        program = program_lookup.find_program(job)
         cwd = mount_points.working_folder(job)
         arguments, taken = _arguments(job, root)
         plan = {
@@ -98,7 +98,7 @@ class Bubblewrap:
 
         def done() -> None:
             for path in reversed(taken):
-                _places.give(path, root)
+                _mount_points.release(path, root)
 
         try:
             with tempfile.TemporaryFile() as options:
@@ -117,7 +117,7 @@ class Bubblewrap:
         except BaseException:
             done()
             raise
-        return Process(started, listeners[0] if listeners else None, done)
+        return BubblewrapProcess(started, listeners[0] if listeners else None, done)
 
 
 def _arguments(job: Job, root: Path) -> tuple[list[str], list[Path]]:
@@ -127,24 +127,24 @@ def _arguments(job: Job, root: Path) -> tuple[list[str], list[Path]]:
     out += ["--dev-bind", "/", "/", "--bind", str(root), str(root)]
     taken: list[Path] = []
 
-    def place(target: str, folder: bool) -> str:
+    def mount_point(target: str, folder: bool) -> str:
         path = mount_points.mount_point(replace(job, root=root), target)
-        _places.take(path, folder)
+        _mount_points.take(path, folder)
         taken.append(path)
         return str(path)
 
     try:
-        proc, dev, sys = (place(target, True) for target in ("/proc", "/dev", "/sys"))
+        proc, dev, sys = (mount_point(target, True) for target in ("/proc", "/dev", "/sys"))
         out += ["--proc", proc, "--dev", dev, "--ro-bind", "/sys", sys]
-        for path in _HIDDEN_FILES:
-            out += ["--ro-bind", "/dev/null", str(root) + path] if os.path.exists(path) else []
-        for path in _HIDDEN_FOLDERS:
-            out += ["--tmpfs", str(root) + path, "--remount-ro", str(root) + path] if os.path.isdir(path) else []
-        for mount in (*mount_points.names(job), *sorted(job.mounts, key=lambda mount: mount.target.count("/"))):
-            out += _mount(mount, place(mount.target, Path(mount.source).is_dir()))
+        for hidden in _HIDDEN_FILES:
+            out += ["--ro-bind", "/dev/null", str(root) + hidden] if os.path.exists(hidden) else []
+        for hidden in _HIDDEN_FOLDERS:
+            out += ["--tmpfs", str(root) + hidden, "--remount-ro", str(root) + hidden] if os.path.isdir(hidden) else []
+        for mount in (*mount_points.etc_files(job), *sorted(job.mounts, key=lambda mount: mount.target.count("/"))):
+            out += _mount(mount, mount_point(mount.target, Path(mount.source).is_dir()))
     except BaseException:
         for path in reversed(taken):
-            _places.give(path, root)
+            _mount_points.release(path, root)
         raise
     return out, taken
 
@@ -166,7 +166,7 @@ def find() -> Bubblewrap:
         raise EngineError("Bubblewrap is used by root only.")
     program = _program()
     runner = Bubblewrap(program, self_test.version(program))
-    trouble = self_test.trouble(runner)
+    trouble = self_test.failure(runner)
     if trouble:
         raise EngineError(f"Bubblewrap cannot make a sandbox here ({trouble}).")
     return runner

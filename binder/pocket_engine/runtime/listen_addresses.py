@@ -32,7 +32,7 @@ def loopback(address: bytes) -> bool:
     return ip.is_loopback or bool(ip.ipv4_mapped and ip.ipv4_mapped.is_loopback)
 
 
-def served(address: bytes, ports: Mapping[int, int]) -> list[bytes]:
+def listen_candidates(address: bytes, ports: Mapping[int, int]) -> list[bytes]:
     """The addresses to try in place of this one, best first; [] if it may stay as it is.
 
     A published port is served at 127.0.0.1 on its host port; any other address that is not the host's loopback at
@@ -45,8 +45,8 @@ def served(address: bytes, ports: Mapping[int, int]) -> list[bytes]:
         return []
     else:
         wanted = [asked, 0] if asked else [0]
-    places = [_at(address, number) for number in wanted]
-    return [place for same_port in places for place in same_port]
+    by_port = [_at(address, number) for number in wanted]
+    return [candidate for candidates in by_port for candidate in candidates]
 
 
 def _at(address: bytes, number: int) -> list[bytes]:
@@ -56,7 +56,7 @@ def _at(address: bytes, number: int) -> list[bytes]:
     return [head + bytes(4) + ip + bytes(4) for ip in (_MAPPED, _LOOPBACK6)]
 
 
-def reached(address: bytes, ports: Mapping[int, int]) -> bytes | None:
+def connect_target(address: bytes, ports: Mapping[int, int]) -> bytes | None:
     """The address of the job's own server if this one is meant for it, else None."""
     number = port(address)
     if number not in ports or not loopback(address):

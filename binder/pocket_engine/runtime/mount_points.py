@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from .jobs import Job, Mount
-from .program_lookup import on_host
+from .program_lookup import host_path
 
 
-def names(job: Job) -> tuple[Mount, ...]:
+def etc_files(job: Job) -> tuple[Mount, ...]:
     """/etc/hosts, /etc/hostname and /etc/resolv.conf, as files in the job's scratch folder; the image never gets them."""
     folder = Path(job.scratch) / "etc"
     folder.mkdir(parents=True, exist_ok=True)
@@ -24,34 +24,34 @@ def names(job: Job) -> tuple[Mount, ...]:
     with contextlib.suppress(OSError):
         texts["resolv.conf"] = Path("/etc/resolv.conf").read_text()
     taken = {mount.target for mount in job.mounts}
-    made = []
+    mounts = []
     for name, text in texts.items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o644)
         if f"/etc/{name}" not in taken:
-            made.append(Mount(folder / name, f"/etc/{name}"))
-    return tuple(made)
+            mounts.append(Mount(folder / name, f"/etc/{name}"))
+    return tuple(mounts)
 
 
 def working_folder(job: Job) -> str:
     """The job's cwd with its links followed inside the root, made if it is missing, as Docker does."""
-    path, place = on_host(job, job.cwd)
-    place.mkdir(parents=True, exist_ok=True)
+    path, on_host = host_path(job, job.cwd)
+    on_host.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def mount_point(job: Job, target: str) -> Path:
     """Where on the host the folder or file lies that a mount at `target` covers."""
-    return on_host(replace(job, mounts=()), target)[1]
+    return host_path(replace(job, mounts=()), target)[1]
 
 
-class Places:
+class MountPoints:
     """Makes what mounts need below a root, and takes it away after the last job there that needed it. Thread-safe."""
 
     def __init__(self):
         self._lock = threading.Lock()
         self._users: dict[Path, int] = {}
-        self._made: dict[Path, tuple[int, tuple[int, int] | None]] = {}  # inode; the folder's times before and after
+        self._made: dict[Path, tuple[int, tuple[int, int]]] = {}  # inode; the folder's times before and after
 
     def take(self, path: Path, folder: bool) -> None:
         """There shall be a folder, or else a file, at `path`; links in it have been followed already."""
@@ -59,8 +59,8 @@ class Places:
             missing = [path]
             while not os.path.lexists(missing[-1].parent):
                 missing.append(missing[-1].parent)
-            for place in reversed(missing):
-                self._take(place, folder or place != path)
+            for missing_path in reversed(missing):
+                self._take(missing_path, folder or missing_path != path)
 
     def _take(self, path: Path, folder: bool) -> None:
         known = self._users.get(path, 0)
@@ -76,7 +76,7 @@ class Places:
         after = os.stat(path.parent)
         self._made[path] = (os.lstat(path).st_ino, (before.st_mtime_ns, after.st_mtime_ns))
 
-    def give(self, path: Path, root: Path) -> None:
+    def release(self, path: Path, root: Path) -> None:
         """One that needed it is done. What the program has put there or replaced stays."""
         with self._lock:
             while path != root and path in self._users:

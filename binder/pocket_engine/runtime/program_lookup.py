@@ -24,7 +24,7 @@ class CannotStart(BadRequest):
         self.code = code
 
 
-def on_host(job: Job, path: str) -> tuple[str, Path]:
+def host_path(job: Job, path: str) -> tuple[str, Path]:
     """An absolute path of the job with its links followed inside the root: (that path, where it is on the host).
 
     Parts that do not exist stay as they are. Raises OSError ELOOP.
@@ -36,9 +36,9 @@ def on_host(job: Job, path: str) -> tuple[str, Path]:
         if part == "..":
             done = done[:-1]
             continue
-        place = _place(job, [*done, part])
+        on_host = _place(job, [*done, part])
         try:
-            target = os.readlink(place)
+            target = os.readlink(on_host)
         except OSError:
             done.append(part)
             continue
@@ -62,7 +62,7 @@ def _place(job: Job, parts: list[str]) -> Path:
     return best.joinpath(*rest)
 
 
-def program(job: Job) -> str:
+def find_program(job: Job) -> str:
     """The path of the job's program inside the root. Raises CannotStart (a BadRequest) in runc's words."""
     name = job.argv[0] if job.argv else ""
     if not name:
@@ -86,7 +86,7 @@ def program(job: Job) -> str:
 
 def _trouble(job: Job, path: str) -> str:
     try:
-        found = os.stat(on_host(job, path)[1], follow_symlinks=False)
+        found = os.stat(host_path(job, path)[1], follow_symlinks=False)
     except OSError:
         return "missing"
     if stat.S_ISDIR(found.st_mode):

@@ -24,18 +24,18 @@ from .seccomp_notify import Listener
 
 _REMEDY = "`sudo apt-get install proot` (Debian, Ubuntu) or `conda install -c conda-forge proot`"
 _SIGNALLED = 255
-_places, _guard = mount_points.Places(), proot_processes.Guard()
+_mount_points, _guard = mount_points.MountPoints(), proot_processes.ProotGuard()
 _GET_INFO, _INFO_EXIT = 0xC040FF0B, 1 << 3  # PIDFD_GET_INFO for 64 bytes
 
 
-class First:
+class FirstProgram:
     """The job's first program, held so that its number cannot come to mean another."""
 
     def __init__(self):
         self.pid, self._pidfd = 0, -1
         self._lock = threading.Lock()
 
-    def meet(self, pid: int) -> None:
+    def set_pid(self, pid: int) -> None:
         """This is it, unless there was one already; 0 is none."""
         with self._lock, contextlib.suppress(OSError):
             if pid and not self.pid:
@@ -70,11 +70,16 @@ class First:
             os.close(self._pidfd)
 
 
-class Process:
+class ProotProcess:
     """A job all of whose processes PRoot traces."""
 
     def __init__(
-        self, started: spawn.Started, listener: Listener | None, record: chown_record.Record, first: First, done
+        self,
+        started: spawn.StartedProcess,
+        listener: Listener | None,
+        record: chown_record.ChownRecord,
+        first: FirstProgram,
+        done,
     ):
         self.pid, self._popen, self._listener, self._record = started.pid, started.popen, listener, record
         self._first, self._pidfd = first, os.pidfd_open(self.pid)
@@ -87,7 +92,7 @@ class Process:
     def _follow(self) -> None:
         """The end of the first program is the end of the job, as in a container: PRoot 5.1 would wait for all others."""
         while not self._first.pid and self._popen.poll() is None:
-            self._first.meet(next(iter(proot_processes.children(self.pid)), 0))
+            self._first.set_pid(next(iter(proot_processes.children(self.pid)), 0))
             time.sleep(0 if self._first.pid else 0.001)
         signalled = self._first.wait()
         self._end_all()
@@ -122,12 +127,12 @@ class Process:
     def _end_all(self) -> None:
         with self._killing:
             if self._popen.poll() is None:
-                proot_processes.end(self.pid, self._pidfd)
+                proot_processes.end_tracer(self.pid, self._pidfd)
                 self._popen.wait()
 
     def owners(
-        self, before: Callable[[chown_record.Key], tuple[int, int]] | None = None
-    ) -> dict[chown_record.Key, tuple[int, int]]:
+        self, before: Callable[[chown_record.FileKey], tuple[int, int]] | None = None
+    ) -> dict[chown_record.FileKey, tuple[int, int]]:
         """See Record.owners."""
         return self._record.owners(before)
 
@@ -158,21 +163,21 @@ class PRoot:
             "Setuid programs gain nothing; CPU and memory are not limited.",
         ]
 
-    def start(self, job: Job, *, stdin: int | None, stdout: int, stderr: int) -> Process:
-        program = program_lookup.program(job)
+    def start(self, job: Job, *, stdin: int | None, stdout: int, stderr: int) -> ProotProcess:
+        program = program_lookup.find_program(job)
         mount_points.working_folder(job)
         binds, root = _binds(job), Path(os.path.realpath(job.root))
         here = replace(job, root=root)
         taken = [(mount_points.mount_point(here, bind.target), bind) for bind in binds if bind.target != "/dev/shm"]
         # PRoot would make these itself, and leave them there when it is killed.
         for path, bind in taken:
-            _places.take(path, bind.source.is_dir())
+            _mount_points.take(path, bind.source.is_dir())
 
         def done() -> None:
             for path, _ in reversed(taken):
-                _places.give(path, root)
+                _mount_points.release(path, root)
 
-        record = chown_record.Record((job.uid, job.gid), root)
+        record = chown_record.ChownRecord((job.uid, job.gid), root)
         notified = [name for name in (*seccomp.CHOWN, *seccomp.NETWORK) if name != "connect" or job.ports]
         plan = {
             "program": self.program,
@@ -183,18 +188,18 @@ class PRoot:
             "tracer": True,
         }
         listeners: list[Listener] = []
-        first = First()
+        first = FirstProgram()
 
         def listen(fd: int, pid: int) -> None:
-            record.original = proot_registers.Original(pid).ids
-            listeners.append(Listener(fd, dict(job.ports), record, first.meet))
+            record.original = proot_registers.OriginalRegisters(pid).ids
+            listeners.append(Listener(fd, dict(job.ports), record, first.set_pid))
 
         try:
             started = spawn.start(lambda launch, _: launch, plan, listen, stdin=stdin, stdout=stdout, stderr=stderr)
         except BaseException:
             done()
             raise
-        return Process(started, listeners[0] if listeners else None, record, first, done)
+        return ProotProcess(started, listeners[0] if listeners else None, record, first, done)
 
     def _command(self, job: Job, program: str, binds: Sequence[Mount]) -> list[str]:
         out = ["proot", "-v", "-1", "-i", f"{job.uid}:{job.gid}", "-r", os.path.realpath(job.root), "-w", job.cwd]
@@ -212,7 +217,7 @@ def _binds(job: Job) -> list[Mount]:
     shared = Path(job.scratch) / "shm"
     shared.mkdir(parents=True, exist_ok=True)
     host = [Mount(Path(path), path) for path in ("/proc", "/sys", "/dev")]
-    return [*host, Mount(shared, "/dev/shm"), *mount_points.names(job), *job.mounts]
+    return [*host, Mount(shared, "/dev/shm"), *mount_points.etc_files(job), *job.mounts]
 
 
 def _signal(pid: int, sig: int) -> None:
@@ -226,10 +231,10 @@ def find() -> PRoot:
     if not program:
         raise EngineError(f"PRoot is missing: {_REMEDY}, then start the engine again.")
     runner = PRoot(program, self_test.version(program))
-    trouble = self_test.trouble(runner)
+    trouble = self_test.failure(runner)
     if trouble:
         runner.asks = False
-        if self_test.trouble(runner):
+        if self_test.failure(runner):
             raise EngineError(f"PRoot cannot run programs here ({trouble}); it needs ptrace.")
         runner.notes += [
             f"Calls cannot be answered here ({trouble}): a chown is forgotten, published ports do not lead anywhere, "

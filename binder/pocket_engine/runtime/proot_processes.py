@@ -16,7 +16,7 @@ import threading
 from pathlib import Path
 
 
-def traced(tracer: int) -> list[int]:
+def tracees_of(tracer: int) -> list[int]:
     """The processes that it traces and that still run."""
     found = []
     for name in os.listdir("/proc"):
@@ -34,7 +34,7 @@ def children(pid: int) -> list[int]:
         with open(f"/proc/{pid}/task/{pid}/children") as numbers:
             return [int(number) for number in numbers.read().split()]
     except OSError:
-        return [child for child in traced(pid) if int(_status(child)["PPid"]) == pid]
+        return [child for child in tracees_of(pid) if int(_status(child)["PPid"]) == pid]
 
 
 def _status(pid: int) -> dict[str, str]:
@@ -43,7 +43,7 @@ def _status(pid: int) -> dict[str, str]:
         return {key: value.strip() for key, _, value in pairs}
 
 
-def end(tracer: int, pidfd: int) -> None:
+def end_tracer(tracer: int, pidfd: int) -> None:
     """End all that it traces and thereby itself. While it is stopped, what it traces gets no further than a fork."""
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
@@ -51,14 +51,14 @@ def end(tracer: int, pidfd: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(pidfd, signal.SIGSTOP)
             for _ in range(2):  # again, for what was just being forked
-                for pid in traced(tracer):
+                for pid in tracees_of(tracer):
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
             signal.pidfd_send_signal(pidfd, signal.SIGCONT)  # it has to let them go
         poll.poll(50)
 
 
-class Guard:
+class ProotGuard:
     """The process that outlives the engine by a moment, for all jobs of this engine. Thread-safe."""
 
     def __init__(self):
@@ -82,22 +82,24 @@ class Guard:
             self._say(f"-{pid}\n")
 
     def _say(self, line: str) -> None:
-        with contextlib.suppress(OSError):
-            self._process.stdin.write(line.encode())
-            self._process.stdin.flush()
+        stdin = self._process.stdin if self._process else None
+        if stdin:
+            with contextlib.suppress(OSError):
+                stdin.write(line.encode())
+                stdin.flush()
 
 
 def main() -> None:
-    held: dict[int, int] = {}
+    pidfds: dict[int, int] = {}
     for line in sys.stdin.buffer:
         pid = int(line[1:])
         if line[:1] == b"+":
             with contextlib.suppress(OSError):
-                held[pid] = os.pidfd_open(pid)
-        elif pid in held:
-            os.close(held.pop(pid))
-    for pid, pidfd in held.items():
-        end(pid, pidfd)
+                pidfds[pid] = os.pidfd_open(pid)
+        elif pid in pidfds:
+            os.close(pidfds.pop(pid))
+    for pid, pidfd in pidfds.items():
+        end_tracer(pid, pidfd)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ _LAYOUTS = {
 }
 
 
-class Original:
+class OriginalRegisters:
     """Looks into one PRoot's memory."""
 
     def __init__(self, tracer: int):
@@ -55,10 +55,12 @@ def _search(heap: bytes, call, ids: tuple[int, int]) -> tuple[int, int] | None:
         if start >= 0 and start % _WORD == 0 and start + layout.size <= len(heap):
             sets.append(layout.unpack_from(heap, start))
     first = 2 if call.name == "fchownat" else 1
-    places = arguments[first], arguments[first + 1]
-    current = [found for found in sets if all(found[arguments[i]] == call.args[i] for i in range(first + 2))]
-    for found in sets:
-        said = tuple(found[place] & 0xFFFFFFFF for place in places)
-        if said != ids and any(all(found[word] == other[word] for word in kept) for other in current):
-            return said
+    id_words = arguments[first], arguments[first + 1]
+    current = [
+        registers for registers in sets if all(registers[arguments[i]] == call.args[i] for i in range(first + 2))
+    ]
+    for registers in sets:
+        passed = tuple(registers[index] & 0xFFFFFFFF for index in id_words)
+        if passed != ids and any(all(registers[word] == other[word] for word in kept) for other in current):
+            return passed
     return ids if current else None

@@ -49,7 +49,7 @@ class Runner(Protocol):
         """
 
 
-def probe(preferred: str | None = None) -> Runner:
+def choose_runner(preferred: str | None = None) -> Runner:
     """The first runner that really runs a tiny job here, or `preferred` alone. Raises EngineError with what to do."""
     refusals = []
     for name, module in (("bubblewrap", "bubblewrap"), ("proot", "proot")):

@@ -126,8 +126,8 @@ def install(code: bytes, listen: bool) -> int:
     Gives up new privileges first, as the kernel demands of all but root. Raises OSError.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    held = ctypes.create_string_buffer(code, len(code))
-    fprog = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(held)))
+    instructions = ctypes.create_string_buffer(code, len(code))
+    fprog = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(instructions)))
     if libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "no_new_privs")
     number = _ARCHITECTURES[machine()][1]

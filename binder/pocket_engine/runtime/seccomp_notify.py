@@ -49,7 +49,7 @@ class Listener:
         self,
         fd: int,
         ports: dict[int, int],
-        record: chown_record.Record | None = None,
+        record: chown_record.ChownRecord | None = None,
         traced: Callable[[int], None] | None = None,
     ):
         """traced: called with a program that is about to let itself be traced."""
@@ -92,8 +92,7 @@ class Listener:
             answer = self._answer(asked)
         except OSError as error:
             answer = error.errno or errno.EIO
-        goes_on = answer is None
-        reply = _ANSWER.pack(number, 0, 0 if goes_on else -answer, _CONTINUE if goes_on else 0)
+        reply = _ANSWER.pack(number, 0, 0, _CONTINUE) if answer is None else _ANSWER.pack(number, 0, -answer, 0)
         with contextlib.suppress(OSError):
             fcntl.ioctl(self._fd, _SEND, bytearray(reply))
 
@@ -112,38 +111,41 @@ class Listener:
         if listen_addresses.family(address) == socket.AF_UNSPEC:
             return None
         if call.name == "connect":
-            place = listen_addresses.reached(address, self._ports)
-            return self._rewrite(call, place) if place else None
+            target = listen_addresses.connect_target(address, self._ports)
+            if target:
+                self._rewrite(call, target)
+            return None
         return self._bind(call, address)
 
     def _bind(self, call: Call, address: bytes) -> int | None:
-        places = listen_addresses.served(address, self._ports)
-        if not places or not _is_tcp(call):
+        candidates = listen_addresses.listen_candidates(address, self._ports)
+        if not candidates or not _is_tcp(call):
             return None
-        held = _borrow(call)
-        if held is None:
-            return self._rewrite(call, _free(places))
-        with held:
-            return _bind(held, places)
+        borrowed = _borrow(call)
+        if borrowed is None:
+            self._rewrite(call, _free(candidates))
+            return None
+        with borrowed:
+            return _bind(borrowed, candidates)
 
     def _listen(self, call: Call) -> int | None:
         """A server that never asked for an address would get one on every interface."""
-        held = _borrow(call) if _is_tcp(call) else None
-        if held is None:
+        borrowed = _borrow(call) if _is_tcp(call) else None
+        if borrowed is None:
             return None
-        with held:
-            if held.family not in (socket.AF_INET, socket.AF_INET6) or held.getsockname()[1]:
+        with borrowed:
+            if borrowed.family not in (socket.AF_INET, socket.AF_INET6) or borrowed.getsockname()[1]:
                 return None
-            empty = struct.pack("=H", held.family) + bytes(14 if held.family == socket.AF_INET else 26)
-            failed = _bind(held, listen_addresses.served(empty, {}))
+            empty = struct.pack("=H", borrowed.family) + bytes(14 if borrowed.family == socket.AF_INET else 26)
+            failed = _bind(borrowed, listen_addresses.listen_candidates(empty, {}))
             return failed or None
 
-    def _rewrite(self, call: Call, place: bytes) -> None:
+    def _rewrite(self, call: Call, address: bytes) -> None:
         """Where sockets cannot be borrowed: change what the program passes, and let it go on."""
         with open(f"/proc/{call.pid}/mem", "r+b", buffering=0) as memory:
             self._still(call)
             memory.seek(call.args[1])
-            memory.write(place)
+            memory.write(address)
 
     def _still(self, call: Call) -> None:
         """Raises OSError if the caller is gone, and what was read perhaps another's."""
@@ -176,23 +178,23 @@ def _borrow(call: Call) -> socket.socket | None:
     return None
 
 
-def _bind(held: socket.socket, places: list[bytes]) -> int:
-    """Bind to the first place that can be had; 0, or the errno of the first failure."""
+def _bind(borrowed: socket.socket, candidates: list[bytes]) -> int:
+    """Bind to the first address that can be had; 0, or the errno of the first failure."""
     libc, first = ctypes.CDLL(None, use_errno=True), 0
-    for place in places:
-        if libc.bind(held.fileno(), place, len(place)) == 0:
+    for address in candidates:
+        if libc.bind(borrowed.fileno(), address, len(address)) == 0:
             return 0
         first = first or ctypes.get_errno()
-        if first == errno.EINVAL and held.getsockname()[1]:
+        if first == errno.EINVAL and borrowed.getsockname()[1]:
             return first  # it has an address already
     return first
 
 
-def _free(places: list[bytes]) -> bytes:
-    """The first place that a socket of our own can be bound to, else the first."""
-    for place in places:
-        with socket.socket(listen_addresses.family(place), socket.SOCK_STREAM) as tried:
+def _free(candidates: list[bytes]) -> bytes:
+    """The first address that a socket of our own can be bound to, else the first."""
+    for address in candidates:
+        with socket.socket(listen_addresses.family(address), socket.SOCK_STREAM) as tried:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if _bind(tried, [place]) == 0:
-                return place
-    return places[0]
+            if _bind(tried, [address]) == 0:
+                return address
+    return candidates[0]

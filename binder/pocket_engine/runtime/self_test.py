@@ -11,9 +11,10 @@ from pathlib import Path
 
 from ..errors import EngineError
 from .jobs import Job, Mount
+from .runner import Runner
 
 
-def trouble(runner) -> str:
+def failure(runner: Runner) -> str:
     """What keeps it from running `true` with the host's libraries, in its own words; "" if nothing does."""
     program = shutil.which("true") or sys.executable
     with tempfile.TemporaryDirectory(prefix="pocket-trial-") as folder:

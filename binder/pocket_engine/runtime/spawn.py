@@ -22,7 +22,7 @@ _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="jobs")
 _CREDENTIALS = struct.Struct("3i")
 
 
-class Started:
+class StartedProcess:
     """A process under way: `popen`, and `pid`, that of the program itself as the host counts."""
 
     def __init__(self, popen: subprocess.Popen, pid: int):
@@ -39,7 +39,7 @@ def start(
     stderr: int,
     keep: Sequence[int] = (),
     env: dict[str, str] | None = None,
-) -> Started:
+) -> StartedProcess:
     """Carry out `plan` (see launch.run) and return once the program runs.
 
     command: makes the command line from that of launch.py and the number of its socket. listen: called with the
@@ -63,7 +63,7 @@ def start(
         ).result()
         theirs.close()
         try:
-            return Started(popen, _converse(mine, plan, listen) or popen.pid)
+            return StartedProcess(popen, _converse(mine, plan, listen) or popen.pid)
         except BaseException:
             popen.kill()
             popen.wait()
@@ -76,7 +76,10 @@ def _converse(channel: socket.socket, plan: dict, listen: Callable[[int, int], N
     with contextlib.suppress(BrokenPipeError):  # then the other side has ended, and what it said is there to read
         channel.sendall(len(text).to_bytes(4, "big") + text)
     while True:
-        data, control, *_ = channel.recvmsg(65536, socket.CMSG_SPACE(4) + socket.CMSG_SPACE(_CREDENTIALS.size))
+        try:
+            data, control, *_ = channel.recvmsg(65536, socket.CMSG_SPACE(4) + socket.CMSG_SPACE(_CREDENTIALS.size))
+        except ConnectionResetError:  # the sandbox died before it read the plan
+            break
         for _level, kind, content in control:
             if kind == socket.SCM_CREDENTIALS:
                 pid = _CREDENTIALS.unpack(content)[0] or pid

@@ -1,6 +1,6 @@
 """What is kept on disk: blobs by digest, layers by diff id, images by id, names.
 
-Owns the store's folder but for its trees and containers, and the formats of tar archives, OCI layouts and docker-archives.
+Owns the files of the store, and how layers, OCI layouts and docker-archives are read and written.
 May import reference_grammar, errors.
 """
 

@@ -118,11 +118,11 @@ class Blobs:
 
     def sweep(self) -> None:
         """Remove what a killed engine left half made. Nothing may be writing."""
-        for place in (self.temporary, self._blobs, self.folder):
-            for left in place.iterdir():
-                if place is self.temporary and left.is_dir() and not left.is_symlink():
+        for folder in (self.temporary, self._blobs, self.folder):
+            for left in folder.iterdir():
+                if folder is self.temporary and left.is_dir() and not left.is_symlink():
                     shutil.rmtree(left, ignore_errors=True)
-                elif place is self.temporary or left.name.startswith(".new-"):
+                elif folder is self.temporary or left.name.startswith(".new-"):
                     left.unlink(missing_ok=True)
 
     def reserve(self, size: int) -> None:

@@ -14,7 +14,7 @@ from . import image_names, layer_rules, symlinks, tar_stream
 from .blobs import STEP, Blobs
 from .entries import FILE, HARDLINK, Entry
 from .images_json import MOST_CONFIG, diff_ids_of
-from .merged_view import Part
+from .merged_view import FileSlice
 
 _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 _MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
@@ -23,7 +23,7 @@ MOST_IMAGES = 1000
 MOST_DEPTH = 4  # of indexes in indexes
 
 
-class Found(NamedTuple):
+class ArchivedImage(NamedTuple):
     """One image of the archive: its configuration's bytes, the paths of its layers, its names."""
 
     config: bytes
@@ -32,7 +32,7 @@ class Found(NamedTuple):
     tags: list[str]
 
 
-class Bundle:
+class ImageArchiveReader:
     """Reads the whole stream: into a file of its own if that is compressed, or no file. Raises BadRequest, NoSpace."""
 
     def __init__(self, stream: BinaryIO, blobs: Blobs, stop: threading.Event | None = None):
@@ -47,14 +47,14 @@ class Bundle:
 
     def _read(self, stream: BinaryIO, blobs: Blobs) -> None:
         start = _place(stream)
-        plain = tar_stream.unpacked(stream, self._stop)
+        plain = tar_stream.decompressed(stream, self._stop)
         self._file = stream
         keep: Any = lambda data: None  # noqa: E731
         if start is None or plain.compression:
             # A file with no name: it is gone with the process, however that ends.
             self._file = self._spool = tempfile.TemporaryFile(dir=blobs.temporary)
             start, keep = 0, _Keeper(self._spool, blobs)
-        for entry in tar_stream.entries(plain, keep, layer_rules.Rules()):
+        for entry in tar_stream.read_entries(plain, keep, layer_rules.LayerRules()):
             self._entries[entry.path] = entry._replace(offset=entry.offset + start)
         if self._spool:
             with no_space(blobs.folder):
@@ -64,15 +64,15 @@ class Bundle:
         """The bytes of a file in the archive. Raises BadRequest if there is none."""
         entry = self._entry(path)
         copy = open(self._file.fileno(), "rb", closefd=False)
-        return io.BufferedReader(Part(copy, entry.offset, entry.size), 1 << 16)
+        return io.BufferedReader(FileSlice(copy, entry.offset, entry.size), 1 << 16)
 
-    def images(self) -> list[Found]:
+    def images(self) -> list[ArchivedImage]:
         """What manifest.json (Docker) or else index.json (OCI) lists. Raises BadRequest."""
         if "manifest.json" in self._entries:
             listed = self._json("manifest.json")
             if not isinstance(listed, list) or len(listed) > MOST_IMAGES:
                 raise BadRequest("The archive's manifest.json is no list of images.")
-            found = [self._from_docker(one) for one in listed]
+            found = [self._from_docker(listed_image) for listed_image in listed]
         elif "index.json" in self._entries:
             found = self._from_index(self._json("index.json"), 0)
         else:
@@ -88,47 +88,47 @@ class Bundle:
                 )
         return found
 
-    def _from_docker(self, listed: Any) -> Found:
-        with _described("manifest.json"):
+    def _from_docker(self, listed: Any) -> ArchivedImage:
+        with _malformed_as_bad_request("manifest.json"):
             config, layers, tags = listed["Config"], listed.get("Layers") or [], listed.get("RepoTags") or []
-            if not all(isinstance(one, str) for one in [config, *layers, *tags]):
+            if not all(isinstance(name, str) for name in [config, *layers, *tags]):
                 raise TypeError
         raw = self._small(config)
         for path in [config, *layers]:
             self._check_name(path)
-        return Found(raw, diff_ids_of(raw), layers, [image_names.tagged(tag) for tag in tags])
+        return ArchivedImage(raw, diff_ids_of(raw), layers, [image_names.tagged(tag) for tag in tags])
 
-    def _from_index(self, index: Any, depth: int) -> list[Found]:
+    def _from_index(self, index: Any, depth: int) -> list[ArchivedImage]:
         """Of images for several platforms the one for this machine, or the first."""
         if depth > MOST_DEPTH:
             raise BadRequest("The archive's indexes are nested too deeply.")
-        found: list[Found] = []
-        with _described("index"):
-            listed = [one for one in index["manifests"] if _is_image(one)]
+        images_found: list[ArchivedImage] = []
+        with _malformed_as_bad_request("index"):
+            listed = [descriptor for descriptor in index["manifests"] if _is_image(descriptor)]
             if depth:
-                listed = [one for one in listed if _fits(one)][:1] or listed[:1]
+                listed = [descriptor for descriptor in listed if _fits(descriptor)][:1] or listed[:1]
             if len(listed) > MOST_IMAGES:
                 raise ValueError
-        for one in listed:
-            with _described("manifest"):
-                inner = json.loads(self._blob(one))
-            kind = one.get("mediaType")
+        for descriptor in listed:
+            with _malformed_as_bad_request("manifest"):
+                inner = json.loads(self._blob(descriptor))
+            kind = descriptor.get("mediaType")
             if kind in _INDEXES or (kind not in _MANIFESTS and isinstance(inner, dict) and "manifests" in inner):
                 images = self._from_index(inner, depth + 1)
             else:
                 images = [self._from_manifest(inner)]
-            found += [image._replace(tags=_tags(one) or image.tags) for image in images]
-        return found
+            images_found += [image._replace(tags=_tags(descriptor) or image.tags) for image in images]
+        return images_found
 
-    def _from_manifest(self, manifest: Any) -> Found:
-        with _described("manifest"):
+    def _from_manifest(self, manifest: Any) -> ArchivedImage:
+        with _malformed_as_bad_request("manifest"):
             config, layers = manifest["config"], list(manifest["layers"])
         raw = self._blob(config)
-        return Found(raw, diff_ids_of(raw), [self._checked(one) for one in layers], [])
+        return ArchivedImage(raw, diff_ids_of(raw), [self._checked(descriptor) for descriptor in layers], [])
 
     def _checked(self, descriptor: Any) -> str:
         """The path of a blob whose digest is right. Raises BadRequest."""
-        with _described("descriptor"):
+        with _malformed_as_bad_request("descriptor"):
             digest = descriptor["digest"]
             path = f"blobs/{digest.replace(':', '/', 1)}"
         self._check_name(path)
@@ -164,14 +164,14 @@ class Bundle:
             return file.read()
 
     def _json(self, path: str) -> Any:
-        with _described(path):
+        with _malformed_as_bad_request(path):
             return json.loads(self._small(path))
 
     def close(self) -> None:
         if self._spool:
             self._spool.close()
 
-    def __enter__(self) -> Bundle:
+    def __enter__(self) -> ImageArchiveReader:
         return self
 
     def __exit__(self, *_) -> None:
@@ -193,7 +193,7 @@ class _Keeper:
             self._file.write(data)
 
 
-class _described:  # noqa: N801 - reads as a sentence: with _described("manifest")
+class _malformed_as_bad_request:  # noqa: N801 - reads as a sentence: with _malformed_as_bad_request("manifest")
     """Whatever a malformed JSON document makes of itself becomes BadRequest."""
 
     def __init__(self, what: str):

@@ -61,7 +61,7 @@ def is_hex(reference: str) -> bool:
 def beginning_with(reference: str, ids: Iterable[str]) -> list[str]:
     """The ids that begin so."""
     digits = reference.removeprefix("sha256:")
-    return [one for one in ids if one.startswith(f"sha256:{digits}")] if is_hex(reference) else []
+    return [image_id for image_id in ids if image_id.startswith(f"sha256:{digits}")] if is_hex(reference) else []
 
 
 def is_id_prefix(reference: str, image_id: str) -> bool:

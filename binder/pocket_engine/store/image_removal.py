@@ -31,9 +31,9 @@ class Removal:
                 )
             self._untag(image_id, str(reference))
             if not any(name.rpartition(":")[0] == reference.name for name in self._tags(image_id)):
-                for one in list(self.images[image_id]["digests"]):
-                    if one.partition("@")[0] == reference.name:
-                        self._untag(image_id, one)
+                for digest_name in list(self.images[image_id]["digests"]):
+                    if digest_name.partition("@")[0] == reference.name:
+                        self._untag(image_id, digest_name)
             if self._all_names(image_id):
                 return
             quiet = True
@@ -79,7 +79,7 @@ class Removal:
         if self._children(image_id):
             raise Conflict(f"{what} (cannot be forced) - image has dependent child images")
         users = self.used_by(image_id)
-        if running := [one for one, runs in users.items() if runs]:
+        if running := [container_id for container_id, runs in users.items() if runs]:
             raise Conflict(f"{what} (cannot be forced) - image is being used by running container {running[0][:12]}")
         if force:
             return

@@ -40,7 +40,7 @@ class Images:
         self.used_by: Callable[[str], Mapping[str, bool]] = lambda image_id: {}
         self._path = Path(folder) / "images.json"
         self._raw: dict[str, bytes] = {}
-        self._holders: dict[object, tuple[float, set[str]]] = {}
+        self._leases: dict[object, tuple[float, set[str]]] = {}
         self._images, self._names = images_json.read(self._path, self._is_whole)
 
     # Making and finding
@@ -56,10 +56,9 @@ class Images:
 
     def add_many(self, wanted: Sequence[tuple[bytes, str | None, Sequence[str]]]) -> list[Image]:
         """Several (configuration, parent, tags) at once: all of them, or none. Raises BadRequest, NoSpace."""
-        made = []
-        with self.lock, self.holding() as held:
+        with self.lock, self.lease() as leased:
             for raw, _, _ in wanted:
-                held.update(self._checked(raw))
+                leased.update(self._checked(raw))
             ids = [self._store(raw) for raw, _, _ in wanted]
             with self._change() as (images, names):
                 for image_id, (_, parent, tags) in zip(ids, wanted):
@@ -67,9 +66,8 @@ class Images:
                     images[image_id]["used"] = time.time()
                     images[image_id]["parent"] = parent if parent in images else images[image_id]["parent"]
                     names.update({image_names.tagged(tag): image_id for tag in tags})
-            self.layers.settle(held)
-            made = [self._image(image_id) for image_id in ids]
-        return made
+            self.layers.end_protection(leased)
+            return [self._image(image_id) for image_id in ids]
 
     def find(self, reference: str) -> Image:
         """By "name", "name:tag", "name@digest", id, or the first 4 or more digits of an id. Raises NotFound, BadRequest."""
@@ -131,7 +129,7 @@ class Images:
             if image_id not in images:
                 raise NotFound(f"No such image: {image_id}")
             for record in images.values():
-                record["digests"] = [one for one in record["digests"] if one != known]
+                record["digests"] = [name for name in record["digests"] if name != known]
             images[image_id]["digests"].append(known)
 
     # Removing
@@ -166,28 +164,28 @@ class Images:
     def collect(self, keep: set[str] | frozenset[str] = frozenset()) -> int:
         """Remove the layers that no image has; returns the bytes that became free. keep: diff ids that stay anyway."""
         with self.lock:
-            wanted = set(keep) | self.held()
+            wanted = set(keep) | self.leased()
             for image_id in self._images:
                 wanted.update(self._diff_ids(image_id))
-            since = min([time.monotonic() - _GRACE, *(began for began, _ in self._holders.values())])
-            return self.layers.forget_all_but(wanted, since)
+            since = min([time.monotonic() - _GRACE, *(began for began, _ in self._leases.values())])
+            return self.layers.remove_all_but(wanted, since)
 
     @contextlib.contextmanager
-    def holding(self) -> Iterator[set[str]]:
+    def lease(self) -> Iterator[set[str]]:
         """While it lasts, nobody removes the layers (diff ids) and images (ids) put into the set, nor a layer made since."""
-        ticket, held = object(), set()
+        ticket, leased = object(), set[str]()
         with self.lock:
-            self._holders[ticket] = (time.monotonic(), held)
+            self._leases[ticket] = (time.monotonic(), leased)
         try:
-            yield held
+            yield leased
         finally:
             with self.lock:
-                del self._holders[ticket]
+                del self._leases[ticket]
 
-    def held(self) -> set[str]:
-        """What the holders hold now."""
+    def leased(self) -> set[str]:
+        """What the leases keep now."""
         with self.lock:
-            return set().union(*(held.copy() for _, held in self._holders.values()))
+            return set().union(*(leased.copy() for _, leased in self._leases.values()))
 
     # The file, and the blobs behind it
 
@@ -197,7 +195,7 @@ class Images:
             wanted = set(self._images)
             for image_id in self._images:
                 wanted.update(self._diff_ids(image_id))
-            self.layers.forget_all_but(wanted)
+            self.layers.remove_all_but(wanted)
             for digest in self.blobs.all():
                 if digest not in wanted:
                     self.blobs.remove(digest)

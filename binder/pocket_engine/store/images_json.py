@@ -39,11 +39,11 @@ def diff_ids_of(raw: bytes) -> list[str]:
     """The layers that an image's configuration names. Raises BadRequest for what is no configuration."""
     try:
         config = json.loads(raw) if len(raw) <= MOST_CONFIG else None
-        rootfs = (config.get("rootfs") or {}) if isinstance(config, dict) else None
-        diff_ids = (rootfs.get("diff_ids") or []) if isinstance(rootfs, dict) else None
     except (ValueError, RecursionError):
-        diff_ids = None
-    if not isinstance(diff_ids, list) or not all(isinstance(one, str) for one in diff_ids):
+        config = None
+    rootfs = (config.get("rootfs") or {}) if isinstance(config, dict) else None
+    diff_ids = (rootfs.get("diff_ids") or []) if isinstance(rootfs, dict) else None
+    if config is None or not isinstance(diff_ids, list) or not all(isinstance(diff_id, str) for diff_id in diff_ids):
         raise BadRequest("The image's configuration is none: it has to be JSON with rootfs.diff_ids.")
     if any(not isinstance(config.get(key) or {}, dict) for key in ("config", "container_config")):
         raise BadRequest("The image's configuration is none: its config is no JSON object.")

@@ -12,7 +12,7 @@ MOST_NAMES = 512 << 20  # characters of all names, links and attributes together
 _META = ".wh..wh."  # aufs' own files: Docker unpacks none of them but the opaque marker
 
 
-class Rules:
+class LayerRules:
     """Give it the entries of one layer in order: `accept` returns each as it counts, or raises BadRequest."""
 
     def __init__(self) -> None:

@@ -15,8 +15,8 @@ from ..errors import BadRequest, EngineError, NotFound
 from . import layer_index, tar_headers, tar_stream
 from .blobs import Blobs, BlobWriter, hex_of
 from .entries import FILE, Entry
-from .layer_rules import Rules
-from .merged_view import View, merge
+from .layer_rules import LayerRules
+from .merged_view import MergedView, merge_layers
 
 MOST_REMEMBERED = 600_000  # entries in memory, of indexes and views each; about 400 bytes an entry
 
@@ -30,7 +30,7 @@ class Layer(NamedTuple):
 
 
 class Layers:
-    """Thread-safe. Layers that no image has yet are protected from `forget_all_but` by the time they were added."""
+    """Thread-safe. Layers that no image has yet are protected from `remove_all_but` by the time they were added."""
 
     def __init__(self, folder: Path, blobs: Blobs):
         self.blobs = blobs
@@ -38,7 +38,7 @@ class Layers:
         self._folder.mkdir(parents=True, exist_ok=True)
         self.lock = threading.RLock()
         self._indexes: OrderedDict[str, tuple[Entry, ...]] = OrderedDict()
-        self._views: OrderedDict[tuple[str, ...], View] = OrderedDict()
+        self._views: OrderedDict[tuple[str, ...], MergedView] = OrderedDict()
         self._added: dict[str, float] = {}
 
     def add(
@@ -55,9 +55,9 @@ class Layers:
         Raises BadRequest for what is no layer, is damaged or hostile, or is not the expected one; NoSpace;
         Interrupted. Then nothing is kept of it.
         """
-        plain = tar_stream.unpacked(stream, stop, progress)
+        plain = tar_stream.decompressed(stream, stop, progress)
         with self.blobs.writer() as blob:
-            found = list(tar_stream.entries(plain, blob.write, Rules(), whole=expected is None))
+            found = list(tar_stream.read_entries(plain, blob.write, LayerRules(), whole=expected is None))
             if expected is not None and blob.digest() != expected:
                 raise BadRequest(f"The layer {expected} has other content than its digest says: it is {blob.digest()}.")
             return self._keep(blob, tuple(found))
@@ -99,19 +99,19 @@ class Layers:
             _remember(self._indexes, diff_id, found, len)
         return found
 
-    def view(self, diff_ids: Sequence[str]) -> View:
+    def view(self, diff_ids: Sequence[str]) -> MergedView:
         """What these layers, the lowest first, give together. Raises NotFound."""
         key = tuple(diff_ids)
         with self.lock:
             if key in self._views:
                 self._views.move_to_end(key)
                 return self._views[key]
-        view = View(key, merge([self.index(diff_id) for diff_id in key]), self.open)
+        view = MergedView(key, merge_layers([self.index(diff_id) for diff_id in key]), self.open)
         with self.lock:
-            _remember(self._views, key, view, lambda one: len(one.entries))
+            _remember(self._views, key, view, lambda known_view: len(known_view.entries))
         return view
 
-    def forget_all_but(self, keep: set[str], since: float | None = None) -> int:
+    def remove_all_but(self, keep: set[str], since: float | None = None) -> int:
         """Remove every layer that is not in `keep` and was not added after `since` (time.monotonic()); returns the
         bytes that became free."""
         freed = 0
@@ -129,7 +129,7 @@ class Layers:
                         del self._views[key]
         return freed
 
-    def settle(self, diff_ids: Iterable[str]) -> None:
+    def end_protection(self, diff_ids: Iterable[str]) -> None:
         """An image has these layers, or nobody wants them: the time they were added protects them no longer."""
         with self.lock:
             for diff_id in diff_ids:
@@ -160,7 +160,7 @@ class Layers:
         """The entries from the tar itself, whose digest is checked on the way."""
         total = hashlib.sha256()
         with self.open(diff_id) as file:
-            found = tuple(tar_stream.entries(file, total.update, Rules(), whole=False))
+            found = tuple(tar_stream.read_entries(file, total.update, LayerRules(), whole=False))
         if f"sha256:{total.hexdigest()}" != diff_id:
             raise EngineError(
                 f"The layer {diff_id} is damaged on disk. Remove the images that have it, and get them again."
@@ -178,7 +178,7 @@ class LayerWriter:
     def __init__(self, layers: Layers):
         self._layers = layers
         self._blob = layers.blobs.writer()
-        self._rules = Rules()
+        self._rules = LayerRules()
         self._entries: list[Entry] = []
 
     def add(self, entry: Entry, source: bytes | BinaryIO | None = None) -> None:
@@ -203,10 +203,10 @@ class LayerWriter:
             self._blob.write(data)
             missing -= len(data)
         else:
-            while missing and (data := source.read(min(missing, tar_stream.CHUNK))):
-                total.update(data)
-                self._blob.write(data)
-                missing -= len(data)
+            while missing and (chunk := source.read(min(missing, tar_stream.CHUNK))):
+                total.update(chunk)
+                self._blob.write(chunk)
+                missing -= len(chunk)
         if missing:
             raise BadRequest(f"{entry.path} is {missing} bytes shorter than it was: did something change it meanwhile?")
         return total.hexdigest()
@@ -231,6 +231,6 @@ def _remember(where: OrderedDict, key, value, weight: Callable) -> None:
     """Least recently used ones go until all together weigh little enough; the newest stays whatever it weighs."""
     where[key] = value
     where.move_to_end(key)
-    total = sum(weight(one) for one in where.values())
+    total = sum(weight(item) for item in where.values())
     while total > MOST_REMEMBERED and len(where) > 1:
         total -= weight(where.popitem(last=False)[1])

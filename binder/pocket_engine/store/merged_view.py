@@ -14,7 +14,7 @@ from .symlinks import resolve
 _HIDDEN = ".wh..wh."  # aufs' own files: nothing to see
 
 
-class Placed(NamedTuple):
+class VisibleEntry(NamedTuple):
     """A visible entry; the number of the layer that it is from; for a file or a hard link the file that it is."""
 
     entry: Entry
@@ -22,16 +22,16 @@ class Placed(NamedTuple):
     file: Entry | None = None
 
 
-class View:
+class MergedView:
     """Read-only, so safe in every thread. `entries`: what is visible, by path; "" only if a layer has the root itself.
 
     Every folder on the way to an entry is in it. A hard link's `link` is a visible file; its own size is 0.
     """
 
-    def __init__(self, diff_ids: Sequence[str], placed: dict[str, Placed], open_layer: Callable[[str], BinaryIO]):
+    def __init__(self, diff_ids: Sequence[str], placed: dict[str, VisibleEntry], open_layer: Callable[[str], BinaryIO]):
         self.diff_ids = tuple(diff_ids)
-        self.entries: dict[str, Entry] = {path: one.entry for path, one in placed.items()}
-        self._layers = {path: one.layer for path, one in placed.items()}
+        self.entries: dict[str, Entry] = {path: visible.entry for path, visible in placed.items()}
+        self._layers = {path: visible.layer for path, visible in placed.items()}
         self._open_layer = open_layer
         self._children: dict[str, list[str]] | None = None
 
@@ -65,10 +65,10 @@ class View:
             entry = self.entries[entry.link]
         if entry.kind != FILE:
             raise BadRequest(f"{path} is not a file but a {entry.kind}.")
-        return io.BufferedReader(Part(self._open_layer(self.layer_of(path)), entry.offset, entry.size), 1 << 16)
+        return io.BufferedReader(FileSlice(self._open_layer(self.layer_of(path)), entry.offset, entry.size), 1 << 16)
 
 
-class Part(io.RawIOBase):
+class FileSlice(io.RawIOBase):
     """A stretch of a file, read as a file of its own. Closes the file with itself."""
 
     def __init__(self, file: BinaryIO, offset: int, size: int):
@@ -111,15 +111,15 @@ def by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def merge(layers: Sequence[Sequence[Entry]]) -> dict[str, Placed]:
+def merge_layers(layers: Sequence[Sequence[Entry]]) -> dict[str, VisibleEntry]:
     """What is visible when these layers, given as their entries, lie on each other, the lowest first."""
-    merged: dict[str, Placed] = {}
+    merged: dict[str, VisibleEntry] = {}
     for number, entries in enumerate(layers):
         upper, gone, opaque = _own(entries, number)
         emptied = {path for path in opaque if path in merged or not path}
         gone = {path for path in gone if path in merged}
-        for path, one in upper.items():
-            if one.entry.kind != DIRECTORY and path in merged and merged[path].entry.kind == DIRECTORY:
+        for path, visible in upper.items():
+            if visible.entry.kind != DIRECTORY and path in merged and merged[path].entry.kind == DIRECTORY:
                 gone.add(path)
         if gone or emptied:
             merged = _without(merged, gone, emptied)
@@ -130,9 +130,9 @@ def merge(layers: Sequence[Sequence[Entry]]) -> dict[str, Placed]:
     return merged
 
 
-def _own(entries: Sequence[Entry], number: int) -> tuple[dict[str, Placed], set[str], set[str]]:
+def _own(entries: Sequence[Entry], number: int) -> tuple[dict[str, VisibleEntry], set[str], set[str]]:
     """What a layer has itself, the paths that it takes away, and the folders whose lower content it hides."""
-    upper: dict[str, Placed] = {}
+    upper: dict[str, VisibleEntry] = {}
     gone: set[str] = set()
     opaque: set[str] = set()
     for entry in entries:
@@ -147,20 +147,20 @@ def _own(entries: Sequence[Entry], number: int) -> tuple[dict[str, Placed], set[
                     gone.add(parent + slash + name[len(WHITEOUT) :])
                 continue
         if entry.kind == FILE:
-            upper[path] = Placed(entry, number, entry)
+            upper[path] = VisibleEntry(entry, number, entry)
         elif entry.kind == HARDLINK:
-            upper[path] = Placed(entry, number, upper[entry.link].file)
+            upper[path] = VisibleEntry(entry, number, upper[entry.link].file)
         else:
-            upper[path] = Placed(entry, number)
+            upper[path] = VisibleEntry(entry, number)
     return upper, gone, opaque
 
 
-def _without(merged: dict[str, Placed], gone: set[str], emptied: set[str]) -> dict[str, Placed]:
+def _without(merged: dict[str, VisibleEntry], gone: set[str], emptied: set[str]) -> dict[str, VisibleEntry]:
     """Without the paths that are gone, and without everything below them or below the emptied folders."""
     hides = dict.fromkeys(gone | emptied, True)  # folder: is everything below it hidden?
     hides.setdefault("", False)
-    kept: dict[str, Placed] = {}
-    for path, one in merged.items():
+    kept: dict[str, VisibleEntry] = {}
+    for path, visible in merged.items():
         climbed, above = [], path.rpartition("/")[0]
         while above not in hides:
             climbed.append(above)
@@ -169,34 +169,35 @@ def _without(merged: dict[str, Placed], gone: set[str], emptied: set[str]) -> di
         for folder in climbed:
             hides[folder] = hidden
         if not path or not (hidden or path in gone):
-            kept[path] = one
+            kept[path] = visible
     return kept
 
 
-def _folders_above(path: str, upper: dict[str, Placed], merged: dict[str, Placed], number: int) -> None:
+def _folders_above(path: str, upper: dict[str, VisibleEntry], merged: dict[str, VisibleEntry], number: int) -> None:
     """The folders that a path needs: where no entry made one, a lower layer's folder shows through, or there is a new one."""
     parent = path.rpartition("/")[0]
     while parent and parent not in upper:
         lower = merged.get(parent)
-        is_folder = lower is not None and lower.entry.kind == DIRECTORY
-        upper[parent] = lower if is_folder else Placed(Entry(parent, DIRECTORY, 0o755), number)
+        if lower is None or lower.entry.kind != DIRECTORY:
+            lower = VisibleEntry(Entry(parent, DIRECTORY, 0o755), number)
+        upper[parent] = lower
         parent = parent.rpartition("/")[0]
 
 
-def _settle_links(merged: dict[str, Placed]) -> None:
+def _settle_links(merged: dict[str, VisibleEntry]) -> None:
     """Every hard link leads to a visible file: where that is gone, the first of its links takes its place."""
-    links = sorted(path for path, one in merged.items() if one.entry.kind == HARDLINK)
+    links = sorted(path for path, visible in merged.items() if visible.entry.kind == HARDLINK)
     first: dict[tuple[int, int], str] = {}
     for path in links:
-        one = merged[path]
-        file = one.file
+        visible = merged[path]
+        file = visible.file
         assert file is not None
-        key = (one.layer, file.offset)
+        key = (visible.layer, file.offset)
         there = merged.get(file.path)
-        if there is not None and there.file is file and there.layer == one.layer and there.entry.kind == FILE:
+        if there is not None and there.file is file and there.layer == visible.layer and there.entry.kind == FILE:
             first.setdefault(key, file.path)
         leader = first.setdefault(key, path)
         if leader == path:
-            merged[path] = one._replace(entry=file._replace(path=path))
-        elif one.entry.link != leader:
-            merged[path] = one._replace(entry=one.entry._replace(link=leader))
+            merged[path] = visible._replace(entry=file._replace(path=path))
+        elif visible.entry.link != leader:
+            merged[path] = visible._replace(entry=visible.entry._replace(link=leader))

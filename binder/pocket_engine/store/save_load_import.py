@@ -12,7 +12,7 @@ from typing import BinaryIO
 from ..errors import BadRequest
 from . import image_names, tar_headers
 from .entries import DIRECTORY, FILE, Entry
-from .image_archive_reader import Bundle, Found
+from .image_archive_reader import ArchivedImage, ImageArchiveReader
 from .images import Image, Images
 from .layers import Layers
 
@@ -30,11 +30,11 @@ def save(images: Images, layers: Layers, references_: Sequence[str]) -> Iterator
     A name without a tag saves all its tags, an id no name; a layer that several images have is there once. Raises
     NotFound, BadRequest before the first chunk.
     """
-    with images.holding() as held:
+    with images.lease() as leased:
         wanted = _wanted(images, references_)
         for image, _ in wanted:
-            held.add(image.id)
-            held.update(_diff_ids(image))
+            leased.add(image.id)
+            leased.update(_diff_ids(image))
         yield from _joined(_archive(images, layers, wanted))
 
 
@@ -165,38 +165,38 @@ def load(images: Images, layers: Layers, stream: BinaryIO, *, stop: threading.Ev
     Yields {"stream": "Loaded image: x:y\\n"} lines once all images are in the store. Raises BadRequest for a damaged or
     hostile archive, NoSpace, Interrupted; then no image of it is there.
     """
-    with images.holding() as held, Bundle(stream, images.blobs, stop) as bundle:
-        found = bundle.images()
+    with images.lease() as leased, ImageArchiveReader(stream, images.blobs, stop) as archive:
+        archived = archive.images()
         added: list[str] = []
         try:
-            for image in found:
+            for image in archived:
                 for diff_id, path in zip(image.diff_ids, image.layers):
-                    held.add(diff_id)
+                    leased.add(diff_id)
                     if layers.has(diff_id):
                         continue
-                    with bundle.open(path) as file:
+                    with archive.open(path) as file:
                         layers.add(file, stop=stop, expected=diff_id)
                     added.append(diff_id)
             before = {tag: image.id for image in images.all() for tag in images.tags(image.id)}
-            made = images.add_many([(image.config, None, image.tags) for image in found])
+            added_images = images.add_many([(image.config, None, image.tags) for image in archived])
         except BaseException:
-            held.clear()
-            layers.settle(added)
+            leased.clear()
+            layers.end_protection(added)
             images.collect()
             raise
-    yield from _told(found, made, before)
+    yield from _told(archived, added_images, before)
 
 
-def _told(found: Sequence[Found], made: Sequence[Image], before: dict[str, str]) -> Iterator[dict]:
-    for image, there in zip(found, made):
+def _told(archived: Sequence[ArchivedImage], added_images: Sequence[Image], before: dict[str, str]) -> Iterator[dict]:
+    for image, added in zip(archived, added_images):
         for tag in image.tags:
-            if before.get(tag, there.id) != there.id:
+            if before.get(tag, added.id) != added.id:
                 yield {
                     "stream": f"The image {tag} already exists, renaming the old one with ID {before[tag]} to empty string\n"
                 }
             yield {"stream": f"Loaded image: {tag}\n"}
         if not image.tags:
-            yield {"stream": f"Loaded image ID: {there.id}\n"}
+            yield {"stream": f"Loaded image ID: {added.id}\n"}
 
 
 def import_(
@@ -216,9 +216,9 @@ def import_(
     name = image_names.tagged(f"{repository}:{tag}" if tag else repository) if repository else None
     config = apply_changes({}, changes) if apply_changes and changes else {}
     created = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    with images.holding() as held:
+    with images.lease() as leased:
         layer = layers.add(stream, stop=stop)
-        held.add(layer.diff_id)
+        leased.add(layer.diff_id)
         return images.create(
             {
                 "architecture": _MACHINES.get(platform.machine(), platform.machine()),

@@ -10,7 +10,7 @@ from .images import Images
 RECENT = 60.0  # seconds since its last use in which an image without a name is taken for part of a running build
 
 
-def free(images: Images, needed: int) -> int:
+def make_room(images: Images, needed: int) -> int:
     """Make room for so many bytes and return how many became free.
 
     Images without any name and without children go, the least recently used first, then those that only a registry's
@@ -35,12 +35,12 @@ def free(images: Images, needed: int) -> int:
 def _next(images: Images) -> str | None:
     """The image that goes first."""
     with images.lock:
-        held, known = images.held(), images.all()
+        leased, known = images.leased(), images.all()
         parents = {image.parent for image in known}
         free_to_go = [
             (bool(images.digests(image.id)), images.last_used(image.id), image.id)
             for image in known
-            if image.id not in parents | held
+            if image.id not in parents | leased
             and not images.tags(image.id)
             and not images.used_by(image.id)
             and time.time() - images.last_used(image.id) > RECENT
@@ -51,6 +51,8 @@ def _next(images: Images) -> str | None:
 def usage(images: Images, limit: int | None = None) -> dict:
     """Bytes: `layers` (tars of all layers that images have, each once), `blobs` (all that is on disk), `limit`."""
     with images.lock:
-        diff_ids = {one for image in images.all() for one in (image.config.get("rootfs") or {}).get("diff_ids") or []}
+        diff_ids = {
+            layer for image in images.all() for layer in (image.config.get("rootfs") or {}).get("diff_ids") or []
+        }
         layers = sum(images.layers.layer(diff_id).tar_size for diff_id in diff_ids)
         return {"layers": layers, "blobs": images.blobs.used(), "limit": limit, "images": len(images.all())}

@@ -54,7 +54,7 @@ class Store:
         return limits.usage(self.images, self.limit)
 
     def _make_room(self, needed: int) -> None:
-        limits.free(self.images, needed)
+        limits.make_room(self.images, needed)
 
     def close(self) -> None:
         """Give the store to other processes."""

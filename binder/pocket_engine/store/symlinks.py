@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from ..errors import BadRequest
 from .entries import SYMLINK, Entry
 
 MOST_LINKS = 40  # symbolic links in one path, as the kernel has it
 
 
-def resolve(entries: dict[str, Entry], path: str, follow_last: bool = True) -> str:
+class Entries(Protocol):
+    """{path: entry}, or what looks one up as a dictionary does."""
+
+    def get(self, path: str, /) -> Entry | None: ...
+
+
+def resolve(entries: Entries, path: str, follow_last: bool = True) -> str:
     """Where a path leads when "/" is the root of these entries: absolute links start at the root, ".." stops there,
     parts that do not exist are kept. Raises BadRequest for more than 40 links."""
     done: list[str] = []

@@ -49,12 +49,12 @@ def special(flag: bytes) -> bool:
 def flag_and_size(block: bytes) -> tuple[bytes, int]:
     """The type of a header and the bytes of content after it. Raises BadRequest if its checksum is wrong."""
     try:
-        told = number(block[148:156])
+        stated = number(block[148:156])
     except BadRequest:
-        told = -1
-    if told != sum(block[:148]) + 256 + sum(block[156:]):
+        stated = -1
+    if stated != sum(block[:148]) + 256 + sum(block[156:]):
         signed = sum(byte - 256 if byte > 127 else byte for byte in block[:148] + block[156:]) + 256
-        if told != signed:
+        if stated != signed:
             raise BadRequest("The archive is damaged, or no tar at all: a header's checksum is wrong.")
     return block[156:157], number(block[124:136])
 
@@ -127,24 +127,24 @@ def entry(block: bytes, pending: Pending, offset: int) -> Entry:
     if pending.name is None and magic[:6] == b"ustar\0" and prefix[0]:
         path = text(prefix[:131] if tail[8:] == b"tar\0" else prefix) + "/" + path
     target = pending.link if pending.link is not None else text(link)
-    numbers = [number(mode), number(uid), number(gid), number(mtime)]
+    permissions, owner, group, when = number(mode), number(uid), number(gid), float(number(mtime))
     xattrs: tuple[tuple[str, str], ...] = ()
     if records:
         path, target = records.get("path") or path, records.get("linkpath") or target
-        numbers[1:3] = [_pax_integer(records, key, was) for key, was in zip(("uid", "gid"), numbers[1:3])]
-        numbers[3] = _pax_time(records.get("mtime", ""), numbers[3])
+        owner, group = _pax_integer(records, "uid", owner), _pax_integer(records, "gid", group)
+        when = _pax_time(records.get("mtime", ""), when)
         xattrs = tuple((key[len(XATTR) :], value) for key, value in sorted(records.items()) if key.startswith(XATTR))
     if kind == FILE and path.endswith("/") and flag != b"7":
         kind = DIRECTORY  # the only way that archives older than POSIX had
     device = (number(major), number(minor)) if kind in (CHARACTER, BLOCK) else (0, 0)
-    when = float(numbers[3]) if abs(numbers[3]) < _LONGEST_TIME else 0.0
+    when = when if abs(when) < _LONGEST_TIME else 0.0
     size = content_size(block, pending) if kind == FILE else 0
     return Entry(
         path,
         kind,
-        numbers[0] & 0o7777,
-        numbers[1],
-        numbers[2],
+        permissions & 0o7777,
+        owner,
+        group,
         size,
         when,
         target if kind in (SYMLINK, HARDLINK) else "",
@@ -176,33 +176,33 @@ def _pax_time(value: str, otherwise: float) -> float:
     return found
 
 
-def header(one: Entry) -> bytes:
+def header(wanted: Entry) -> bytes:
     """The header blocks of an entry: a pax header first where the plain one cannot say it. Times are whole seconds."""
     records: list[tuple[str, bytes]] = []
-    name, link = (part.encode("utf-8", "surrogateescape") for part in (one.path, one.link))
-    name = (name or b".") + (b"/" if one.kind == DIRECTORY else b"")
+    name, link = (part.encode("utf-8", "surrogateescape") for part in (wanted.path, wanted.link))
+    name = (name or b".") + (b"/" if wanted.kind == DIRECTORY else b"")
     prefix, short = _split(name)
     if not short or not name.isascii():
         records.append(("path", name))
     if len(link) > 100 or not link.isascii():
         records.append(("linkpath", link))
-    size, mtime = (one.size if one.kind == FILE else 0), math.floor(one.mtime)
+    size, mtime = (wanted.size if wanted.kind == FILE else 0), math.floor(wanted.mtime)
     for key, value, most in (
         ("size", size, 8**11),
-        ("uid", one.uid, 8**7),
-        ("gid", one.gid, 8**7),
+        ("uid", wanted.uid, 8**7),
+        ("gid", wanted.gid, 8**7),
         ("mtime", mtime, 8**11),
     ):
         if not 0 <= value < most:
             records.append((key, b"%d" % value))
-    records += [(XATTR + key, value.encode("utf-8", "surrogateescape")) for key, value in one.xattrs]
-    fields = (one.mode, _fits(one.uid, 7), _fits(one.gid, 7), _fits(size, 11), _fits(mtime, 11))
-    block = _block(short or name[:100], prefix, _FLAGS[one.kind], link[:100], fields, (one.major, one.minor))
+    records += [(XATTR + key, value.encode("utf-8", "surrogateescape")) for key, value in wanted.xattrs]
+    fields = (wanted.mode, _fits(wanted.uid, 7), _fits(wanted.gid, 7), _fits(size, 11), _fits(mtime, 11))
+    block = _block(short or name[:100], prefix, _FLAGS[wanted.kind], link[:100], fields, (wanted.major, wanted.minor))
     if not records:
         return block
     body = b"".join(_record(key, value) for key, value in sorted(records))
     if len(body) > MOST_SPECIAL:
-        raise BadRequest(f"The names or attributes of {one.path[:200]} are too long for a layer.")
+        raise BadRequest(f"The names or attributes of {wanted.path[:200]} are too long for a layer.")
     return _block(b"PaxHeader", b"", b"x", b"", (0o644, 0, 0, len(body), 0), (0, 0)) + padded(body) + block
 
 

@@ -13,7 +13,7 @@ import zstandard
 from ..errors import BadRequest, Interrupted
 from . import tar_headers
 from .entries import FILE, Entry
-from .layer_rules import Rules
+from .layer_rules import LayerRules
 
 CHUNK = 1 << 20
 _UNSUSPICIOUS = 1 << 30  # bytes that a compressed archive may give without a look at how much it was
@@ -27,7 +27,7 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-class Counted:
+class CountedStream:
     """Counts what is read from a stream, and stops when the caller does."""
 
     def __init__(
@@ -56,10 +56,10 @@ class Counted:
         return data
 
 
-class Gzip:
+class GzipStream:
     """Members one after the other, never more than a chunk of output at a time."""
 
-    def __init__(self, stream: Counted):
+    def __init__(self, stream: CountedStream):
         self._stream = stream
         self._member = zlib.decompressobj(31)
         self._left = b""
@@ -87,20 +87,21 @@ class Gzip:
         return b""
 
 
-class Plain:
+class DecompressedStream:
     """The uncompressed bytes of a stream that may be gzip or zstd, told apart by their first bytes."""
 
-    def __init__(self, stream: Counted):
+    def __init__(self, stream: CountedStream):
         self._stream = stream
         head = stream.peek(4)[:4]
         self.compression = ""
         self._from: Readable = stream
         if head[:3] == b"\x1f\x8b\x08":
-            self.compression, self._from = "gzip", Gzip(stream)
+            self.compression, self._from = "gzip", GzipStream(stream)
         elif head == b"\x28\xb5\x2f\xfd" or (head[1:] == b"\x2a\x4d\x18" and head[0] & 0xF0 == 0x50):
             unpacker = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
             self.compression = "zstd"
-            self._from = unpacker.stream_reader(stream, read_across_frames=True)  # type: ignore[assignment]
+            # Its stubs want a whole file on either side; read() is all that is called.
+            self._from = unpacker.stream_reader(stream, read_across_frames=True)  # type: ignore[arg-type]
         self._count = 0
 
     def read(self, size: int) -> bytes:
@@ -117,7 +118,9 @@ class Plain:
         return data
 
 
-def entries(stream: Readable, keep: Callable[[bytes], object], rules: Rules, *, whole: bool = True) -> Iterator[Entry]:
+def read_entries(
+    stream: Readable, keep: Callable[[bytes], object], rules: LayerRules, *, whole: bool = True
+) -> Iterator[Entry]:
     """Every entry of a tar, as the rules have it, with digest and offset; `keep` gets every byte of the stream.
 
     whole: an archive has to have its end marker. Raises BadRequest for what is no tar, or a damaged one.
@@ -207,8 +210,8 @@ class _Source:
             pass
 
 
-def unpacked(
+def decompressed(
     stream: BinaryIO, stop: threading.Event | None = None, progress: Callable[[int], None] | None = None
-) -> Plain:
+) -> DecompressedStream:
     """The uncompressed bytes of a stream. progress: called with the bytes read from it so far."""
-    return Plain(Counted(stream, stop, progress))
+    return DecompressedStream(CountedStream(stream, stop, progress))

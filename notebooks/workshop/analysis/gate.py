@@ -11,7 +11,7 @@ from ..dockerfiles.copy_from import copy_from, pairs
 from ..dockerfiles.history import Entry, layer_instructions, word_of
 from ..dockerfiles.syntax import Dockerfile, Instruction
 
-COLUMNS = ["stage", "path", "bytes", "fate", "landed", "digest", "layer", "inherited"]
+COLUMNS = ["stage", "path", "bytes", "fate", "landed", "digest", "layer", "from_base"]
 SHIPPED, LEFT, ELSEWHERE = "shipped", "left behind", "from another image"
 
 # What made a layer: an instruction of the Dockerfile, or the history's words where the Dockerfile has none.
@@ -82,21 +82,21 @@ def _held(files: pd.DataFrame, stages: Sequence[StageFacts]) -> dict[str, pd.Dat
         own = rows["layer"] >= stage.first_own_layer
         if stage.parent in held:
             below = held[stage.parent].drop_duplicates("layer").set_index("layer")
-            rows = rows.assign(stage=rows["layer"].map(below["stage"]), inherited=rows["layer"].map(below["inherited"]))
+            rows = rows.assign(stage=rows["layer"].map(below["stage"]), from_base=rows["layer"].map(below["from_base"]))
             rows = rows.assign(
-                stage=rows["stage"].where(~own, stage.name), inherited=rows["inherited"].where(~own, False)
+                stage=rows["stage"].where(~own, stage.name), from_base=rows["from_base"].where(~own, False)
             )
         else:
-            rows = rows.assign(stage=stage.name, inherited=~own)
-        rows["inherited"] = rows["inherited"].astype(bool)
-        columns = ["stage", "path", "bytes", "digest", "layer", "inherited", "created_by"]
+            rows = rows.assign(stage=stage.name, from_base=~own)
+        rows["from_base"] = rows["from_base"].astype(bool)
+        columns = ["stage", "path", "bytes", "digest", "layer", "from_base", "created_by"]
         held[stage.name] = rows[columns].reset_index(drop=True)
     return held
 
 
 def _makers(stage: StageFacts, seen: pd.DataFrame) -> dict[int, Maker]:
     """{layer: what made it} for a stage's own layers."""
-    own = seen[(seen["stage"] == stage.name) & ~seen["inherited"]][["layer", "created_by"]]
+    own = seen[(seen["stage"] == stage.name) & ~seen["from_base"]][["layer", "created_by"]]
     lines = layer_instructions(stage.entries, own)
     words = dict(own.drop_duplicates("layer").itertuples(index=False))
     return {layer: line or str(words[layer]) for layer, line in lines.items()}

@@ -6,7 +6,6 @@ import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import docker
 import pandas as pd
@@ -21,9 +20,6 @@ from . import buildkit, classic, errors
 from .request import Builder, BuildRequest
 from .stage_tags import tag_word
 from .steps import steps_frame
-
-if TYPE_CHECKING:
-    from IPython.display import Markdown
 
 SAMPLE_APPS = Path(__file__).resolve().parents[3] / "sample_apps"
 
@@ -140,12 +136,16 @@ def _request(
     return BuildRequest(folder, parsed, parsed.stage_index(target), tag, buildargs, nocache)
 
 
-def dockerfile(app: str | Path, name: str = "Dockerfile") -> Markdown:
-    """An app's Dockerfile, to be looked at in a notebook."""
-    from IPython.display import Markdown  # only a notebook has it
+class Recipe(str):
+    """A Dockerfile's text, which a notebook shows as such."""
 
-    text = syntax.read(syntax.locate(app, SAMPLE_APPS), name)
-    return Markdown(f"```dockerfile\n{text.rstrip()}\n```")
+    def _repr_markdown_(self) -> str:
+        return f"```dockerfile\n{self.rstrip()}\n```"
+
+
+def dockerfile(app: str | Path, name: str = "Dockerfile") -> Recipe:
+    """An app's Dockerfile, to be looked at in a notebook, drawn (`charts.floor`), or changed and built."""
+    return Recipe(syntax.read(syntax.locate(app, SAMPLE_APPS), name))
 
 
 def default_tag(app: str, dockerfile: str, target: str | int | None = None) -> str:

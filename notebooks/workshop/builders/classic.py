@@ -84,8 +84,11 @@ def _unreported_images(client: docker.DockerClient, log: ClassicLog) -> list[str
     unreported = []
     for image in client.api.images(all=True):
         if image.get("ParentId") == parent and not tags_of(image):
-            container = client.api.inspect_image(image["Id"]).get("Container")
-            newest = client.api.history(image["Id"])[0]["CreatedBy"]
+            try:
+                container = client.api.inspect_image(image["Id"]).get("Container")
+                newest = client.api.history(image["Id"])[0]["CreatedBy"]
+            except docker.errors.NotFound:
+                continue  # somebody else's, which they have just removed
             same_instruction = as_written(newest).split() == log.current.instruction.split()
             if container.startswith(log.containers[-1]) if container else same_instruction:
                 unreported.append(image["Id"])

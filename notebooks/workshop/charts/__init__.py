@@ -12,7 +12,8 @@
     charts.words_of(text)    its words, as a table
 
 Every title states what the frame says, and `charts.in_words(figure)` is the same in one sentence, for whoever cannot
-see the picture. `charts.set_footer(text)` names engine and base images under every figure made after it.
+see the picture; `charts.show(figure)` shows both. `charts.set_footer(text)` names engine and base images under every
+figure made after it.
 
 Owns every picture and its sentence. May import: dockerfiles, and the modules beside this folder (errors, labels, units).
 """
@@ -26,6 +27,7 @@ from .gate import gate
 from .layers import layers
 from .meanings import meanings
 from .pull import pull
+from .show import show
 from .sizes import sizes
 from .style import in_words, megabytes, set_footer, stage_colour
 from .waste import waste
@@ -41,6 +43,7 @@ __all__ = [
     "megabytes",
     "pull",
     "set_footer",
+    "show",
     "sizes",
     "stage_colour",
     "waste",

@@ -143,5 +143,5 @@ def _finding(groups: list[tuple[str, pd.Series]]) -> tuple[str, str]:
     each = []
     for at, by in groups:
         ends = by if len(by) == 1 else by.iloc[[0, -1]]
-        each.append(f"at {at} " + ", ".join(f"{image} {took(count)}" for image, count in ends.items()))
-    return title, f"{title}: {'; '.join(each)}."
+        each.append(f"At {at}: " + ", ".join(f"{image} {took(count)}" for image, count in ends.items()))
+    return title, f"{title}. {'. '.join(each)}."

@@ -57,6 +57,18 @@ def in_words(figure: go.Figure) -> str:
     return figure.layout.meta["words"]
 
 
+def told(figure: go.Figure) -> tuple[str, str]:
+    """The figure's sentence, and what its words say beyond it ("" for nothing).
+
+    Of words in several lines the title is the sentence; of words in one line their first sentence.
+    """
+    words = in_words(figure)
+    if "\n" in words:
+        return figure.layout.meta["title"], words
+    end = re.search(r"(?<=[^\s.])\. ", words)
+    return (words[: end.end() - 1], words[end.end() :]) if end else (words, "")
+
+
 def stage_colour(name_or_index: str | int) -> str:
     """One stage's colour. Index 0 is the factory floor, -1 the final stage; a name keeps its colour everywhere."""
     key = str(name_or_index).lower()
@@ -163,7 +175,7 @@ def finish(
         },
         showlegend=False,
         modebar={"remove": ["zoom", "pan", "select", "lasso", "zoomin", "zoomout", "autoscale", "resetscale"]},
-        meta={"words": words},
+        meta={"title": title, "words": words},
     )
     if small_print:
         figure.add_annotation(

@@ -44,6 +44,30 @@ def pull_times(sizes: pd.DataFrame, speeds: Iterable[float] = SPEEDS) -> pd.Data
     return pd.DataFrame(rows, columns=["image", "speed", "seconds"])
 
 
+def on_bases(sizes: pd.DataFrame, base_of: dict[str, str]) -> pd.DataFrame:
+    """The images without their bases, and how much of a pull the base is: the columns of `sizes` and base, on_top.
+
+    sizes: as from `sizes(..., compressed=True)`, of the images and of their bases. base_of: {image: its base}; an image
+    that is not in it has none. base, on_top: compressed bytes of the base's layers, and of those above them.
+    """
+    whole = dict(zip(sizes["image"], _column(sizes, "compressed")))
+    if missing := [base for base in base_of.values() if base not in whole]:
+        raise WorkshopError(f"The base {missing[0]} is not in these sizes.", "Weigh the bases with the images.")
+    own = sizes[~sizes["image"].isin(base_of.values())].reset_index(drop=True)
+    base = [whole[base_of[image]] if image in base_of else 0 for image in own["image"]]
+    return own.assign(base=base, on_top=own["compressed"] - base)
+
+
+def with_and_without_base(sizes: pd.DataFrame, speed: float = SPEEDS[0]) -> pd.DataFrame:
+    """Seconds of a pull at one speed: columns image, speed, empty disk, base is there (seconds, to a tenth).
+
+    sizes: as from `on_bases`. speed: in Mbit/s. See `pull_times`.
+    """
+    found = pull_times(sizes, [speed]).rename(columns={"seconds": "empty disk"})
+    left = pull_times(sizes.assign(compressed=_column(sizes, "on_top")), [speed])
+    return found.assign(**{"base is there": left["seconds"]}).round(1)
+
+
 def monthly_cost(
     sizes: pd.DataFrame,
     storage: float = PRICES["storage"],

@@ -9,6 +9,7 @@ from numbers import Real
 import pandas as pd
 
 from .. import charts
+from ..analysis.dive import efficiency
 from ..units import size
 
 
@@ -36,8 +37,8 @@ class Table:
 
     def __init__(self, frame: pd.DataFrame):
         self.frame = frame.copy()
-        for column in ("bytes", "size", "engine"):
-            if column in frame:
+        for column in frame:
+            if column in ("size", "engine") or str(column).startswith("bytes"):
                 self.frame[column] = frame[column].map(size)
 
     def __repr__(self) -> str:
@@ -95,8 +96,20 @@ def conclude(conclusions: dict[str, bool]) -> None:
         print(f"{claim}: {bool(holds)}")
 
 
+def second_opinion(files: pd.DataFrame) -> None:
+    """Print how much of an image nobody can see by our count and by dive's, and why the two differ.
+
+    files: as from `files()`.
+    """
+    for one in efficiency(files).itertuples():
+        print(f"ours:   {size(one.wasted)} wasted, {one.efficiency:.1%} efficient")
+        print(f"dive's: {size(one.dive_wasted)} wasted, {one.dive_efficiency:.1%} efficient")
+        print(wrapped(one.why))
+
+
 def recap(*claims: str):
     """What the learner can now claim, as a list to look at in the notebook."""
     from IPython.display import Markdown
 
-    return Markdown("\n".join(f"- {claim}" for claim in claims))
+    plain = [claim.replace("$", r"\$") for claim in claims]  # a bare $ would begin mathematics
+    return Markdown("\n".join(f"- {claim}" for claim in plain))

@@ -1,0 +1,84 @@
+"""Picking from frames by path, line and image: what is found, what is left out, and the words where a frame does not fit."""
+
+import pandas as pd
+import pytest
+import workshop
+
+
+@pytest.fixture
+def files():
+    rows = [
+        ("app:1", 0, "COPY to /", "/usr/bin/gcc", "file", 900_000, True),
+        ("app:1", 0, "COPY to /", "/usr/lib/gcc/12/cc1", "file", 5_000_000, False),
+        ("app:1", 1, "RUN pip install flask", "/site/flask/app.py", "file", 300, True),
+        ("app:1", 1, "RUN pip install flask", "/site/pip/main.py", "file", 700, True),
+        ("app:2", 0, "COPY to /", "/usr/bin/gcc", "hard link", 0, True),
+        ("app:2", 0, "COPY to /", "/usr/bin", "directory", 0, True),
+    ]
+    return pd.DataFrame(rows, columns=["image", "layer", "created_by", "path", "kind", "bytes", "visible"])
+
+
+@pytest.mark.parametrize(
+    "wanted, options, rows",
+    [
+        (["/usr/bin/gcc"], {}, [0, 4]),
+        (["**/gcc"], {}, [0, 4]),
+        (["/usr/lib/gcc/**"], {}, [1]),
+        (["/usr/lib/gcc/*"], {}, []),  # a star stays in its folder
+        (["**/*.py", "**/cc1"], {}, [1, 2, 3]),
+        ([], {"line": "RUN pip install"}, [2, 3]),
+        (["/site/**"], {"line": "RUN pip install", "but": "/site/pip/**"}, [2]),
+        ([], {"but": ["/site/**", "/usr/**"]}, []),
+        ([], {}, [0, 1, 2, 3, 4, 5]),
+    ],
+)
+def test_rows_are_found_by_path_and_line_in_the_frames_order(files, wanted, options, rows):
+    assert list(workshop.find(files, *wanted, **options).index) == rows
+
+
+def test_a_frame_without_the_column_is_told(files):
+    with pytest.raises(workshop.WorkshopError, match="no column 'created_by'"):
+        workshop.find(files.drop(columns="created_by"), line="RUN")
+    with pytest.raises(workshop.WorkshopError, match="no column 'wasted'"):
+        workshop.by_image(files, "wasted")
+
+
+def test_what_can_be_seen_is_files_and_their_other_names(files):
+    assert list(workshop.visible(files).index) == [0, 2, 3, 4]
+
+
+def test_a_column_is_added_up_by_image(files):
+    assert workshop.by_image(files) == {"app:1": 5_901_000, "app:2": 0}
+    assert list(workshop.by_image(files[::-1])) == ["app:2", "app:1"]
+    of_categories = files.assign(image=files["image"].astype("category"))
+    assert workshop.by_image(of_categories[files["image"] == "app:2"]) == {"app:2": 0}
+
+
+def test_every_meaning_that_fits_a_claim_is_named():
+    sizes = pd.DataFrame(
+        {
+            "image": ["big", "small"],
+            "bytes": [900_000_000, 130_000_000],
+            "tar": [1_000_000_001, 140_000_000],
+            "shared": [1, 2],
+        }
+    )
+    fits = workshop.sizes_between(sizes, 130, 1000)
+    assert fits.values.tolist() == [
+        ["big", "bytes", 900_000_000],
+        ["small", "bytes", 130_000_000],
+        ["small", "tar", 140_000_000],
+    ]
+    assert workshop.sizes_between(sizes, 1, 2).empty
+
+
+def test_changes_are_counted_with_the_larger_side_of_each():
+    changes = pd.DataFrame(
+        {
+            "path": ["/a", "/b", "/c"],
+            "change": ["removed", "changed", "changed"],
+            "bytes_a": [10, 5, 100],
+            "bytes_b": [0, 8, 90],
+        }
+    )
+    assert workshop.diff_summary(changes).values.tolist() == [["changed", 2, 108], ["removed", 1, 10]]
