@@ -6,6 +6,7 @@ Run against another engine with DOCKER_HOST=… python3 tests.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import time
@@ -28,7 +29,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.fixture(scope="session")
 def client():
-    return workshop.connect(quiet=True)
+    """The engine at hand. On a machine that has none the tests that need one are skipped; one that was named must answer."""
+    try:
+        return workshop.connect(quiet=True)
+    except workshop.WorkshopError as error:
+        if os.environ.get("DOCKER_HOST") or os.environ.get("FACTORY_FLOOR_ENGINE"):
+            raise
+        pytest.skip(" ".join(str(error).split()))
 
 
 @pytest.fixture(scope="session")
