@@ -18,7 +18,7 @@ def ready():
         pytest.skip("these tests need .venv, which `python3 tests` sets up; this pytest was started in another way")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: while Playwright is there, nothing else in this process can use asyncio
 def browser():
     if not PROGRAM:
         pytest.skip("no browser on this machine: none of chromium, chromium-browser, google-chrome is installed")
