@@ -15,9 +15,6 @@ import plotly.graph_objects as go
 
 from .style import told
 
-# JupyterLab hands every `$…$` in an output to MathJax, except in elements of this class.
-PLAIN = "tex2jax_ignore"
-
 
 class Caption:
     """A figure's sentence and what more there is to say, as a notebook and as a terminal show it."""
@@ -30,12 +27,16 @@ class Caption:
         return "\n".join(textwrap.fill(line, 76, break_on_hyphens=False) for line in lines)
 
     def _repr_html_(self) -> str:
-        name = html.escape(self.sentence)
-        shown = f'<p class="{PLAIN}" role="img" aria-label="{name}">{name}</p>'
+        shown = f'<p role="img" aria-label="{html.escape(self.sentence)}">{_plain(self.sentence)}</p>'
         if not self.more:
             return shown
-        more = "<br>".join(html.escape(line) for line in self.more.splitlines())
-        return f'{shown}<details class="{PLAIN}"><summary>The picture in words</summary>{more}</details>'
+        more = "<br>".join(_plain(line) for line in self.more.splitlines())
+        return f"{shown}<details><summary>The picture in words</summary>{more}</details>"
+
+
+def _plain(text: str) -> str:
+    """The text as HTML. JupyterLab hands `$…$` to MathJax, which does not look across elements."""
+    return html.escape(text).replace("$", "<span>$</span>")
 
 
 def show(figure: go.Figure) -> None:

@@ -108,8 +108,7 @@ def second_opinion(files: pd.DataFrame) -> None:
 
 
 def recap(*claims: str):
-    """What the learner can now claim, as a list to look at in the notebook."""
+    """What the learner can now claim, as a list to look at in the notebook: Markdown, so write dollars, not $."""
     from IPython.display import Markdown
 
-    plain = [claim.replace("$", r"\$") for claim in claims]  # a bare $ would begin mathematics
-    return Markdown("\n".join(f"- {claim}" for claim in plain))
+    return Markdown("\n".join(f"- {claim}" for claim in claims))
