@@ -106,6 +106,7 @@ def test_lesson_00_runs_in_the_browser(lab, page):
 def test_the_factory_picture_is_interactive(lab, page):
     cells = opened(page, lab, "01_the_factory_floor.ipynb")
     run(cells.filter(has_text="import workshop"))
+    run(cells.filter(has_text="recipe = workshop.dockerfile"))
     cell = cells.filter(has_text="workshop.charts.floor(recipe)")
     run(cell)
     figure = cell.locator(".js-plotly-plot")
