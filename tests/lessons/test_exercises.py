@@ -23,6 +23,7 @@ def in_notebooks(monkeypatch):
     monkeypatch.chdir(NOTEBOOKS)
 
 
+@pytest.mark.attempts
 @each_lesson
 def test_each_check_tells_untouched_wrong_and_right_apart(path, client, in_notebooks):
     learner: dict = {}
