@@ -1,175 +1,157 @@
-"""The classic builder's stream, message by message as Docker and Podman send it: what is made of it, and what is shown."""
+"""The classic builder's log, read without an engine: hand-written messages in the engine's format, and recordings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from pathlib import Path
 
-import pytest
-from workshop.builders import classic, errors
+from workshop.builders import errors
 from workshop.builders.classic_log import ClassicLog
 from workshop.dockerfiles import syntax
-from workshop.progress import Panel
+
+RECORDINGS = Path(__file__).parent / "recordings"
 
 
-def stream(text: str, *more: dict) -> Iterator[dict]:
-    """The lines as messages, then `more`. A step's line and its line break come apart, as Docker sends them."""
-    for line in text.strip("\n").splitlines():
-        if line.startswith("Step "):
-            yield {"stream": line}
-            yield {"stream": "\n"}
-        elif line.startswith("aux "):
-            yield {"aux": {"ID": line.removeprefix("aux ")}}
-        else:
-            yield {"stream": f"{line}\n"}
-    yield from more
-
-
-def followed(recipe: str, messages: Iterator[dict]) -> ClassicLog:
-    log = ClassicLog(syntax.parse(recipe))
-    with Panel("Building it") as panel:
-        classic._follow(log, messages, panel)
+def read(dockerfile: str, messages: list[dict]) -> ClassicLog:
+    log = ClassicLog(syntax.parse(dockerfile))
+    for message in messages:
+        log.feed(message)
+    log.end()
     return log
 
 
-BASE, ONE, TWO, THREE = ("0" * 12, "1" * 12, "2" * 12, "3" * 12)
-
-EQUAL = "FROM busybox:1.37\n\nRUN ./work\n# once more\nRUN ./work\n\nRUN ./work\nCMD true\n"  # on lines 3, 5 and 7
-UP_TO_THE_THIRD = f"""
-Step 1/6 : FROM busybox:1.37
- ---> {BASE}
-Step 2/6 : RUN ./work
- ---> Using cache
- ---> {ONE}
-Step 3/6 : RUN ./work
- ---> Running in aaaaaaaaaaaa
-second
-Removing intermediate container aaaaaaaaaaaa
- ---> {TWO}
-Step 4/6 : RUN ./work
- ---> Running in bbbbbbbbbbbb
-third
-"""
-BROKE = "The command '/bin/sh -c ./work' returned a non-zero code: 3"
+def replay(name: str) -> ClassicLog:
+    recording = json.loads((RECORDINGS / f"{name}.json").read_text(encoding="utf-8"))
+    return read(recording["dockerfile"], recording["messages"])
 
 
-@pytest.mark.parametrize(
-    "removed", ["Removing intermediate container bbbbbbbbbbbb", " ---> Removed intermediate container"]
-)
-def test_of_three_equal_lines_the_one_that_failed_is_named(removed):
-    failed = {"errorDetail": {"code": 3, "message": BROKE}, "error": BROKE}
-    log = followed(EQUAL, stream(UP_TO_THE_THIRD + removed, failed))
-    assert [(step.line, step.status) for step in log.dockerfile_steps()] == [
-        (1, "base"),
-        (3, "cached"),
-        (5, "run"),
-        (7, "run"),
-    ]
+def step(number: int, of: int, text: str, *lines: str) -> list[dict]:
+    """The messages of one step, as Docker's builder sends them: title and newline apart, then a message a line."""
+    return [{"stream": f"Step {number}/{of} : {text}"}, {"stream": "\n"}, *({"stream": f"{line}\n"} for line in lines)]
+
+
+def ran(image: str, *output: str, container: str = "0123456789ab") -> list[str]:
+    """What a RUN that was not in the cache says."""
+    return [f" ---> Running in {container}", *output, f"Removing intermediate container {container}", f" ---> {image}"]
+
+
+THREE = "FROM busybox\nRUN make\nRUN make\nRUN make\n"
+
+
+def test_of_three_equal_lines_the_third_is_named_when_it_fails():
+    reason = "The command '/bin/sh -c make' returned a non-zero code: 2"
+    log = read(
+        THREE,
+        [
+            *step(1, 4, "FROM busybox", " ---> aaaaaaaaaaaa"),
+            *step(2, 4, "RUN make", *ran("bbbbbbbbbbbb", "first")),
+            *step(3, 4, "RUN make", *ran("cccccccccccc", "second")),
+            *step(4, 4, "RUN make", " ---> Running in 0123456789ab", "third", "make: *** no rule"),
+            {"stream": "Removing intermediate container 0123456789ab\n"},
+            {"errorDetail": {"code": 2, "message": reason}, "error": reason},
+        ],
+    )
+    assert log.failure == reason and log.where() == "step 4 of the build"
     error = errors.failed(log.failure, log.instruction(), log.output, kept=True)
-    assert (error.line, error.command, error.output) == (7, "RUN ./work", ["third"])
-    assert "Line 7 of the Dockerfile failed (exit code 3):\n    RUN ./work" in str(error)
+    assert (error.line, error.command, error.output) == (4, "RUN make", ["third", "make: *** no rule"])
+    assert "Line 4 of the Dockerfile failed (exit code 2)" in str(error)
 
 
-def test_an_error_without_its_short_form_counts_too():
-    log = followed(EQUAL, stream(UP_TO_THE_THIRD, {"errorDetail": {"message": BROKE}}))
-    assert log.failure == BROKE and log.instruction().line == 7
-
-
-STAGES = "FROM busybox:1.37 AS maker\nRUN make\nFROM busybox:1.37\nCOPY --from=maker /a /a\n"
-DOCKER = f"""
-Step 1/5 : FROM busybox:1.37 AS maker
- ---> {BASE}
-Step 2/5 : RUN make
- ---> Using cache
- ---> {ONE}
-aux sha256:{ONE}
-Step 3/5 : FROM busybox:1.37
- ---> {BASE}
-Step 4/5 : COPY --from=maker /a /a
- ---> {TWO}
-Step 5/5 : LABEL factory-floor=image
- ---> Running in cccccccccccc
- ---> Removed intermediate container cccccccccccc
- ---> {THREE}
-aux sha256:{THREE}
-Successfully built {THREE}
-Successfully tagged factory/x:latest
-"""
-PODMAN = f"""
-[1/2] STEP 1/2: FROM busybox:1.37 AS maker
-[1/2] STEP 2/2: RUN make
---> Using cache {ONE * 5}0000
---> {ONE}
-[2/2] STEP 1/3: FROM busybox:1.37
-[2/2] STEP 2/3: COPY --from=maker /a /a
---> {TWO}
-[2/2] STEP 3/3: LABEL "factory-floor"="image"
-[2/2] COMMIT factory/x:latest
---> {THREE}
-Successfully tagged localhost/factory/x:latest
-{THREE * 5}0000
-aux sha256:{THREE}
-"""
-
-
-@pytest.mark.parametrize("said", [DOCKER, PODMAN], ids=["Docker", "Podman"])
-def test_the_log_and_the_panel_say_of_each_step_whether_it_ran_or_came_from_the_cache(said, capsys):
-    log = followed(STAGES, stream(said))
-    assert [(step.stage, step.line, step.status) for step in log.dockerfile_steps()] == [
-        ("maker", 1, "base"),
-        ("maker", 2, "cached"),
-        ("stage-1", 3, "base"),
-        ("stage-1", 4, "run"),
+def test_each_step_says_its_line_and_whether_the_cache_had_it():
+    dockerfile = "# a comment\nFROM busybox\n\nRUN make \\\n  all\nCOPY a /a\nCMD sh\n"
+    log = read(
+        dockerfile,
+        [
+            *step(1, 5, "FROM busybox", " ---> aaaaaaaaaaaa"),
+            *step(2, 5, "RUN make   all", " ---> Using cache", " ---> bbbbbbbbbbbb"),
+            *step(3, 5, "COPY a /a", " ---> cccccccccccc"),
+            *step(4, 5, "CMD sh", *ran("dddddddddddd")),
+            *step(5, 5, "LABEL factory-floor=image", *ran("eeeeeeeeeeee")),
+            {"aux": {"ID": "sha256:" + "e" * 64}},
+            {"stream": "Successfully built eeeeeeeeeeee\n"},
+        ],
+    )
+    steps = log.dockerfile_steps()
+    assert [(one.line, one.status, one.image[:1]) for one in steps] == [
+        (2, "base", "a"),
+        (4, "cached", "b"),
+        (6, "run", "c"),
+        (7, "run", "d"),
     ]
-    shown = capsys.readouterr().out.splitlines()
-    ended = [line for line in shown if line[0] in "✓↺"]
-    assert ended[1].startswith("↺ [maker] RUN make cached")
-    assert ended[3].startswith("✓ [stage-1] COPY --from=maker /a /a") and "cached" not in ended[3]
-    assert len(ended) == 4 and "LABEL" not in "".join(shown), "our own label is no line of the Dockerfile"
+    assert log.new_images == ["c" * 12, "d" * 12, "e" * 12], "the cached one and the base are not of this build"
 
 
-@pytest.mark.parametrize("said", [DOCKER, PODMAN], ids=["Docker", "Podman"])
-def test_only_what_this_build_made_counts_as_new(said):
-    log = followed(STAGES, stream(said))
-    assert log.new_images == [TWO, THREE] and log.output == []
-    assert log.stage_ids["maker"].removeprefix("sha256:") == ONE
-    assert log.stage_ids["stage-1"] == f"sha256:{THREE}"
+def test_each_stage_has_its_id_also_one_without_a_name():
+    dockerfile = "FROM busybox AS maker\nRUN make\nFROM maker\nRUN make\nFROM busybox\nCOPY --from=maker /a /a\n"
+    ids = {letter: f"sha256:{letter * 64}" for letter in "bcd"}
+    log = read(
+        dockerfile,
+        [
+            *step(1, 7, "FROM busybox AS maker", " ---> aaaaaaaaaaaa"),
+            *step(2, 7, "RUN make", *ran("b" * 12)),
+            {"aux": {"ID": ids["b"]}},
+            *step(3, 7, "FROM maker", " ---> bbbbbbbbbbbb"),
+            *step(4, 7, "RUN make", *ran("c" * 12)),
+            {"aux": {"ID": ids["c"]}},
+            *step(5, 7, "FROM busybox", " ---> aaaaaaaaaaaa"),
+            *step(6, 7, "COPY --from=maker /a /a", " ---> dddddddddddd"),
+            {"aux": {"ID": ids["d"]}},
+        ],
+    )
+    assert log.stage_ids == {"maker": ids["b"], "stage-1": ids["c"], "stage-2": ids["d"]}
+    assert [one.stage for one in log.dockerfile_steps()] == ["maker"] * 2 + ["stage-1"] * 2 + ["stage-2"] * 2
 
 
-def test_a_steps_own_words_are_not_taken_for_the_builders():
-    """A program may print what looks like an image's line, a step's, or nothing at all."""
-    said = f"""
-Step 1/3 : FROM busybox:1.37
- ---> {BASE}
-Step 2/3 : RUN make
- ---> Running in dddddddddddd
-\x1b[32mgreen\x1b[0m words
-
-Step by step
----> not an image
-Removing intermediate container dddddddddddd
- ---> {ONE}
-"""
-    log = followed("FROM busybox:1.37\nRUN make\nRUN more\n", stream(said))
-    assert [step.line for step in log.steps] == [1, 2]
-    assert log.output == ["green words", "Step by step", "---> not an image"]
-    assert log.where() == "step 2 of the build"
+def test_what_a_step_printed_last_is_its_own_words_without_colours_and_the_builders_remarks():
+    lines = step(2, 4, "RUN make", " ---> Running in 0123456789ab", "\x1b[91mwarning: old\x1b[0m", "", "done")
+    log = read(THREE, [*step(1, 4, "FROM busybox", " ---> aaaaaaaaaaaa"), *lines])
+    assert log.output == ["warning: old", "done"] and log.containers == ["0123456789ab"]
+    log.feed({"stream": "Step 3/4 : RUN make"})
+    assert log.output == [], "another step's words are not kept"
 
 
-def test_a_builder_may_pass_over_a_stage():
-    """Podman does not build what nothing needs, and says nothing of it."""
-    recipe = "FROM busybox:1.37 AS unused\nRUN one\nFROM busybox:1.37 AS maker\nRUN one\nFROM scratch\nCOPY --from=maker / /\n"
-    said = f"""
-[1/2] STEP 1/2: FROM busybox:1.37 AS maker
-[1/2] STEP 2/2: RUN one
---> {ONE}
-[2/2] STEP 1/2: FROM scratch
-[2/2] STEP 2/2: COPY --from=maker / /
---> {TWO}
-"""
-    log = followed(recipe, stream(said))
-    assert [(step.stage, step.line) for step in log.dockerfile_steps()] == [
-        ("maker", 3),
-        ("maker", 4),
-        ("stage-2", 5),
-        ("stage-2", 6),
+def test_podmans_builder_is_read_too():
+    dockerfile = "FROM busybox AS maker\nRUN make\nFROM busybox\nCOPY --from=maker /a /a\n"
+    log = read(
+        dockerfile,
+        [
+            {"stream": "[1/2] STEP 1/2: FROM busybox AS maker\n"},
+            {"stream": "[1/2] STEP 2/2: RUN make\n"},
+            {"stream": "made\n"},
+            {"stream": f"--> {'b' * 12}\n"},
+            {"stream": "[2/2] STEP 1/3: FROM busybox\n"},
+            {"stream": "[2/2] STEP 2/3: COPY --from=maker /a /a\n"},
+            {"stream": f"--> Using cache {'c' * 64}\n"},
+            {"stream": f"--> {'c' * 12}\n"},
+            {"stream": '[2/2] STEP 3/3: LABEL "factory-floor"="image"\n'},
+            {"stream": "[2/2] COMMIT factory/test:mine\n"},
+            {"stream": f"--> {'d' * 12}\n"},
+            {"aux": {"ID": "sha256:" + "d" * 64}},
+        ],
+    )
+    assert [(one.line, one.status) for one in log.dockerfile_steps()] == [
+        (1, "base"),
+        (2, "run"),
+        (3, "base"),
+        (4, "cached"),
     ]
+    assert log.stage_ids == {"maker": "b" * 12, "stage-1": "sha256:" + "d" * 64}
+
+
+def test_an_error_before_the_first_step_names_no_line():
+    log = read(THREE, [{"errorDetail": {"message": "no such image"}}])
+    assert log.failure == "no such image" and log.instruction() is None and log.where() == "the build"
+
+
+def test_a_recorded_build_after_an_edit():
+    log = replay("classic-edited")
+    status = [(one.line, one.status) for one in log.dockerfile_steps()]
+    assert status[:4] == [(1, "base"), (2, "cached"), (3, "run"), (4, "run")]
+    assert status[4:] == [(5, "base"), (6, "cached"), (7, "base"), (8, "run"), (9, "run")]
+    assert list(log.stage_ids) == ["maker", "unused", "stage-2"]
+    assert all(image.startswith("sha256:") for image in log.stage_ids.values()) and log.failure == ""
+
+
+def test_a_recorded_failure_of_the_third_of_three_equal_lines():
+    log = replay("classic-failing")
+    assert log.instruction().line == 4 and len(log.output) == 3 and log.failure.endswith("returned a non-zero code: 1")
