@@ -6,6 +6,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from ..builder.commit_and_cache import empty_config
 from ..errors import NotFound
 from ..store.images import Image
 from ..store.layers import Layers
@@ -13,25 +14,6 @@ from .filters import rfc3339_seconds
 
 ZERO_TIME = "0001-01-01T00:00:00Z"  # how Go writes "never"
 BEFORE_1970 = -62135596800  # the same in seconds
-EMPTY_CONFIG = {  # the fields that Docker always sends, whether the image has them or not
-    "Hostname": "",
-    "Domainname": "",
-    "User": "",
-    "AttachStdin": False,
-    "AttachStdout": False,
-    "AttachStderr": False,
-    "Tty": False,
-    "OpenStdin": False,
-    "StdinOnce": False,
-    "Env": None,
-    "Cmd": None,
-    "Image": "",
-    "Volumes": None,
-    "WorkingDir": "",
-    "Entrypoint": None,
-    "OnBuild": None,
-    "Labels": None,
-}
 
 
 def seconds(time: str | None) -> int:
@@ -99,10 +81,10 @@ def inspection(image: Image, tags: list[str], digests: list[str], version: tuple
         "Comment": config.get("comment") or (history[-1].get("comment", "") if history else ""),
         "Created": config.get("created") or ZERO_TIME,
         "Container": config.get("container") or "",
-        "ContainerConfig": {**EMPTY_CONFIG, **(config.get("container_config") or {})},
+        "ContainerConfig": {**empty_config(), **(config.get("container_config") or {})},
         "DockerVersion": config.get("docker_version") or "",
         "Author": config.get("author") or "",
-        "Config": {**EMPTY_CONFIG, **(config.get("config") or {})},
+        "Config": {**empty_config(), **(config.get("config") or {})},
         "Architecture": config.get("architecture") or "",
         "Os": config.get("os") or "",
         "Size": image.size,
