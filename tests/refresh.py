@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -19,19 +18,10 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
-sys.path.append(str(NOTEBOOKS.parent / "tests" / "lessons"))  # for exercises
+sys.path += [str(NOTEBOOKS.parent / "tests" / folder) for folder in ("lessons", "support")]  # for exercises, browser
 README_PICTURE = ("03_two_stages.ipynb", 0, NOTEBOOKS.parent / ".github" / "the-factory-floor.png")
 WIDTH = 860  # pixels of a static picture: JupyterLab shows it as wide as it is, and so it fits a cell
 FIGURE = "application/vnd.plotly.v1+json"
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def main(names: list[str]) -> int:
@@ -82,12 +72,11 @@ def figures(notebook) -> list[dict]:
 def draw(figures: list[dict], width: int = WIDTH, scale: float = 1) -> list[bytes]:
     """PNG bytes of figures given as Plotly JSON; scale: pixels of the picture to one of the figure."""
     import plotly
-    from playwright.sync_api import sync_playwright
+    from browser import FLAGS, PROGRAM, sync_api
 
     script = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-    browser_path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=CHROMIUM_FLAGS)
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
         page = browser.new_page()
         page.set_content("<p>")
         page.add_script_tag(path=str(script))
