@@ -49,6 +49,22 @@ def test_an_opaque_directory_counts_as_waste(tmp_path):
     assert waste(frame_of(layers))["cause"].tolist() == ["opaque"]
 
 
+def test_an_opaque_marker_at_the_root_hides_all_that_is_below(tmp_path):
+    files = frame_of([{"a": b"a" * 500, "d": None, "d/b": b"b" * 30}, {".wh..wh..opq": b"", "n": b"n" * 20}])
+    assert waste(files)[["path", "bytes", "cause"]].values.tolist() == [["/a", 500, "opaque"], ["/d/b", 30, "opaque"]]
+
+
+def test_a_file_that_one_layer_holds_twice_was_overwritten_not_stored_again_for_its_metadata():
+    name_twice = io.BytesIO()
+    with tarfile.open(fileobj=name_twice, mode="w") as tar:
+        for _ in range(2):
+            entry = tarfile.TarInfo("a")
+            entry.size = 40
+            tar.addfile(entry, io.BytesIO(b"a" * 40))
+    found = waste(frame_of([name_twice.getvalue()]))
+    assert found[["path", "bytes", "cause"]].values.tolist() == [["/a", 40, "overwritten"]]
+
+
 def test_a_rewritten_file_counts_without_the_copy_that_can_be_seen(tmp_path):
     layers = [{"a": b"1" * 100}, {"a": b"2" * 110}, {"a": b"3" * 120}]
     true = 100 + 110
