@@ -1,7 +1,11 @@
 """What a COPY --from names, and what lies below it."""
 
+import pandas as pd
 import pytest
+from hand import frame_of
+from workshop.analysis.gate import StageFacts, crossed_the_gate
 from workshop.dockerfiles.copy_from import copy_from, is_below
+from workshop.dockerfiles.history import Entry
 from workshop.dockerfiles.syntax import parse
 
 
@@ -41,3 +45,23 @@ def test_copy_from_reads_names_numbers_and_several_sources():
 )
 def test_a_wildcard_stays_within_its_folder(path, top, below):
     assert is_below(path, top) is below
+
+
+def test_what_crossed_and_what_stayed_of_two_stages_written_by_hand():
+    parsed = parse("FROM a AS builder\nRUN make\nFROM b\nCOPY --from=builder /out /srv\n")
+    builder = frame_of(
+        [{"os": b"o" * 9}, {"out/p": b"p" * 5, "tool": b"t" * 70}], ["base", "RUN make"], "factory/x:builder"
+    )
+    final = frame_of([{"lib": b"l" * 3}, {"srv/p": b"p" * 5}], ["base", "COPY to /srv"], "factory/x:final")
+    copied = [(Entry("COPY to /srv"), parsed.instructions[-1])]
+    stages = [
+        StageFacts("builder", "factory/x:builder", None, 1),
+        StageFacts("stage-1", "factory/x:final", None, 1, copied),
+    ]
+    gate = crossed_the_gate(pd.concat([builder, final], ignore_index=True), parsed, stages, ["stage-1"])
+    assert gate[["stage", "path", "bytes", "fate", "landed", "from_base"]].values.tolist() == [
+        ["builder", "/os", 9, "left behind", None, True],
+        ["builder", "/out/p", 5, "shipped", "/srv/p", False],
+        ["builder", "/tool", 70, "left behind", None, False],
+        ["stage-1", "/lib", 3, "from the base", "/lib", True],
+    ]
