@@ -38,3 +38,8 @@ def test_a_missing_stage_is_named_with_those_there_are():
 def test_the_leaked_password_says_that_it_is_none():
     netrc = (building.SAMPLE_APPS / "leaky" / "netrc").read_bytes()
     assert b"made-up" in netrc and b"not-a-real-token" in netrc
+
+
+def test_of_two_stages_with_one_name_the_later_is_meant():
+    parsed = syntax.parse("FROM a AS x\nFROM b AS X\nFROM x\nCOPY --from=x /p /p\n")
+    assert parsed.stages[2].parent == 1 and parsed.instructions[-1].source == 1
