@@ -32,7 +32,7 @@ SLIPS = [
     ("dockerfiles/syntax.py", "return max((index for index, own", "return min((index for index, own"),
     ("dockerfiles/history.py", "start = start if at is None else at + 1", "start = start if at is None else at"),
     ("dockerfiles/copy_from.py", 'if top == "/":', 'if top == "":'),
-    ("layer/files.py", "sum(count for count, shared in tar_bytes if shared)", "sum(count for count, _ in tar_bytes)"),
+    ("layer/files.py", "for other, diff_ids in stacks.items() if other != image", "for diff_ids in stacks.values()"),
     ("layer/base_layers.py", "key=lambda tag: (-len(known[tag])", "key=lambda tag: (len(known[tag])"),
     ("builders/classic_log.py", "self._next = self.parsed.instructions.index(found) + 1", "pass"),
     ("builders/classic_log.py", 'step.status = "cached"', 'step.status = "run"'),

@@ -18,7 +18,7 @@ import zstandard
 from hand import archive_of, frame_of, link
 from workshop.archives import tar_of
 from workshop.dockerfiles.history import instruction
-from workshop.layer import archive
+from workshop.layer import archive, files
 from workshop.layer import layer as layer_tar
 
 LOWER = tar_of({"etc": None, "etc/a": b"one", "etc/b": b"two", "old": None, "old/deep": None, "old/deep/c": b"3"})
@@ -192,6 +192,11 @@ def test_a_directory_again_keeps_its_content():
 def test_a_layer_of_no_entries_still_counts():
     files = frame_of([{"a": b"1"}, {}, {"b": b"2"}], ["one", "two", "three"])
     assert files[["path", "layer", "created_by"]].values.tolist() == [["/a", 0, "one"], ["/b", 2, "three"]]
+
+
+def test_a_layer_is_shared_if_another_image_has_it_and_not_for_being_there_twice():
+    stacks = {"one": ["base", "own", "own"], "two": ["base", "other"], "three": ["alone"]}
+    assert {image: files.shared(image, stacks) for image in stacks} == {"one": ["base"], "two": ["base"], "three": []}
 
 
 def test_a_history_that_does_not_fit_is_not_guessed_at():

@@ -80,21 +80,25 @@ def sizes(client: docker.DockerClient, images: str | list[str], compressed: bool
     rows = []
     for image, diff_ids in stacks.items():
         plain = entries[(entries["image"] == image) & (entries["kind"] == "file")]
-        of_others = {diff_id for other, ids in stacks.items() if other != image for diff_id in ids}
-        tar_bytes = [(layers.tar_bytes(diff_id), diff_id in of_others) for diff_id in diff_ids]
         rows.append(
             {
                 "image": image,
                 "layers": len(diff_ids),
                 "files": int(plain["visible"].sum()),
                 "bytes": int(plain["bytes"].sum()),
-                "tar": sum(count for count, _ in tar_bytes),
+                "tar": sum(map(layers.tar_bytes, diff_ids)),
                 **({"compressed": sum(map(layers.compressed, diff_ids))} if compressed else {}),
                 "engine": about[image]["Size"],
-                "shared": sum(count for count, shared in tar_bytes if shared),
+                "shared": sum(map(layers.tar_bytes, shared(image, stacks))),
             }
         )
     return pd.DataFrame(rows)
+
+
+def shared(image: str, stacks: dict[str, list[str]]) -> list[str]:
+    """The diff ids of the image's layers that another of these images has, too."""
+    elsewhere = {diff_id for other, diff_ids in stacks.items() if other != image for diff_id in diff_ids}
+    return [diff_id for diff_id in stacks[image] if diff_id in elsewhere]
 
 
 def _frame(stacks: list[tuple[str, list[str], Base]], layers: LayerCache) -> pd.DataFrame:
