@@ -13,7 +13,7 @@ import docker
 import pytest
 import workshop
 from compare import build, differences, unmet
-from corpus import CASES
+from corpus import CASES, samples
 from corpus.case import Case
 
 
@@ -41,7 +41,11 @@ def carry(case: Case, source: docker.DockerClient, destination: docker.DockerCli
             destination.api.load_image(io.BytesIO(b"".join(source.api.get_image(base))))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def param(case: Case):
+    return pytest.param(case, id=case.name, marks=[pytest.mark.samples] if case in samples.CASES else [])
+
+
+@pytest.mark.parametrize("case", [param(case) for case in CASES])
 def test_builds_as_docker_does(case, real_docker, pocket):
     carry(case, real_docker, pocket)
     theirs, ours = build(real_docker, case), build(pocket, case)
