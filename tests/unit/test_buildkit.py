@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from workshop.builders import buildkit_dockerfile, buildkit_trace, protobuf
+from workshop.builders import buildkit_dockerfile, buildkit_trace, errors, protobuf
 from workshop.dockerfiles import history, syntax
 
 
@@ -145,3 +145,13 @@ def test_history_and_dockerfile_are_aligned_by_their_words():
     entries = [history.Entry(history.instruction(text)) for text in texts]
     found = history.align(entries, list(parsed.instructions[1:]))
     assert [one and one.line for one in found] == [None, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    "ref", ["v3xvhzuyrvsz4bbfc9oy5dvz3::k1nmrfeh2u2tk2y9ccfkyzbwu", "85475a23-cb7b-4972-aa2e-940f4fe11928::6g8p"]
+)
+def test_how_a_store_names_its_parts_is_not_told(ref):
+    said = f'failed to solve: failed to compute cache key: failed to calculate checksum of ref {ref}: "/x": not found'
+    parsed = syntax.parse("FROM scratch\nCOPY x /\n")
+    error = errors.buildkit_failed(said, parsed.instructions[1], [], parsed)
+    assert error.what == 'Line 2 of the Dockerfile failed ("/x": not found):\n    COPY x /'

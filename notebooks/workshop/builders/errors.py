@@ -13,7 +13,7 @@ LAST_LINES = 15
 
 # What BuildKit puts in front of its reasons.
 WRAPPING = re.compile(
-    r"^(failed to (solve|create|compute|calculate)( with frontend| LLB definition| cache key| checksum of ref)?( [\w.:]+)?: )+"
+    r"^(failed to (solve|create|compute|calculate)( with frontend| LLB definition| cache key| checksum of ref)?( [\w.:-]+)?: )+"
 )
 
 # (what the output or the engine says, what it means and what to do); the first that fits is shown.
