@@ -1,11 +1,13 @@
 """The one label by which the workshop knows its own things again, how images are named, and how one is removed.
 
-Only labelled things are ever removed.
+Only what was labelled as ours is ever removed or changed, and only while that label is its own: see `made_here`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
+import re
 
 import docker
 
@@ -22,6 +24,11 @@ STAND_IN_ROOT = "stand-in-root"  # what stand-ins are made from
 CA_LAYER = "ca-layer"  # an official base image plus the certificates of a network that intercepts TLS
 
 BASES = (STAND_IN, STAND_IN_STAGE, STAND_IN_ROOT, CA_LAYER)
+
+KINDS = (IMAGE, STAGE, UNFINISHED, *BASES)
+
+# How a history tells a line that sets labels of ours and nothing in front of them.
+OUR_LABELS = re.compile(rf'LABEL\s+("?{LABEL}(\.[\w-]+)?"?=.*)', re.DOTALL)
 
 # Our images live under one repository prefix, so that nobody's tag is ever taken over.
 PREFIX = "factory/"
@@ -41,6 +48,22 @@ def tags_of(image: dict) -> list[str]:
 def full_tag(name: str) -> str:
     """An image's name with its tag, which is "latest" if it has none; a name with a digest stays as it is."""
     return name if ":" in name.rsplit("/", 1)[-1] or "@" in name else f"{name}:latest"
+
+
+def made_here(client: docker.DockerClient, image: str, kind: str | None) -> bool:
+    """True if the workshop made this image, whose label has this value; asked at the moment of a change or a removal.
+
+    An image inherits the labels of what it is built on, so a label proves nothing: ours is what ends in our LABEL lines,
+    those that set this very value. (What was imported, as the stand-ins' root is, has one history entry and no line.)
+    """
+    if kind not in KINDS:
+        return False
+    entries = [entry.get("CreatedBy") or "" for entry in client.api.history(image)]
+    if kind == STAND_IN_ROOT:
+        return len(entries) == 1
+    newest = itertools.takewhile(bool, map(OUR_LABELS.search, entries))
+    value = re.compile(rf'(^|\s)"?{LABEL}"?="?{kind}"?(\s|$)')
+    return any(value.search(line[1]) for line in newest if line)
 
 
 def remove_untagged(client: docker.DockerClient, image: str | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import io
 import json
 import os
 import threading
@@ -13,7 +14,7 @@ import workshop
 from at_hand import everything, needs_registry
 from workshop.archives import tar_of
 from workshop.bases import certificates, resolve
-from workshop.bases.known import in_engine, source
+from workshop.bases.known import in_engine, is_ours, source
 from workshop.bases.pull import failure
 
 
@@ -64,6 +65,15 @@ def test_a_class_registry_may_hold_a_base_of_another_registry(client, registry, 
     monkeypatch.setenv(resolve.REGISTRY, registry)
     outcome = workshop.bases.ensure(client, [f"gcr.io/{name}"])[0]
     assert outcome.source == f"the class registry {registry}" and in_engine(client, f"gcr.io/{name}")
+
+
+@needs_registry
+def test_an_image_that_was_pulled_by_hand_keeps_its_name(client, registry, name, fresh_resolver, monkeypatch):
+    push(client, registry, name, b"from the classroom")
+    client.api.pull(f"{registry}/{name}")
+    monkeypatch.setenv(resolve.REGISTRY, registry)
+    workshop.bases.ensure(client, [name])
+    assert in_engine(client, name) and in_engine(client, f"{registry}/{name}")
 
 
 @needs_registry
@@ -173,6 +183,20 @@ def test_a_class_kit_brings_what_it_holds(client, name, fresh_resolver, monkeypa
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_a_class_kit_takes_no_name_away_from_somebody_elses_image(client, name, fresh_resolver, monkeypatch, tmp_path):
+    other = f"{name}-other"
+    for one, content in ((name, b"kit"), (other, b"kit, too")):
+        client.api.import_image_from_data(tar_of({"from": content}), *one.rsplit(":", 1))
+    kit = workshop.bases.save_kit(client, tmp_path / "kit.tar", names=(name, other))
+    client.api.remove_image(name)
+    client.api.remove_image(other)
+    client.api.import_image_from_data(tar_of({"from": b"theirs"}), *other.rsplit(":", 1))
+    theirs = in_engine(client, other)["Id"]
+    monkeypatch.setenv(resolve.KIT, str(kit))
+    workshop.bases.ensure(client, [name])
+    assert in_engine(client, name) and in_engine(client, other)["Id"] == theirs
+
+
 def test_a_kit_that_does_not_hold_the_image_or_is_none_says_so(
     client, busybox, name, fresh_resolver, monkeypatch, tmp_path
 ):
@@ -199,6 +223,27 @@ def test_the_certificate_layer_is_labelled_and_found_by_pip(
     assert count == len(in_engine(client, busybox)["RootFS"]["Layers"]) + 1
     certificates.add_layer(client, name, "Docker Hub", lambda _: None)
     assert len(in_engine(client, name)["RootFS"]["Layers"]) == count, "once is enough"
+
+
+def test_what_somebody_built_on_a_stand_in_is_theirs(client, busybox, name, fresh_resolver, monkeypatch, tmp_path):
+    """It inherits our labels, is not made again for its recipe, and gets no certificates, though it lacks them."""
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\nours\n-----END CERTIFICATE-----\n")
+    monkeypatch.setenv(certificates.CA_FILE, str(tmp_path / "ca.pem"))
+    certificates.bundle.cache_clear()
+    inherited = {
+        "factory-floor": "stand-in",
+        "factory-floor.stand-in-for": name,
+        "factory-floor.recipe": "an older one",
+    }
+    ours, theirs = f"{name}-ours", name
+    for tag, text, labels in ((ours, f"FROM {busybox}\n", inherited), (theirs, f"FROM {ours}\nENV THEIRS=1\n", {})):
+        client.images.build(fileobj=io.BytesIO(text.encode()), labels=labels, tag=tag, rm=True)
+    before = {tag: in_engine(client, tag)["Id"] for tag in (ours, theirs)}
+    assert is_ours(client, in_engine(client, ours)) and not is_ours(client, in_engine(client, theirs))
+    workshop.bases.ensure(client, [theirs])
+    assert workshop.bases.renew(client, [theirs]) == []
+    assert {tag: in_engine(client, tag)["Id"] for tag in (ours, theirs)} == before
+    assert workshop.bases.renew(client, [ours]) == [ours], "the same check lets ours through"
 
 
 def test_the_table_tells_which_bases_are_there_and_where_from(client, busybox):

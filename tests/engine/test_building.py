@@ -7,12 +7,13 @@ import os
 import signal
 import threading
 import time
+import uuid
 
 import pytest
 import workshop
 from at_hand import traces_of
 from recipes import TWO_STAGES
-from workshop.builders import classic
+from workshop.builders import classic, classic_leftovers
 from workshop.builders.classic_log import ClassicLog
 from workshop.builders.errors import BuildError
 from workshop.dockerfiles import syntax
@@ -177,13 +178,77 @@ def test_a_step_that_the_engine_finishes_after_the_interruption_is_removed_too(c
     """The last that was heard is the step's container; the engine has made its image meanwhile."""
     recipe = f"FROM busybox:1.37\nRUN echo {app.name} > /a\n"
     log = ClassicLog(syntax.parse(recipe))
+    log.began = classic_leftovers.engine_time(client)
     for message in client.api.build(fileobj=io.BytesIO(recipe.encode()), rm=True, decode=True):
         log.feed(message)
-    unreported = log.new_images.pop()
-    log.stage_ids = {"stage-0": client.api.inspect_image(unreported)["Parent"]}
+    assert log.new_images == [log.images.pop()]  # the last word, not heard
+    log.new_images.clear()
     assert traces_of(client, app.name)
     classic.remove_unfinished(client, log)
     assert traces_of(client, app.name) == []
+
+
+@pytest.fixture
+def bystander(client, busybox):
+    """Somebody else's: a named image, a nameless one, and a container of it that runs. (the images' ids, the container)."""
+    name, ids = f"theirs-{uuid.uuid4().hex}:1", []
+    for _ in range(2):
+        context = f"FROM busybox:1.37\nENV THEIRS={uuid.uuid4().hex}\nCMD sleep 300\n".encode()
+        stream = client.api.build(fileobj=io.BytesIO(context), tag=name, rm=True, decode=True)
+        assert not [message for message in stream if "error" in message]
+        ids.append(client.api.inspect_image(name)["Id"])
+    container = client.containers.run(ids[0], detach=True)
+    yield ids, container
+    container.remove(force=True)
+    client.api.remove_image(name)
+    client.api.remove_image(ids[0])
+
+
+def lies(ids, container) -> str:
+    """What a program says to pass for the builder: every form of its words that holds an id."""
+    words = [f" ---> Running in {container.id[:12]}", f"--> {ids[0].split(':')[1]}"]
+    words += [f" ---> {image.split(':')[1][:12]}" for image in ids]
+    return "; ".join(f"echo '{line}'" for line in [*words, "Step 3/3 : LABEL factory-floor=image", *words])
+
+
+def still_there(client, ids, container) -> bool:
+    container.reload()
+    return container.status == "running" and all(client.api.inspect_image(image) for image in ids)
+
+
+def test_a_stopped_build_removes_nothing_that_a_program_named(client, app, bystander):
+    recipe = f"FROM busybox:1.37\nRUN echo {app.name}; {lies(*bystander)}; sleep 60\n"
+    timer = threading.Timer(2.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        workshop.build(client, app, recipe, builder="classic")
+    assert still_there(client, *bystander) and traces_of(client, app.name) == []
+
+
+def test_a_failed_build_labels_nothing_that_a_program_named(client, app, bystander):
+    recipe = f"FROM busybox:1.37\nRUN echo {app.name} > /a\nRUN {lies(*bystander)}; exit 1\n"
+    with pytest.raises(BuildError):
+        workshop.build(client, app, recipe, builder="classic")
+    on_theirs = [image for image in client.api.images(all=True) if image.get("ParentId") in bystander[0]]
+    assert on_theirs == [] and still_there(client, *bystander)
+
+
+def test_no_stage_is_what_a_program_named(client, app, bystander):
+    recipe = f"FROM busybox:1.37 AS maker\nRUN echo {app.name} > /a; {lies(*bystander)}\nFROM maker\nRUN {lies(*bystander)}\n"
+    made = workshop.build(client, app, recipe, builder="classic")
+    assert workshop.run(client, made.stage_tags["maker"], "cat /a") == app.name
+    assert workshop.run(client, made.tag, "cat /a") == app.name
+    assert made.steps["bytes"].sum() > 0 and not set(bystander[0]) & set(made.stages.values())
+
+
+def test_what_somebody_built_on_a_stage_and_named_alike_stays(client, app):
+    made = workshop.build(client, app, f"FROM busybox:1.37 AS maker\nRUN echo {app.name} > /a\nFROM maker\n")
+    theirs = f"{made.tag}.debug"
+    client.images.build(
+        fileobj=io.BytesIO(f"FROM {made.stage_tags['maker']}\nENV DEBUG=1\n".encode()), tag=theirs, rm=True
+    )
+    workshop.build(client, app, f"FROM busybox:1.37 AS other\nRUN echo {app.name} > /b\nFROM other\n")
+    assert client.api.inspect_image(theirs) and not client.api.images(name=made.stage_tags["maker"])
 
 
 def test_an_interrupted_build_can_be_run_again(client, busybox, app):

@@ -106,8 +106,27 @@ def test_what_a_step_printed_last_is_its_own_words_without_colours_and_the_build
     lines = step(2, 4, "RUN make", " ---> Running in 0123456789ab", "\x1b[91mwarning: old\x1b[0m", "", "done")
     log = read(THREE, [*step(1, 4, "FROM busybox", " ---> aaaaaaaaaaaa"), *lines])
     assert log.output == ["warning: old", "done"] and log.containers == ["0123456789ab"]
-    log.feed({"stream": "Step 3/4 : RUN make"})
+    for line in (" ---> bbbbbbbbbbbb", "Step 3/4 : RUN make"):
+        log.feed({"stream": line})
     assert log.output == [], "another step's words are not kept"
+
+
+def test_a_program_that_prints_like_the_builder_begins_no_step_and_names_no_stage():
+    lies = ["Step 3/5 : FROM busybox", " ---> ffffffffffff", " ---> Running in eeeeeeeeeeee"]
+    log = read(
+        "FROM busybox AS maker\nRUN make\nFROM busybox\nCOPY --from=maker /a /a\n",
+        [
+            *step(1, 5, "FROM busybox AS maker", " ---> aaaaaaaaaaaa"),
+            *step(2, 5, "RUN make", *ran("bbbbbbbbbbbb", *lies)),
+            {"aux": {"ID": "sha256:" + "b" * 64}},
+            *step(3, 5, "FROM busybox", " ---> aaaaaaaaaaaa"),
+            *step(4, 5, "COPY --from=maker /a /a", " ---> cccccccccccc"),
+            *step(5, 5, "LABEL factory-floor=image", *ran("dddddddddddd")),
+            {"aux": {"ID": "sha256:" + "d" * 64}},
+        ],
+    )
+    assert [(one.line, one.image[:1]) for one in log.dockerfile_steps()] == [(1, "a"), (2, "b"), (3, "a"), (4, "c")]
+    assert log.stages_until(1) == {"maker": "sha256:" + "b" * 64, "stage-1": "sha256:" + "d" * 64}
 
 
 def test_podmans_builder_is_read_too():

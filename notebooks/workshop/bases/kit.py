@@ -10,9 +10,10 @@ import docker
 
 from ..archives import exported_images
 from ..errors import WorkshopError, translate_engine_loss
+from ..labels import tags_of
 from ..progress import Panel
 from ..units import size
-from .known import BASES, in_engine
+from .known import BASES, in_engine, is_ours
 
 CHUNK = 1 << 20  # bytes
 
@@ -51,7 +52,10 @@ def save_kit(client: docker.DockerClient, path: str | Path, names: tuple[str, ..
 
 
 def load_kit(client: docker.DockerClient, path: Path, panel: Panel, row: str) -> None:
-    """Load an archive into the engine, showing bytes. Raises WorkshopError if it is not there or not an archive."""
+    """Load an archive into the engine, showing bytes. Raises WorkshopError if it is not there or not an archive.
+
+    A name that the engine had for an image of somebody else's means that image afterwards, too.
+    """
     if not path.is_file():
         raise WorkshopError(f"there is no class kit at {path}")
     try:
@@ -67,6 +71,7 @@ def load_kit(client: docker.DockerClient, path: Path, panel: Panel, row: str) ->
             panel.row(row, detail=f"class kit: {size(sent)} of {size(total)}", fraction=sent / total)
             yield chunk
 
+    before = _names(client)
     try:
         for message in client.api.load_image(chunks(), quiet=True):
             if "error" in message:
@@ -75,3 +80,17 @@ def load_kit(client: docker.DockerClient, path: Path, panel: Panel, row: str) ->
         raise WorkshopError(f"the class kit {path.name} could not be loaded: {error.explanation or error}") from None
     finally:
         file.close()
+    _give_back(client, before)
+
+
+def _names(client: docker.DockerClient) -> dict[str, str]:
+    """{name: image id} of all that the engine holds."""
+    return {name: image["Id"] for image in client.api.images() for name in tags_of(image)}
+
+
+def _give_back(client: docker.DockerClient, before: dict[str, str]) -> None:
+    """What was loaded has taken these names along: those that were not ours go back to where they were."""
+    for name, image in _names(client).items():
+        if before.get(name, image) != image and not is_ours(client, client.api.inspect_image(before[name])):
+            repository, tag = name.rsplit(":", 1)
+            client.api.tag(before[name], repository, tag)

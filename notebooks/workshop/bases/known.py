@@ -7,7 +7,7 @@ from collections import Counter
 import docker
 import pandas as pd
 
-from ..labels import CA_LAYER, LABEL, STAND_IN
+from ..labels import CA_LAYER, LABEL, STAND_IN, made_here
 
 BASES = (
     "python:3.11",
@@ -72,9 +72,10 @@ def summary(client: docker.DockerClient) -> str:
     return ", ".join(words).replace("from found in the engine", "found in the engine") + extra
 
 
-def is_ours(image: dict) -> bool:
-    """True for a base image that the workshop made (a stand-in, or one with our certificate layer)."""
-    return labels_of(image).get(LABEL) in (STAND_IN, CA_LAYER)
+def is_ours(client: docker.DockerClient, image: dict) -> bool:
+    """True for a base image that the workshop made itself (a stand-in, or one with our certificate layer)."""
+    kind = labels_of(image).get(LABEL)
+    return kind in (STAND_IN, CA_LAYER) and made_here(client, image["Id"], kind)
 
 
 def has_certificates(image: dict | None) -> bool:

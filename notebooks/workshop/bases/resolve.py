@@ -13,11 +13,11 @@ from pathlib import Path
 import docker
 
 from ..errors import WorkshopError, translate_engine_loss
-from ..labels import full_tag
+from ..labels import LABEL, full_tag
 from ..progress import Panel
 from ..units import seconds
 from . import certificates, kit, standins
-from .known import BASES, MIRRORS, has_certificates, in_engine, is_ours, source
+from .known import BASES, MIRRORS, has_certificates, in_engine, is_ours, labels_of, source
 from .pull import PullFailed, pull
 
 KIT = "FACTORY_FLOOR_KIT"  # path of an archive that `save_kit` wrote
@@ -92,7 +92,7 @@ def renew(client: docker.DockerClient, names: Iterable[str] | None = None) -> li
     with Panel("Putting this network's certificates into base images") as panel:
         for name in BASES if names is None else names:
             image = in_engine(client, name)
-            if image and is_ours(image):
+            if image and is_ours(client, image):
                 panel.row(name, name)
                 origin = source(image)
                 if certificates.add_layer(client, name, origin, functools.partial(_report, panel, name)):
@@ -104,14 +104,16 @@ def renew(client: docker.DockerClient, names: Iterable[str] | None = None) -> li
 
 def _add_missing_certificates(client: docker.DockerClient, present: dict[str, dict]) -> None:
     """A base image of ours that came from elsewhere, in a kit say, may lack this network's certificates."""
-    lacking = [name for name, image in present.items() if is_ours(image) and not has_certificates(image)]
-    if any(certificates.needed_for(name) for name in lacking):
+    bare = {name: image for name, image in present.items() if LABEL in labels_of(image) and not has_certificates(image)}
+    lacking = [name for name, image in bare.items() if certificates.needed_for(name) and is_ours(client, image)]
+    if lacking:
         renew(client, lacking)
 
 
 def _outdated(client: docker.DockerClient, name: str, image: dict) -> bool:
-    """A stand-in whose recipe has changed since is made again."""
-    return source(image) == "stand-in" and name in standins.NAMES and not standins.is_current(client, name)
+    """A stand-in whose recipe has changed since is made again; not what somebody built on one and gave its name."""
+    stand_in = source(image) == "stand-in" and name in standins.NAMES and not standins.is_current(client, name)
+    return stand_in and is_ours(client, image)
 
 
 def _fetch(client: docker.DockerClient, name: str, asked_for: str, panel: Panel) -> Outcome:
@@ -185,10 +187,12 @@ def _from_own_registry(client: docker.DockerClient, name: str, panel: Panel) -> 
 def _from_registry(prefix: str, client: docker.DockerClient, name: str, panel: Panel) -> None:
     """Pull prefix/name, and give it the name that the Dockerfile says."""
     there = f"{prefix.rstrip('/')}/{name}"
+    was_there = in_engine(client, there)
     pull(client, there, panel, name)
     repository, tag = name.rsplit(":", 1)
     client.api.tag(there, repository, tag)
-    client.api.remove_image(there, noprune=True)
+    if not was_there:
+        client.api.remove_image(there, noprune=True)
 
 
 def _from_kit(path: Path, client: docker.DockerClient, name: str, panel: Panel) -> None:

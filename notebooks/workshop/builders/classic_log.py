@@ -3,6 +3,9 @@
 Docker says "Step 3/7 : RUN …", " ---> Running in <container>", " ---> <image>", and {"aux": {"ID": …}} after each stage;
 Podman says "[1/2] STEP 2/4: RUN …", "--> <image>", and the aux once, at the end. Neither is documented further than in
 their source (moby/builder/dockerfile, buildah/imagebuildah).
+
+What a program prints comes in the same stream, in the same form, so the ids in lines are no more than claims: before anything
+is removed the engine is asked (classic_leftovers.py). An aux is the builder's own: no program can send one.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from ..dockerfiles.syntax import Dockerfile, Instruction
 from ..labels import LABEL
 from .steps import ANSI, Step
 
-STEP = re.compile(r"(?:\[\d+/\d+\] )?(?:Step|STEP) \d+/\d+ ?: (.*)")
+STEP = re.compile(r"(?:(?P<podman>\[\d+/\d+\]) STEP|Step) (?P<number>\d+)/\d+ ?: (?P<text>.*)")
 CACHED = re.compile(r"\s*-{2,3}> Using cache\b")
 RUNNING = re.compile(r" ---> Running in ([0-9a-f]+)")
 IMAGE = re.compile(r"(?: --->|-->) ([0-9a-f]{12,64})$")
@@ -29,12 +32,16 @@ class ClassicLog:
     def __init__(self, parsed: Dockerfile) -> None:
         self.parsed = parsed
         self.steps: list[Step] = []
+        self.began = 0  # by the engine's clock, in nanoseconds
         self.stage_ids: dict[str, str] = {}  # {stage name: image id}, in the order of building
         self.containers: list[str] = []
-        self.new_images: list[str] = []  # short ids of those that this build made, not found in the cache
+        self.images: list[str] = []  # short ids of all that the build went through, the bases' too
+        self.new_images: list[str] = []  # of those, the ones that this build made, not found in the cache
         self.output: list[str] = []  # of the step under way
         self.failure = ""  # the builder's last word, if it failed
-        self._next = 0  # index of the instruction that should come next
+        self._aux: list[str] = []  # the ids that came apart from what is printed
+        self._running = False  # a program may be printing
+        self._next = self._before = 0  # index of the instruction that should come next, and of the one before
 
     @property
     def current(self) -> Step | None:
@@ -45,7 +52,8 @@ class ClassicLog:
         if "error" in message or "errorDetail" in message:
             self.failure = message.get("error") or message["errorDetail"].get("message", "")
         if "ID" in message.get("aux", {}) and self.current:
-            self.stage_ids[self.current.stage] = message["aux"]["ID"]
+            self._aux.append(message["aux"]["ID"])
+            self.stage_ids[self.current.stage] = self._aux[-1]
         for line in ANSI.sub("", message.get("stream", "")).splitlines():
             self._line(line)
 
@@ -63,24 +71,45 @@ class ClassicLog:
         line = self.current.line if self.current else 0
         return next((instruction for instruction in self.parsed.instructions if instruction.line == line), None)
 
+    def stages_until(self, target: int) -> dict[str, str]:
+        """{stage name: image id} of the stages that were built for the target, whatever programs printed.
+
+        Docker builds every stage up to the target, in order, and sends an aux after each.
+        """
+        names = [stage.name for stage in self.parsed.stages[: target + 1]]
+        if len(self._aux) == len(names):
+            return dict(zip(names, self._aux))
+        return {name: image for name, image in self.stage_ids.items() if name}
+
     def dockerfile_steps(self) -> list[Step]:
         """The steps that are lines of the Dockerfile."""
         return [step for step in self.steps if step.line]
 
     def _line(self, line: str) -> None:
-        if found := STEP.match(line):
+        if (found := STEP.match(line)) and (found["podman"] or self._is_due(int(found["number"]))):
             self.end()
-            self._begin(found[1])
+            self._begin(found["text"])
         elif not (step := self.current):
             return
         elif CACHED.match(line):
             step.status = "cached"
         elif found := RUNNING.match(line):
             self.containers.append(found[1])
+            self._running = True
         elif found := IMAGE.match(line):
+            self._running = False
             self._note_image(step, found[1])
         elif not NOT_OUTPUT.match(line):
             self.output.append(line)
+
+    def _is_due(self, number: int) -> bool:
+        """True if Docker's step of this number can begin now. If it has begun already, that was a program's word."""
+        if number == len(self.steps) > 1:
+            false_start = self.steps.pop()
+            self.steps[-1].image = false_start.image
+            self._next = self._before
+            return True
+        return number == len(self.steps) + 1 and not self._running
 
     def _begin(self, text: str) -> None:
         instruction = self._find(text)
@@ -102,11 +131,12 @@ class ClassicLog:
         if our_label or not same_word:
             return None
         found = (same_text or same_word)[0] if word == "FROM" else same_word[0]
-        self._next = self.parsed.instructions.index(found) + 1
+        self._before, self._next = self._next, self.parsed.instructions.index(found) + 1
         return found
 
     def _note_image(self, step: Step, short_id: str) -> None:
         step.image = short_id
         self.stage_ids[step.stage] = short_id
+        self.images.append(short_id)
         if step.status == "run" and short_id not in self.new_images:
             self.new_images.append(short_id)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import docker
 
-from ..labels import LABEL, STAGE, full_tag, tags_of
+from ..labels import LABEL, STAGE, full_tag, made_here, tags_of
 
 
 def tag_word(name: str) -> str:
@@ -22,9 +22,12 @@ def stage_tags(tag: str, names: list[str]) -> dict[str, str]:
 
 
 def untag_earlier_stages(client: docker.DockerClient, tag: str, current: Iterable[str]) -> None:
-    """A stage that an earlier build had under this tag and that this one has not would be mistaken for its own."""
+    """A stage that an earlier build had under this tag and that this one has not would be mistaken for its own.
+
+    What somebody built on a stage, and named alike, inherits its label and is left alone.
+    """
     full, kept = full_tag(tag), set(current)
     for image in client.api.images(name=full.rsplit(":", 1)[0], filters={"label": f"{LABEL}={STAGE}"}):
-        for earlier in tags_of(image):
-            if earlier.startswith(f"{full}.") and earlier not in kept:
-                client.api.remove_image(earlier)
+        earlier = [name for name in tags_of(image) if name.startswith(f"{full}.") and name not in kept]
+        for name in earlier if earlier and made_here(client, image["Id"], STAGE) else []:
+            client.api.remove_image(name)

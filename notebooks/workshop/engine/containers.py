@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,23 +93,40 @@ def loaded(client: docker.DockerClient, image: str, module: str = "app") -> list
 
 @contextmanager
 def _container(client: docker.DockerClient, image: str, **options: Any) -> Iterator[Container]:
-    container = None
+    """A started container, removed at the end. Its name is ours before it is made: an interruption finds it by that."""
+    name, answered = f"factory-floor-{uuid.uuid4().hex}", False
     try:
-        container = client.containers.create(image, labels=labels(CONTAINER), **options)
+        container = client.containers.create(image, name=name, labels=labels(CONTAINER), **options)
+        answered = True
         container.start()
         yield container
     except docker.errors.ImageNotFound:
+        answered = True
         raise WorkshopError(f"The engine has no image {image}.", "Run the cell that builds it first.") from None
     except docker.errors.APIError as error:
+        answered = True
         raise WorkshopError(
             _cannot_start(image, str(error.explanation or error)), "", "The container was removed."
         ) from None
     finally:
-        if container is not None:
-            try:
-                container.remove(force=True)
-            except docker.errors.NotFound:
-                pass
+        patience = 0 if answered else 3
+        try:
+            _remove(client, name, patience)
+        except KeyboardInterrupt:
+            _remove(client, name, patience)
+            raise
+
+
+def _remove(client: docker.DockerClient, name: str, patience: float) -> None:
+    """Remove a container, one that the engine is only just making included: for that we wait, so many seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return client.api.remove_container(name, force=True, v=True)
+        except docker.errors.NotFound:
+            if time.monotonic() > deadline:
+                return None
+        time.sleep(0.1)
 
 
 def _cannot_start(image: str, message: str) -> str:

@@ -12,7 +12,7 @@ from docker.models.containers import Container
 from ..bases import known
 from ..bases.known import in_engine
 from ..errors import translate_engine_loss
-from ..labels import BASES, CONTAINER, LABEL, PREFIX, STAND_IN_ROOT, STAND_IN_STAGE, remove_untagged, tags_of
+from ..labels import BASES, CONTAINER, LABEL, PREFIX, STAND_IN_STAGE, made_here, remove_untagged, tags_of
 from ..progress import Panel
 
 
@@ -56,19 +56,13 @@ def our_images(client: docker.DockerClient, app: str | None = None, bases: bool 
     wanted = [image for image in ours if bases or image["Labels"][LABEL] not in BASES]
     if app:
         wanted = [image for image in wanted if any(tag.startswith(f"{PREFIX}{app}:") for tag in tags_of(image))]
-    return [image for image in sorted(wanted, key=lambda image: -image["Created"]) if _made_here(client, image)]
+    return [image for image in sorted(wanted, key=lambda image: -image["Created"]) if _ours(client, image)]
 
 
-def _made_here(client: docker.DockerClient, image: dict) -> bool:
-    """Our builds end in our label. An image that was imported, as the stand-ins' root is, has one history entry.
-
-    The steps of a stand-in that was never finished have no name, and inherit their label from the recipe's first line.
-    """
-    if image["Labels"][LABEL] == STAND_IN_STAGE:
-        return not tags_of(image)
-    entries = client.api.history(image["Id"])
-    newest = entries[0]["CreatedBy"]
-    return ("LABEL" in newest and LABEL in newest) or (image["Labels"][LABEL] == STAND_IN_ROOT and len(entries) == 1)
+def _ours(client: docker.DockerClient, image: dict) -> bool:
+    """The steps of a stand-in that was never finished have no name, and inherit their label from the recipe's first line."""
+    kind = image["Labels"][LABEL]
+    return not tags_of(image) if kind == STAND_IN_STAGE else made_here(client, image["Id"], kind)
 
 
 def _our_tag(image: dict, tag: str) -> bool:
