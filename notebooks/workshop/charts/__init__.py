@@ -18,8 +18,7 @@ figure made after it.
 Owns every picture and its sentence. May import: dockerfiles, and the modules beside this folder (errors, labels, units).
 """
 
-import plotly.io
-
+from . import plotly_setup  # first  # noqa: F401
 from .contents import contents
 from .factory.figure import floor
 from .factory.words import words_of
@@ -50,10 +49,6 @@ __all__ = [
     "waterfall",
     "words_of",
 ]
-
-# JupyterLab draws this mime type itself. The default would put plotly.js, or a link to it, into every output.
-plotly.io.renderers.default = "plotly_mimetype"
-plotly.io.renderers["plotly_mimetype"].config = {"displaylogo": False}
 
 
 def __dir__() -> list[str]:
