@@ -157,6 +157,12 @@ def test_podmans_builder_is_read_too():
     assert log.stage_ids == {"maker": "b" * 12, "stage-1": "sha256:" + "d" * 64}
 
 
+def test_podmans_builder_counts_no_stages_where_there_is_one():
+    said = ["STEP 1/3: FROM busybox", "STEP 2/3: RUN make", f"--> {'b' * 12}", 'STEP 3/3: LABEL "factory-floor"="image"']
+    log = read("FROM busybox\nRUN make\n", [{"stream": f"{line}\n"} for line in [*said, f"--> {'c' * 12}"]])
+    assert [(one.line, one.image[:1]) for one in log.dockerfile_steps()] == [(1, ""), (2, "b")]
+
+
 def test_an_error_before_the_first_step_names_no_line():
     log = read(THREE, [{"errorDetail": {"message": "no such image"}}])
     assert log.failure == "no such image" and log.instruction() is None and log.where() == "the build"

@@ -17,7 +17,7 @@ from ..dockerfiles.syntax import Dockerfile, Instruction
 from ..labels import LABEL
 from .steps import ANSI, Step
 
-STEP = re.compile(r"(?:(?P<podman>\[\d+/\d+\]) STEP|Step) (?P<number>\d+)/\d+ ?: (?P<text>.*)")
+STEP = re.compile(r"(?:(?P<podman>(?:\[\d+/\d+\] )?STEP)|Step) (?P<number>\d+)/\d+ ?: (?P<text>.*)")
 CACHED = re.compile(r"\s*-{2,3}> Using cache\b")
 RUNNING = re.compile(r" ---> Running in ([0-9a-f]+)")
 IMAGE = re.compile(r"(?: --->|-->) ([0-9a-f]{12,64})$")
