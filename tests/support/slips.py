@@ -34,7 +34,7 @@ SLIPS = [
     ("dockerfiles/copy_from.py", 'if top == "/":', 'if top == "":'),
     ("layer/files.py", "for other, diff_ids in stacks.items() if other != image", "for diff_ids in stacks.values()"),
     ("layer/base_layers.py", "key=lambda tag: (-len(known[tag])", "key=lambda tag: (len(known[tag])"),
-    ("builders/classic_log.py", "self._next = self.parsed.instructions.index(found) + 1", "pass"),
+    ("builders/classic_log.py", "self._next, self.parsed.instructions.index(found) + 1", "self._next, self._next"),
     ("builders/classic_log.py", 'step.status = "cached"', 'step.status = "run"'),
     ("builders/buildkit_trace.py", "cached = all(self.vertices", "cached = any(self.vertices"),
     ("builders/stage_tags.py", 'f"{full_tag(tag)}.{tag_word(name)}"', 'f"{full_tag(tag)}.{tag_word(last)}"'),

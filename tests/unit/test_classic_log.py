@@ -158,7 +158,12 @@ def test_podmans_builder_is_read_too():
 
 
 def test_podmans_builder_counts_no_stages_where_there_is_one():
-    said = ["STEP 1/3: FROM busybox", "STEP 2/3: RUN make", f"--> {'b' * 12}", 'STEP 3/3: LABEL "factory-floor"="image"']
+    said = [
+        "STEP 1/3: FROM busybox",
+        "STEP 2/3: RUN make",
+        f"--> {'b' * 12}",
+        'STEP 3/3: LABEL "factory-floor"="image"',
+    ]
     log = read("FROM busybox\nRUN make\n", [{"stream": f"{line}\n"} for line in [*said, f"--> {'c' * 12}"]])
     assert [(one.line, one.image[:1]) for one in log.dockerfile_steps()] == [(1, ""), (2, "b")]
 

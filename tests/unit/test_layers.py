@@ -18,7 +18,7 @@ import zstandard
 from hand import archive_of, frame_of, link
 from workshop.archives import tar_of
 from workshop.dockerfiles.history import instruction
-from workshop.layer import archive, files
+from workshop.layer import archive, base_layers, files
 from workshop.layer import layer as layer_tar
 
 LOWER = tar_of({"etc": None, "etc/a": b"one", "etc/b": b"two", "old": None, "old/deep": None, "old/deep/c": b"3"})
@@ -197,6 +197,18 @@ def test_a_layer_of_no_entries_still_counts():
 def test_a_layer_is_shared_if_another_image_has_it_and_not_for_being_there_twice():
     stacks = {"one": ["base", "own", "own"], "two": ["base", "other"], "three": ["alone"]}
     assert {image: files.shared(image, stacks) for image in stacks} == {"one": ["base"], "two": ["base"], "three": []}
+
+
+def test_of_several_bases_the_highest_counts_and_of_its_names_the_shortest():
+    known = {
+        "low": ("a",),
+        "high-too": ("a", "b"),
+        "high": ("a", "b"),
+        "other": ("b",),
+        "app:0": ("a", "b"),
+        "none": (),
+    }
+    assert base_layers.candidates(("a", "b", "c"), ["app:1"], known) == ["high", "high-too", "low"]
 
 
 def test_a_history_that_does_not_fit_is_not_guessed_at():

@@ -60,12 +60,18 @@ def _candidates(client: docker.DockerClient) -> list[dict]:
 
 def _base_of(client: docker.DockerClient, image: dict, known: dict[str, tuple[str, ...]]) -> Base:
     diff_ids = tuple(image["RootFS"].get("Layers") or ())
-    own = {_repository(tag) for tag in tags_of(image)}
-    below = [tag for tag, stack in known.items() if stack and stack == diff_ids[: len(stack)]]
-    for tag in sorted(below, key=lambda tag: (-len(known[tag]), len(tag), tag)):
-        if _repository(tag) not in own and (known[tag] != diff_ids or _goes_on(client, image, tag)):
+    for tag in candidates(diff_ids, tags_of(image), known):
+        if known[tag] != diff_ids or _goes_on(client, image, tag):
             return Base(tag, len(known[tag]))
     return UNKNOWN
+
+
+def candidates(diff_ids: tuple[str, ...], own_tags: list[str], known: dict[str, tuple[str, ...]]) -> list[str]:
+    """The tags whose stack of diff ids, as `known` has it, may be what this one is built on; the likeliest first."""
+    own = {_repository(tag) for tag in own_tags}
+    below = [tag for tag, stack in known.items() if stack and stack == diff_ids[: len(stack)]]
+    foreign = [tag for tag in below if _repository(tag) not in own]
+    return sorted(foreign, key=lambda tag: (-len(known[tag]), len(tag), tag))
 
 
 def _goes_on(client: docker.DockerClient, image: dict, base: str) -> bool:
