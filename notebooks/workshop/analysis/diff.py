@@ -60,8 +60,8 @@ def diff(files: pd.DataFrame, a: str | tuple[str, int], b: str | tuple[str, int]
 
 
 def of_image(files: pd.DataFrame, image: str) -> pd.DataFrame:
-    """The rows of one image. Raises WorkshopError, and says which images there are."""
-    own = files[files["image"] == image]
+    """The rows of one image, by any of its names. Raises WorkshopError, and says which images there are."""
+    own = files[files["image"] == files.attrs.get("aliases", {}).get(image, image)]
     if own.empty:
         known = ", ".join(dict.fromkeys(files["image"].astype(str))) or "none"
         raise WorkshopError(

@@ -1,7 +1,10 @@
 """Reading what `save` sends, or an archive on disk: every layer of every image, from one stream that is never kept whole.
 
 Understands Docker 20.10's layout, that of Docker 25 and newer with either image store, Podman's, and OCI image layouts
-(OCI image specification, "Image Layout") as a tar or a folder; layers plain, gzip or zstd.
+(OCI image specification, "Image Layout") as a tar or a folder; layers plain or compressed with what `docker load` unpacks.
+
+Which members are layers, the manifests say, and they may come last. So whatever can be read as a tar is, and what cannot is
+an error only if a manifest calls it a layer.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import hashlib
 import json
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +23,7 @@ from ..dockerfiles.history import made_layers
 from ..errors import WorkshopError
 from . import layer as layer_tar
 from . import tar
-from .layer import BROKEN, LARGEST_HEADER, Layer, is_layer, read_layer
+from .layer import BROKEN, LARGEST_HEADER, Layer, is_tar, read_layer
 from .streams import PIECE, ChunkReader, PrefixedReader, uncompressed, up_to
 from .tar import Damaged, Tar
 
@@ -28,22 +32,65 @@ MOST_MEMBERS = 100_000  # of an archive: layers, configs, manifests
 NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")  # annotations that hold an image's name
 DEEPEST_INDEX = 8  # an index may name indexes
 
+# Media types of layers (OCI image specification, "Media Types"; Docker's "Image Manifest Version 2, Schema 2"), and of configs.
+LAYER = re.compile(
+    r"application/vnd\.(oci\.image\.layer(\.nondistributable)?\.v1|docker\.image\.rootfs(\.foreign)?\.diff)\.tar\b"
+)
+CONFIGS = ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json")
+# What stands for a layer in some manifests and is none that this reader, or `docker load`, could unpack.
+NOT_READ = (
+    (re.compile(r"\+encrypted\b"), "encrypted"),
+    (re.compile(r"\bnydus\b"), "in the format of nydus"),
+    (re.compile(r"\.(nondistributable|foreign)\."), "not in it: it is a foreign layer, which its publisher hands out"),
+)
+
+
+class NotSupported(Damaged):
+    """The archive is whole, and a layer of it is of a kind that cannot be read here."""
+
 
 @dataclass
 class Image:
-    """An image in an archive: its names, its diff ids base first, and the history text behind each."""
+    """An image in an archive.
 
+    id: the digest of its config. digests: of its manifests and indexes, which a containerd store calls its id. names: its
+    tags. platform: such as "linux/amd64". diff_ids: of its layers, base first. instructions: the history text behind each.
+    """
+
+    id: str
     names: list[str]
     diff_ids: list[str]
     instructions: list[str]
+    platform: str = ""
+    digests: set[str] = field(default_factory=set)
 
 
 @dataclass
 class Archive:
-    """What was read: layers by diff id, and the images that they belong to."""
+    """What was read: layers by diff id, and the images that they belong to.
+
+    begun: for each call of begin_layer, the diff id of the layer that was read, None if it turned out to be none.
+    """
 
     layers: dict[str, Layer] = field(default_factory=dict)
     images: list[Image] = field(default_factory=list)
+    begun: list[str | None] = field(default_factory=list)
+
+    def called(self) -> dict[str, Image]:
+        """The images, each under a name that no other one has: its first tag, else its short id; told apart where need be.
+
+        Two platforms of one tag are "app:1 (linux/amd64)" and "app:1 (linux/arm64)".
+        """
+        names = [image.names[0] if image.names else "" for image in self.images]
+        shared = {name for name, count in Counter(names).items() if count > 1}
+        called: dict[str, Image] = {}
+        for name, image in zip(names, self.images):
+            if name in shared and name and image.platform:
+                name = f"{name} ({image.platform})"
+            if not name or called.get(name, image).id != image.id:
+                name = f"{name}@{short(image.id)}".lstrip("@")
+            called.setdefault(name, image)
+        return called
 
 
 def read_archive(chunks: Iterable[bytes], name: str, wanted: str | None = None, begin_layer=None) -> Archive:
@@ -66,12 +113,20 @@ def read_folder(folder: Path, wanted: str | None = None, begin_layer=None) -> Ar
         raise unreadable(str(folder), error) from None
 
 
+def short(digest: str) -> str:
+    """A digest as engines list it: its first twelve digits."""
+    return digest.partition(":")[2][:12]
+
+
 def unreadable(name: str, error: Exception) -> WorkshopError:
     """The error for an archive that is damaged, or not an image at all."""
     why = str(error).strip().rstrip(".") or type(error).__name__
     if isinstance(error, EOFError):
         why = "it breaks off before its end"
-    return WorkshopError(f"The archive {name} cannot be read: {why}.", "Save it again, then run the cell again.")
+    remedy = "Save it again, then run the cell again."
+    if isinstance(error, NotSupported):
+        remedy = "Save the image from an engine that has it in plain layers, as `docker pull` leaves it, and read that."
+    return WorkshopError(f"The archive {name} cannot be read: {why}.", remedy)
 
 
 def _members_of_tar(chunks: Iterable[bytes]) -> Iterator[tuple[str, Any]]:
@@ -99,23 +154,28 @@ def _members_of_folder(folder: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _read(members: Iterator[tuple[str, Any]], wanted: str | None, begin_layer) -> Archive:
-    archive, blobs, links, layer_of = Archive(), {}, {}, {}
+    archive, contents = Archive(), _Contents()
     for count, (name, content) in enumerate(members, 1):
         if count > MOST_MEMBERS:
             raise Damaged(f"it has more than {MOST_MEMBERS:,} members")
         if isinstance(content, str):
-            links[name] = content
+            contents.links[name] = content
             continue
         head = up_to(content, 512)
-        if is_layer(head):
-            layer = read_layer(PrefixedReader(head, content), wanted, begin_layer() if begin_layer else None)
-            archive.layers[layer.diff_id] = layer
-            layer_of[name] = layer.diff_id
+        if is_tar(head):
+            try:
+                layer = read_layer(PrefixedReader(head, content), wanted, begin_layer() if begin_layer else None)
+            except BROKEN as error:
+                contents.broken[name] = error  # told if it should have been a layer
+            else:
+                archive.layers[layer.diff_id] = layer
+                contents.layer_of[name] = layer.diff_id
+            archive.begun.append(contents.layer_of.get(name))
         elif head.lstrip()[:1] in (b"{", b"["):
             text = head + up_to(content, LARGEST_JSON + 1 - len(head))
             if len(text) <= LARGEST_JSON:
-                blobs[name] = text
-    archive.images = _Contents(blobs, links, layer_of).images()
+                contents.blobs[name] = text
+    archive.images = contents.images()
     for image in archive.images:
         if sum(len(archive.layers[diff_id].columns["path"]) for diff_id in image.diff_ids) > layer_tar.MOST_ENTRIES:
             raise Damaged(f"an image in it has more than {layer_tar.MOST_ENTRIES:,} entries")
@@ -125,30 +185,47 @@ def _read(members: Iterator[tuple[str, Any]], wanted: str | None, begin_layer) -
 class _Contents:
     """The archive's members by name, with its links followed, whatever order they came in."""
 
-    def __init__(self, blobs: dict[str, bytes], links: dict[str, str], layer_of: dict[str, str]):
-        self.blobs, self.links, self.layer_of = blobs, links, layer_of
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}  # JSON
+        self.links: dict[str, str] = {}
+        self.layer_of: dict[str, str] = {}  # {name: diff id}
+        self.broken: dict[str, Exception] = {}  # what began like a tar
 
     def images(self) -> list[Image]:
         if "manifest.json" in self.blobs:
             images = [self._from_manifest(one) for one in _listed(json.loads(self.blobs["manifest.json"]))]
+            self._add_digests(images)
         elif "index.json" in self.blobs:
-            images = list(self._from_index(json.loads(self.blobs["index.json"]), [], 0))
+            images = list(self._from_index(json.loads(self.blobs["index.json"]), [], set(), 0))
         else:
             raise Damaged("it holds no image: neither manifest.json nor index.json is in it")
         if not images:
             raise Damaged("it holds no image")
-        return images
+        return _merged(images)
 
     def _from_manifest(self, entry: dict) -> Image:
         """An entry of `docker save`'s manifest.json."""
         names = [self._follow(posixpath.normpath(one)) for one in entry["Layers"] or []]
-        return self._image(_texts(entry.get("RepoTags") or []), self._json(entry["Config"]), names)
+        text = self._text(entry["Config"])
+        return self._image(_texts(entry.get("RepoTags") or []), text, names, [{}] * len(names))
 
-    def _from_index(self, index: dict, names: list[str], depth: int) -> Iterator[Image]:
-        """The images of an OCI index; what is only about them (attestations), or is not here, is passed over."""
+    def _add_digests(self, images: list[Image]) -> None:
+        """What index.json, where there is one too, calls the images of manifest.json."""
+        by_id: dict[str, list[Image]] = {}
+        for image in images:
+            by_id.setdefault(image.id, []).append(image)
+        try:
+            for other in self._from_index(json.loads(self.blobs.get("index.json", b'{"manifests": []}')), [], set(), 0):
+                for image in by_id.get(other.id, []):
+                    image.digests |= other.digests
+        except BROKEN:
+            pass  # an archive is read by its manifest.json; the other is an index for other tools
+
+    def _from_index(self, index: dict, names: list[str], digests: set[str], depth: int) -> Iterator[Image]:
+        """The images of an OCI index; what is no image (attestations, signatures), or is not here, is passed over."""
         if depth > DEEPEST_INDEX:
             raise Damaged("its indexes are nested without end")
-        missing = None
+        missing, found = None, False
         for entry in _listed(index["manifests"]):
             notes = entry.get("annotations") or {}
             if "vnd.docker.reference.type" in notes or (entry.get("platform") or {}).get("os") == "unknown":
@@ -158,35 +235,60 @@ class _Contents:
             if self._follow(blob) not in self.blobs:
                 missing = blob  # an index of many platforms, of which one was fetched
                 continue
-            inner = self._json(blob)
+            inner, own = json.loads(self._text(blob)), digests | {entry["digest"]}
             if "manifests" in inner:
-                yield from self._from_index(inner, called or names, depth + 1)
-            elif "layers" in inner and "rootfs" in (config := self._json(_blob(inner["config"]["digest"]))):
-                layers = [self._follow(_blob(one["digest"])) for one in _listed(inner["layers"])]
-                yield self._image(called or names, config, layers)
-            missing = None
-        if missing and depth == 0:
+                for image in self._from_index(inner, called or names, own, depth + 1):
+                    found = True
+                    yield image
+            elif _is_image(inner):
+                text = self._text(_blob(inner["config"]["digest"]))
+                layers = _listed(inner["layers"])
+                found = True
+                image = self._image(
+                    called or names, text, [self._follow(_blob(one["digest"])) for one in layers], layers
+                )
+                image.digests |= own
+                yield image
+        if missing and not found and depth == 0:
             raise Damaged(f"{missing} is missing")
 
-    def _image(self, names: list[str], config: dict, layers: list[str]) -> Image:
+    def _image(self, names: list[str], text: bytes, layers: list[str], described: list[dict]) -> Image:
+        """text: of the config. layers: names of members; described: what the manifest says of each."""
+        config = json.loads(text)
         diff_ids = list(config["rootfs"].get("diff_ids") or [])
         if len(layers) != len(diff_ids):
             raise Damaged(f"its manifest names {len(layers)} layers, its config {len(diff_ids)}")
-        for number, (name, diff_id) in enumerate(zip(layers, diff_ids)):
+        own = []
+        for number, (name, diff_id, about) in enumerate(zip(layers, diff_ids, described)):
             if name not in self.layer_of:
-                raise Damaged(f"layer {number} ({name}) is missing")
-            if self.layer_of[name] != diff_id:
+                raise self._no_layer(number, name, about)
+            if diff_id.startswith("sha256:") and self.layer_of[name] != diff_id:
                 raise Damaged(f"the content of layer {number} is not what its diff id {diff_id} says")
-        return Image(names, diff_ids, made_layers(config, len(diff_ids)))
+            own.append(self.layer_of[name])
+        platform = "/".join(str(config[key]) for key in ("os", "architecture", "variant") if config.get(key))
+        digest = f"sha256:{hashlib.sha256(text).hexdigest()}"
+        return Image(digest, names, own, made_layers(config, len(own)), platform)
 
-    def _json(self, name: str) -> dict:
+    def _no_layer(self, number: int, name: str, about: dict) -> Exception:
+        """Why a member that the manifest calls a layer is none."""
+        kind = about.get("mediaType")
+        for pattern, what in NOT_READ:
+            if isinstance(kind, str) and pattern.search(kind):
+                return NotSupported(f"layer {number} is {what}")
+        if name in self.broken:
+            return self.broken[name]
+        return Damaged(f"layer {number} ({name}) is missing")
+
+    def _text(self, name: str) -> bytes:
+        """A JSON member's text, which is what its digest says, if its name is one."""
         name = self._follow(posixpath.normpath(name))
         if name not in self.blobs:
             raise Damaged(f"{name} is missing")
-        expected = re.search(r"(?:^|/)([0-9a-f]{64})(?:\.json)?$", name)
-        if expected and hashlib.sha256(self.blobs[name]).hexdigest() != expected[1]:
+        expected = re.search(r"(?:^|/)([0-9a-f]{64}|[0-9a-f]{128})(?:\.json)?$", name)
+        kind = "sha256" if expected and len(expected[1]) == 64 else "sha512"
+        if expected and hashlib.new(kind, self.blobs[name]).hexdigest() != expected[1]:
             raise Damaged(f"the content of {name} is not what its digest says")
-        return json.loads(self.blobs[name])
+        return self.blobs[name]
 
     def _follow(self, name: str) -> str:
         seen = set()
@@ -196,6 +298,26 @@ class _Contents:
             seen.add(name)
             name = self.links[name]
         return name
+
+
+def _merged(images: list[Image]) -> list[Image]:
+    """One image for each id: a tag more makes an index entry more in some archives, and no image more."""
+    by_id: dict[str, Image] = {}
+    for image in images:
+        first = by_id.setdefault(image.id, image)
+        first.names += [name for name in image.names if name not in first.names]
+        first.digests |= image.digests
+    return list(by_id.values())
+
+
+def _is_image(manifest: dict) -> bool:
+    """False for a manifest of something else: a signature, an SBOM, a chart (OCI image specification, "Guidelines for Artifact
+    Usage"): it has a type of its own, or its layers or its config do."""
+    if "layers" not in manifest or "config" not in manifest or manifest.get("artifactType"):
+        return False
+    types = [one.get("mediaType") for one in _listed(manifest["layers"])]
+    readable = [kind is None or bool(LAYER.search(kind) or "nydus" in kind) for kind in types]
+    return manifest["config"].get("mediaType") in (None, *CONFIGS) and all(readable)
 
 
 def _listed(value) -> list:

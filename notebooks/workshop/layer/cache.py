@@ -13,10 +13,10 @@ import zlib
 from pathlib import Path
 
 from ..errors import WorkshopError
-from .archive import Archive
+from .archive import Archive, Image
 from .layer import ENTRY
 
-VERSION = 2  # of the format; another version's files are read anew
+VERSION = 3  # of the format; another version's files are read anew
 HERE = "FACTORY_FLOOR_CACHE"  # a folder to use instead of the user's cache folder
 
 
@@ -37,12 +37,12 @@ class LayerCache:
     def __init__(self):
         self._fresh: dict[tuple[str, str], dict] = {}  # still at hand where the disk cannot be written
 
-    def has(self, diff_ids: list[str], compressed: bool = False) -> bool:
-        """True if every layer, and the instructions that made them, can be had without the engine.
+    def has(self, image_id: str, diff_ids: list[str], compressed: bool = False) -> bool:
+        """True if every layer, and the instructions that made them in this image, can be had without the engine.
 
         compressed: the compressed size of every layer, too.
         """
-        keys = [("image", ",".join(diff_ids)), *(("layer", diff_id) for diff_id in diff_ids)]
+        keys = [("image", image_id), *(("layer", diff_id) for diff_id in diff_ids)]
         keys += [("gzip", diff_id) for diff_id in diff_ids] if compressed else []
         return all(self._get(*key) is not None for key in keys)
 
@@ -62,16 +62,27 @@ class LayerCache:
         """Bytes of the layer, compressed."""
         return self._known("gzip", diff_id)["bytes"]
 
-    def instructions(self, diff_ids: list[str]) -> list[str]:
-        """The history text behind each layer; empty texts if the image was never read."""
-        record = self._get("image", ",".join(diff_ids))
-        return record["texts"] if record else [""] * len(diff_ids)
+    def instructions(self, image_id: str, count: int) -> list[str]:
+        """The history text behind each of an image's layers, so many; empty texts if the image was never read.
 
-    def put(self, archive: Archive, compressed: dict[str, int] | None = None) -> None:
-        """Keep what was read: entries by diff id, and each image's history. compressed: {diff id: bytes}."""
+        They belong to the image: two images can have the same layers from other instructions.
+        """
+        record = self._get("image", image_id)
+        return record["texts"] if record and len(record["texts"]) == count else [""] * count
+
+    def put(
+        self, archive: Archive, compressed: dict[str, int] | None = None, also: dict[str, Image] | None = None
+    ) -> None:
+        """Keep what was read: entries by diff id, and each image's history by its ids. compressed: {diff id: bytes}.
+
+        also: {an engine's id: image} where that is none of the image's own.
+        """
         new: dict[tuple[str, str], dict] = {}
         for image in archive.images:
-            new["image", ",".join(image.diff_ids)] = {"texts": image.instructions}
+            for image_id in (image.id, *image.digests):
+                new["image", image_id] = {"texts": image.instructions}
+        for image_id, image in (also or {}).items():
+            new["image", image_id] = {"texts": image.instructions}
         for diff_id, layer in archive.layers.items():
             new["layer", diff_id] = {"columns": layer.columns, "tar": layer.tar_bytes, "packages": layer.packages}
         for diff_id, count in (compressed or {}).items():

@@ -12,6 +12,7 @@ import pandas as pd
 from ..dockerfiles.history import instruction
 from ..errors import translate_engine_loss
 from . import merge, source
+from .archive import short
 from .base_layers import UNKNOWN, Base, bases_of
 from .cache import LayerCache
 from .layer import ENTRY, KINDS, OPAQUE_DIRECTORY, REMOVED
@@ -26,8 +27,9 @@ def files(client: docker.DockerClient | None, images: str | Path | list) -> pd.D
     """Every entry of every layer, read from the layers themselves.
 
     images: names or ids; or a Path, or a text that starts with "/", "./" or "../", to what `docker save` wrote or to an
-    OCI image layout: for these, client may be None. Columns: image (as asked for; for an archive the tag in it, or its
-    file name), layer (0 is the lowest), diff_id, created_by (the instruction), from_base (True if the layer came with the
+    OCI image layout: for these, client may be None. Columns: image (as asked for; in an archive the image's first
+    tag, else the file's name or a short id; a platform or short id is behind it where two images would be called alike),
+    layer (0 is the lowest), diff_id, created_by (the instruction), from_base (True if the layer came with the
     base image; always False for an archive: it does not say), path, kind ("file", "directory", "symlink", "hard link",
     "device", "fifo", "whiteout", "opaque", "other"), bytes (of the content; of a sparse file expanded), mode, uid, gid,
     linkname (of a device "major:minor"), digest (SHA-256 of a file's content; a hard link has its file's), xattrs
@@ -35,7 +37,8 @@ def files(client: docker.DockerClient | None, images: str | Path | list) -> pd.D
     (-1 if visible). Shared layers are exported once, and a layer that was read before is not again.
 
     Which image is the base, no engine keeps: it is looked for in the engine, as `base_layers.bases_of` says, and
-    attrs["bases"] has {image: base image's name} of those that were found.
+    attrs["bases"] has {image: base image's name} of those that were found. attrs["aliases"] has {tag: image} of an
+    archive's further tags, which every function that takes an image's name knows, too.
 
     Raises WorkshopError if an image is not there or an archive is damaged, EngineLost if the engine goes away.
     """
@@ -46,16 +49,32 @@ def read_files(client: docker.DockerClient | None, images: str | Path | list, la
     """`files()` by way of a cache that the caller has more to ask of afterwards."""
     asked_for = [images] if isinstance(images, (str, Path)) else list(dict.fromkeys(images))
     about = {str(name): source.inspect(client, str(name)) for name in asked_for if not source.is_path(name)}
-    in_engine = {name: source.diff_ids_of(image) for name, image in about.items()}
+    in_engine = {name: source.stack_of(image) for name, image in about.items()}
     source.fill_from_engine(client, in_engine, layers)
     bases = bases_of(client, about)
-    stacks: list[tuple[str, list[str], Base]] = []
+    stacks: list[tuple[str, source.Stack, Base]] = []
+    aliases: dict[str, str] = {}
     for name in asked_for:
         if source.is_path(name):
-            stacks += [(image, diff_ids, UNKNOWN) for image, diff_ids in source.from_disk(Path(name), layers)]
+            images_in, others = source.from_disk(Path(name), layers)
+            stacks += [(image, stack, UNKNOWN) for image, stack in images_in.items()]
+            aliases |= others
         else:
             stacks.append((str(name), in_engine[str(name)], bases[str(name)]))
-    return _frame(stacks, layers)
+    frame = _frame(_told_apart(stacks), layers)
+    frame.attrs["aliases"] = aliases
+    return frame
+
+
+def _told_apart(stacks: list[tuple[str, source.Stack, Base]]) -> list[tuple[str, source.Stack, Base]]:
+    """No two images under one name: those of several archives, or of one and the engine, get their short id behind it."""
+    first: dict[str, str] = {}
+    unique = {}
+    for name, stack, base in stacks:
+        if first.setdefault(name, stack.id) != stack.id:
+            name = f"{name}@{short(stack.id)}"
+        unique[name] = (name, stack, base)
+    return list(unique.values())
 
 
 @translate_engine_loss("the export of an image")
@@ -72,13 +91,14 @@ def sizes(client: docker.DockerClient, images: str | list[str], compressed: bool
     """
     images = [images] if isinstance(images, str) else list(dict.fromkeys(images))
     about, layers = {image: source.inspect(client, image) for image in images}, LayerCache()
-    stacks = {image: source.diff_ids_of(about[image]) for image in images}
+    stacks = {image: source.stack_of(about[image]) for image in images}
     if compressed:
         source.fill_compressed_sizes(client, stacks, layers)
     source.fill_from_engine(client, stacks, layers)
-    entries = _frame([(image, diff_ids, UNKNOWN) for image, diff_ids in stacks.items()], layers)
+    entries = _frame([(image, stack, UNKNOWN) for image, stack in stacks.items()], layers)
+    diff_ids_of = {image: stack.diff_ids for image, stack in stacks.items()}
     rows = []
-    for image, diff_ids in stacks.items():
+    for image, diff_ids in diff_ids_of.items():
         plain = entries[(entries["image"] == image) & (entries["kind"] == "file")]
         rows.append(
             {
@@ -89,7 +109,7 @@ def sizes(client: docker.DockerClient, images: str | list[str], compressed: bool
                 "tar": sum(map(layers.tar_bytes, diff_ids)),
                 **({"compressed": sum(map(layers.compressed, diff_ids))} if compressed else {}),
                 "engine": about[image]["Size"],
-                "shared": sum(map(layers.tar_bytes, shared(image, stacks))),
+                "shared": sum(map(layers.tar_bytes, shared(image, diff_ids_of))),
             }
         )
     return pd.DataFrame(rows)
@@ -101,8 +121,8 @@ def shared(image: str, stacks: dict[str, list[str]]) -> list[str]:
     return [diff_id for diff_id in stacks[image] if diff_id in elsewhere]
 
 
-def _frame(stacks: list[tuple[str, list[str], Base]], layers: LayerCache) -> pd.DataFrame:
-    """The frame of images given as (name, diff ids, base). Columns are made whole, not layer by layer: that is much faster."""
+def _frame(stacks: list[tuple[str, source.Stack, Base]], layers: LayerCache) -> pd.DataFrame:
+    """The frame of images given as (name, layers, base). Columns are made whole, not layer by layer: that is much faster."""
     columns: dict[str, list] = {name: [] for name in ENTRY}
     lengths: list[int] = []
     image: list[str] = []
@@ -112,7 +132,8 @@ def _frame(stacks: list[tuple[str, list[str], Base]], layers: LayerCache) -> pd.
     from_base: list[bool] = []
     cause: list[list[int]] = []
     hider: list[list[int]] = []
-    for name, diff_ids, base in stacks:
+    for name, stack, base in stacks:
+        diff_ids = stack.diff_ids
         entries = [layers.columns(one) for one in diff_ids]
         layer_causes, layer_hiders = merge.hidden([(layer["path"], layer["kind"]) for layer in entries])
         cause.append(layer_causes)
@@ -121,7 +142,7 @@ def _frame(stacks: list[tuple[str, list[str], Base]], layers: LayerCache) -> pd.
         image += [name] * len(entries)
         number += range(len(entries))
         diff_id += diff_ids
-        line += map(instruction, layers.instructions(diff_ids))
+        line += map(instruction, layers.instructions(stack.id, len(diff_ids)))
         from_base += [layer < base.layers for layer in range(len(entries))]
         for column in ENTRY:
             columns[column] += [layer[column] for layer in entries]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import lzma
 import posixpath
 import queue
 import threading
@@ -18,7 +19,7 @@ import zstandard
 from ..units import shorten
 from . import package_databases
 from . import tar as tar_format
-from .streams import PIECE, CountingReader, uncompressed
+from .streams import COMPRESSED, PIECE, CountingReader, uncompressed
 from .tar import Damaged, Entry, Tar
 
 KINDS = ["file", "directory", "symlink", "hard link", "device", "fifo", "whiteout", "opaque", "other"]
@@ -47,6 +48,7 @@ BROKEN = (
     Damaged,
     zstandard.ZstdError,
     zlib.error,
+    lzma.LZMAError,
     gzip.BadGzipFile,
     EOFError,
     ValueError,
@@ -76,13 +78,13 @@ class Layer:
     content: bytes | None = None
 
 
-def is_layer(head: bytes) -> bool:
-    """True if these first 512 bytes begin a tar, plain or compressed: the tar's magic, its end mark, or gzip's or zstd's."""
-    return head.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")) or head[257:262] == b"ustar" or _is_end(head)
+def is_tar(head: bytes) -> bool:
+    """True if these first 512 bytes may begin a tar, plain or compressed. An empty layer is one of no bytes at all."""
+    return not head or head.startswith(COMPRESSED) or _is_end(head) or tar_format.is_header(head)
 
 
 def read_layer(stream, wanted: str | None = None, on_piece=None) -> Layer:
-    """Read a layer from a file-like object, plain, gzip or zstd. Raises one of BROKEN.
+    """Read a layer from a file-like object, plain or compressed. Raises one of BROKEN.
 
     wanted: a path whose content is kept. on_piece: is called with each piece of the uncompressed tar.
     """

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import docker
 
 from ..archives import exported_images
 from ..errors import WorkshopError, translate_engine_loss
+from ..labels import full_tag
 from ..progress import Panel
 from ..units import seconds, size
-from .archive import Archive, read_archive, read_folder, unreadable
+from .archive import Archive, Image, read_archive, read_folder, unreadable
 from .cache import LayerCache
 from .compression import CompressedSizes
 from .layer import LARGEST_KEPT, absolute_path
@@ -35,40 +37,77 @@ def inspect(client: docker.DockerClient, name: str) -> dict:
         raise WorkshopError(f"The engine has no image {name}.", "Run the cell that builds it first.") from None
 
 
-def diff_ids_of(image: dict) -> list[str]:
-    """The diff ids of an image's layers, the lowest first. image: as from `inspect`."""
-    return image["RootFS"].get("Layers") or []
+@dataclass(frozen=True)
+class Stack:
+    """What identifies an image's layers: its id, as its engine or its archive has it, and its diff ids, the lowest first."""
+
+    id: str
+    diff_ids: list[str]
 
 
-def fill_from_engine(client: docker.DockerClient, stacks: dict[str, list[str]], layers: LayerCache) -> None:
+def stack_of(image: dict) -> Stack:
+    """The layers of an image as `inspect` returns it."""
+    return Stack(image["Id"], image["RootFS"].get("Layers") or [])
+
+
+def fill_from_engine(client: docker.DockerClient, stacks: dict[str, Stack], layers: LayerCache) -> None:
     """See to it that the cache has every layer of these images; what it lacks is exported, all images at once.
 
-    stacks: {name: diff ids}.
+    stacks: {name: its layers}.
     """
-    new = [name for name, diff_ids in stacks.items() if diff_ids and not layers.has(diff_ids)]
+    new = {name: stack for name, stack in stacks.items() if stack.diff_ids and not layers.has(stack.id, stack.diff_ids)}
     if new:
-        layers.put(_export(client, new))
+        archive = _export(client, list(new))
+        layers.put(archive, also=_by_engine_id(archive, new))
 
 
-def from_disk(path: Path, layers: LayerCache) -> list[tuple[str, list[str]]]:
-    """(image, diff ids) of each image in an archive or an OCI layout on disk."""
+def from_disk(path: Path, layers: LayerCache) -> tuple[dict[str, Stack], dict[str, str]]:
+    """{image: its layers} of each image in an archive or an OCI layout on disk, and {other name: image}.
+
+    A single image without a tag goes by the archive's name.
+    """
     archive = _load(path.expanduser())
     layers.put(archive)
-    return [(image.names[0] if image.names else path.name, image.diff_ids) for image in archive.images]
+    called = archive.called()
+    if len(called) == 1 and not archive.images[0].names:
+        called = {path.name: archive.images[0]}
+    others = {tag: name for name, image in called.items() for tag in image.names if tag not in called}
+    return {name: Stack(image.id, image.diff_ids) for name, image in called.items()}, others
 
 
-def fill_compressed_sizes(client: docker.DockerClient, stacks: dict[str, list[str]], layers: LayerCache) -> None:
-    """See to it that the cache has the compressed size of every layer of these images. stacks: {name: diff ids}."""
-    new = [name for name, diff_ids in stacks.items() if diff_ids and not layers.has(diff_ids, compressed=True)]
+def fill_compressed_sizes(client: docker.DockerClient, stacks: dict[str, Stack], layers: LayerCache) -> None:
+    """See to it that the cache has the compressed size of every layer of these images. stacks: {name: its layers}."""
+    new = {
+        name: stack
+        for name, stack in stacks.items()
+        if stack.diff_ids and not layers.has(stack.id, stack.diff_ids, compressed=True)
+    }
     if not new:
         return
     with CompressedSizes() as sizes:
-        archive = _export(client, new, begin_layer=sizes.begin_layer, doing="compressed like for a registry: ")
-        compressed = dict(zip(archive.layers, sizes.bytes_of_layers()))
+        archive = _export(client, list(new), begin_layer=sizes.begin_layer, doing="compressed like for a registry: ")
+        compressed = {diff_id: count for diff_id, count in zip(archive.begun, sizes.bytes_of_layers()) if diff_id}
     for diff_id, layer in archive.layers.items():
         if layer.stored_bytes is not None:
             compressed[diff_id] = layer.stored_bytes
-    layers.put(archive, compressed)
+    layers.put(archive, compressed, _by_engine_id(archive, new))
+
+
+def _by_engine_id(archive: Archive, stacks: dict[str, Stack]) -> dict[str, Image]:
+    """{the engine's id: the image in its export}; by name, or by its layers, where the export does not say the id."""
+    found = {}
+    for name, stack in stacks.items():
+        by_name = [image for image in archive.images if full_tag(name) in map(_plain, image.names)]
+        by_layers = [image for image in archive.images if image.diff_ids == stack.diff_ids]
+        known = [image for image in archive.images if stack.id == image.id or stack.id in image.digests]
+        if likeliest := known or by_name or by_layers:
+            found[stack.id] = likeliest[0]
+    return found
+
+
+def _plain(tag: str) -> str:
+    """A tag without the registry that some engines spell out."""
+    return tag.removeprefix("docker.io/").removeprefix("library/").removeprefix("localhost/")
 
 
 @translate_engine_loss("the export of an image")
@@ -86,10 +125,15 @@ def read(client: docker.DockerClient | None, image: str | Path, path: str, layer
         ) from None
     if is_path(image):
         archive = _load(Path(image).expanduser(), path)
+        if len(called := archive.called()) > 1:
+            raise WorkshopError(
+                f"There are {len(called)} images in {image}: {', '.join(called)}.",
+                "`read` looks into an archive of one image: save that one alone.",
+            )
         diff_ids = archive.images[0].diff_ids
     else:
         name = str(image)
-        diff_ids = diff_ids_of(inspect(client, name))
+        diff_ids = stack_of(inspect(client, name)).diff_ids
         archive = _export(client, [name], wanted=path) if diff_ids else Archive()
     contents = {number: archive.layers[diff_id].content for number, diff_id in enumerate(diff_ids)}
     at = [number for number, content in contents.items() if content is not None]

@@ -2,27 +2,62 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import zstandard
 
 PIECE = 1 << 20  # bytes read at a time
+MOST_MEMORY = 1 << 27  # bytes that unpacking may take: a frame's header can ask for gigabytes
+
+GZIP, BZIP2, XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"
+ZSTD = b"\x28\xb5\x2f\xfd"
+SKIPPABLE = tuple(bytes([0x50 + number]) + b"\x2a\x4d\x18" for number in range(16))  # zstd frames that hold a note
+COMPRESSED = (GZIP, BZIP2, XZ, ZSTD, *SKIPPABLE)  # what `docker load` unpacks, too, by their first bytes
 
 
 def uncompressed(stream: Any) -> tuple[Any, bool]:
-    """(the stream unpacked, whether it was compressed): gzip and zstd are told by their first bytes."""
-    head = up_to(stream, 4)
+    """(the stream unpacked, whether it was compressed): what it is compressed with is told by its first bytes."""
+    head = up_to(stream, 6)
     whole: Any = _BytesReader(head, stream)
-    if head[:2] == b"\x1f\x8b":
+    if head.startswith(GZIP):
         return gzip.GzipFile(fileobj=whole), True
-    if head == b"\x28\xb5\x2f\xfd":
-        unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+    if head.startswith((ZSTD, *SKIPPABLE)):
+        unpacker = zstandard.ZstdDecompressor(max_window_size=MOST_MEMORY)
         return unpacker.stream_reader(whole, read_across_frames=True), True
+    if head.startswith(XZ):
+        return _Unpacked(whole, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MOST_MEMORY)), True
+    if head.startswith(BZIP2):
+        return _Unpacked(whole, bz2.BZ2Decompressor), True
     return PrefixedReader(head, stream), False
+
+
+class _Unpacked:
+    """A readable that unpacks with the decompressors of Python's library, one after the other for each stream in it."""
+
+    def __init__(self, packed: Any, decompressor: Callable[[], Any]):
+        self._packed, self._new, self._unpacker, self._rest = packed, decompressor, decompressor(), b""
+
+    def read(self, count: int = PIECE) -> bytes:
+        """Up to so many bytes; b"" at the end. Raises EOFError where the stream breaks off, OSError or LZMAError for rubbish."""
+        while True:
+            if self._unpacker.eof:
+                self._rest = (self._unpacker.unused_data or self._packed.read(PIECE)).lstrip(
+                    b"\0"
+                )  # xz pads with zeros
+                if not self._rest:
+                    return b""
+                self._unpacker = self._new()
+            given, self._rest = self._rest, b""
+            if not given and self._unpacker.needs_input and not (given := self._packed.read(PIECE)):
+                raise EOFError
+            if piece := self._unpacker.decompress(given, count):
+                return piece
 
 
 def up_to(stream, count: int) -> bytes:

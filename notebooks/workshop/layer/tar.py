@@ -268,6 +268,17 @@ def _zeros(count: int, piece: int) -> Iterator[bytes]:
         count -= len(zeros)
 
 
+def is_header(block: bytes) -> bool:
+    """True if 512 bytes are a tar's header, or were meant for one: by the magic, else by the sum, as of older programs."""
+    if len(block) < 512 or block[257:262] == b"ustar":
+        return len(block) == 512
+    try:
+        _check(block)
+    except ValueError:
+        return False
+    return True
+
+
 def _check(head: bytes) -> None:
     """Compare a header's sum; some old programs added up signed bytes."""
     own = head[148:156]  # counts as eight blanks
