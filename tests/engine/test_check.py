@@ -3,7 +3,6 @@
 import pytest
 import workshop
 from workshop.lesson import check
-from workshop.lesson.predict import verdict
 
 
 @pytest.fixture(scope="module")
@@ -136,36 +135,3 @@ def test_a_stage_is_looked_for_by_its_name(client, busybox, app):
 def test_an_app_that_never_answers_is_a_not_yet(client, images):
     found = check.that(client, images[0], check.answers("Hello"))
     assert found.state == "not yet" and "ended instead of answering" in found.words
-
-
-@pytest.mark.parametrize(
-    "guess, measured, unit, says",
-    [
-        (..., 12.34, "MB", "No prediction yet: put one in place of the dots, and run both cells again."),
-        (12, 12.34, "MB", "You said 12 MB, measured: 12.3 MB. Spot on."),
-        (24, 12.0, "MB", "You said 24 MB, measured: 12.0 MB. The right order: off by a factor of 2.0."),
-        (1, 900.0, "MB", "You said 1 MB, measured: 900.0 MB. A surprise, then: off by a factor of 900.0."),
-        ("12 MB", 12.0, "MB", "A prediction here is a plain number of MB, without quotes. Measured: 12.0 MB."),
-        (0, 5.0, "MB", "You said 0 MB, measured: 5.0 MB. Worth a second look."),
-        ("glibc", "musl", "", "You said glibc. Not so: it is musl."),
-        ("Musl", "musl", "", "You said Musl. Right: it is musl."),
-    ],
-)
-def test_a_prediction_is_scored_in_words(guess, measured, unit, says):
-    assert verdict(guess, measured, unit) == says
-
-
-def test_conclusions_print_plain_booleans(capsys):
-    import numpy
-
-    workshop.conclude({"it is so": numpy.bool_(True), "it is not": 0})
-    assert capsys.readouterr().out == "it is so: True\nit is not: False\n"
-
-
-def test_a_table_shows_whole_paths_and_bytes_as_megabytes():
-    import pandas
-
-    path = "/very/" * 20 + "<long>"
-    shown = workshop.table(pandas.DataFrame({"path": [path], "bytes": [1_500_000]}))
-    assert path in repr(shown) and "1.5 MB" in repr(shown)
-    assert "&lt;long&gt;" in shown._repr_html_() and "1.5 MB" in shown._repr_html_()

@@ -23,6 +23,7 @@ def test_what_a_kit_brought_along_is_not_said_to_be_built():
 @pytest.mark.parametrize(
     "message, registry_unreachable, says",
     [
+        ("error parsing HTTP 429 response body: invalid character '<'", True, "HTTP 429"),
         ("toomanyrequests: You have reached your unauthenticated pull rate limit.", True, "HTTP 429"),
         (
             "Get https://registry-1.docker.io/v2/: dial tcp: lookup registry-1.docker.io: no such host",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from workshop.builders import build as building
+from workshop.builders.stage_tags import stage_tags
 from workshop.dockerfiles import syntax
 
 
@@ -20,3 +21,11 @@ def test_default_tags():
     assert building.default_tag("hello", "Dockerfile") == "factory/hello:latest"
     assert building.default_tag("hello", "FROM scratch\nCOPY . .\n") == "factory/hello:mine"
     assert building.default_tag("Hello World", "Dockerfile", "a b") == "factory/hello-world:latest.a-b"
+
+
+def test_each_stage_has_a_tag_of_its_own_and_the_last_the_images():
+    assert stage_tags("factory/app:1", ["maker", "Test Stage", "stage-2"]) == {
+        "maker": "factory/app:1.maker",
+        "Test Stage": "factory/app:1.Test-Stage",
+        "stage-2": "factory/app:1",
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from pathlib import Path
 
@@ -72,3 +73,13 @@ def test_a_message_of_a_recording_is_cut_short_and_refused():
     assert [number for number, _ in Message(data).messages()] == [1] * len(Message(data).fields)
     with pytest.raises(ValueError):
         Message(data[:-1])
+
+
+def test_a_line_of_two_pieces_of_work_is_cached_if_both_were():
+    trace = replay("buildkit-edited")
+    number, digests = next((number, digests) for number, digests in trace.digests.items() if number == 1)
+    assert trace.dockerfile_steps()[number].status == "cached" and trace.vertices[digests[0]].cached
+    extra = dataclasses.replace(trace.vertices[digests[0]], digest="sha256:extra", cached=False)
+    trace.vertices[extra.digest] = extra
+    digests.append(extra.digest)
+    assert trace.dockerfile_steps()[number].status == "run"

@@ -45,3 +45,10 @@ def names(folder) -> set[str]:
     if (folder / ".dockerignore").exists():
         assert ignores_itself(folder)
     return files - {DOCKERFILE_NAME, ".dockerignore"}
+
+
+def test_a_later_pattern_lets_a_file_in_again_and_a_comment_is_none(tmp_path):
+    (tmp_path / ".dockerignore").write_text("# !b.txt\n.dockerignore\n*.txt\n\n!a.txt\n")
+    for name in ("a.txt", "b.txt", "c"):
+        (tmp_path / name).write_text(name)
+    assert names(tmp_path) == {"a.txt", "c"}

@@ -115,13 +115,17 @@ def smaller_than(other: str, by_megabytes: float = 0) -> Condition:
 
     def condition(client, image):
         table = sizes(client, [image, other]).set_index("image")["bytes"]
-        saved = (table[other] - table[image]) / 1e6
         seen = f"{image} is {size(table[image])}, {other} is {size(table[other])}"
-        if saved >= by_megabytes and saved > 0:
-            return True, f"{seen}: {saved:,.1f} MB smaller"
+        if saves(table[image], table[other], by_megabytes):
+            return True, f"{seen}: {(table[other] - table[image]) / 1e6:,.1f} MB smaller"
         return False, f"{seen}. {_heaviest(client, image)}: is that needed after the build?"
 
     return condition
+
+
+def saves(less: int, more: int, megabytes: float) -> bool:
+    """True if the one is smaller than the other by so many MB or more, and by one byte at least."""
+    return more > less and more - less >= megabytes * 1e6
 
 
 def not_smaller_than(other: str) -> Condition:
@@ -204,13 +208,18 @@ def history_lacks(text: str) -> Condition:
     return condition
 
 
+def is_below(count: int, megabytes: float) -> bool:
+    """True for fewer bytes than so many MB; for none at all in any case."""
+    return count < megabytes * 1e6 or not count
+
+
 def waste_below(megabytes: float) -> Condition:
     """The image ships less than so many MB (10^6 bytes) that nobody can see."""
 
     def condition(client, image):
         found = waste(files(client, image))
         total = found["bytes"].sum()
-        if total < megabytes * 1e6 or not total:
+        if is_below(total, megabytes):
             return True, f"{size(total)} of {image} cannot be seen"
         lines = found.groupby(["layer", "created_by"], observed=True)["bytes"].sum()
         layer, line = lines.idxmax()
