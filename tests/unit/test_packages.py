@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import sysconfig
+from pathlib import Path
+
 from hand import frame_of
 from workshop.analysis.packages import packages
 from workshop.layer import package_databases
@@ -40,3 +44,25 @@ def test_a_database_that_was_deleted_names_nothing():
 def test_another_version_came_with_the_layer_that_brought_it():
     newer = status("a").replace(b"Version: 1", b"Version: 2")
     assert found({STATUS: status("a", "b")}, {STATUS: newer + status("b")}) == [("a", 1), ("b", 0)]
+
+
+def test_what_a_project_vendors_is_not_installed():
+    about = b"Name: %b\nVersion: 1\n"
+    layer = {
+        "lib/python3/site-packages/setuptools-1.dist-info/METADATA": about % b"setuptools",
+        "lib/python3/site-packages/setuptools/_vendor/wheel-1.dist-info/METADATA": about % b"wheel",
+        "lib/python3/site-packages/deep/inside/other-1.egg-info/PKG-INFO": about % b"other",
+        "app/_vendor/hidden-1.dist-info/METADATA": about % b"hidden",
+        "app/flask-1.dist-info/METADATA": about % b"flask",  # pip install --target=/app
+        "lib/python3/dist-packages/old-1.egg-info": about % b"old",
+    }
+    assert [name for name, _ in found(layer)] == ["flask", "old", "setuptools"]
+
+
+def test_of_this_environment_those_are_named_that_python_finds():
+    """The oracle is importlib.metadata, on the real folder that the tests run from."""
+    folder = Path(sysconfig.get_path("purelib"))
+    files = [*folder.rglob("*.dist-info/METADATA"), *folder.rglob("*.egg-info/PKG-INFO")]
+    rows = package_databases.parse({str(path): path.read_bytes() for path in files})
+    known = {one.metadata["Name"] for one in importlib.metadata.distributions(path=[str(folder)])}
+    assert {row[1] for row in rows} == known and len(files) > 100

@@ -13,12 +13,15 @@ COLUMNS = ["manager", "name", "version", "bytes", "database"]
 _DPKG = re.compile(r"/var/lib/dpkg/(status|status\.d/(?!.*\.md5sums$)[^/]+)$")
 _APK = re.compile(r"/(usr/)?lib/apk/db/installed$")
 _PYTHON = re.compile(r"/[^/]+\.dist-info/(METADATA|RECORD)$|/[^/]+\.egg-info(/PKG-INFO)?$")
+# What a project brings along inside of itself (setuptools/_vendor) is not installed: Python finds projects in the folders
+# of sys.path, not below them (importlib.metadata), and the files are in the RECORD of the project that they came with.
+_VENDORED = re.compile(r"/(site|dist)-packages/[^/]+/(.+/)?[^/]+\.(dist|egg)-info\b|/_vendor/")
 
 
 def is_database(path: str) -> bool:
     """True for a file that says what is installed."""
     if path.endswith(("/METADATA", "/RECORD", "-info", "/PKG-INFO")):
-        return bool(_PYTHON.search(path))
+        return bool(_PYTHON.search(path)) and not _VENDORED.search(path)
     return path.startswith(("/var/lib/dpkg/status", "/lib/apk/", "/usr/lib/apk/")) and bool(
         _DPKG.match(path) or _APK.match(path)
     )
@@ -33,7 +36,7 @@ def parse(databases: dict[str, bytes]) -> list[list]:
             rows += [[*row, path] for row in _dpkg(text)]
         elif _APK.match(path):
             rows += [[*row, path] for row in _apk(text)]
-        elif _PYTHON.search(path) and not path.endswith("/RECORD"):
+        elif is_database(path) and not path.endswith("/RECORD"):
             record = databases.get(path.removesuffix("METADATA") + "RECORD", b"")
             rows += [[*row, path] for row in _python(text, record.decode("utf-8", "replace"))]
     return rows
