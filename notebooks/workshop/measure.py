@@ -33,7 +33,7 @@ def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
         raise WorkshopError(
             f"gate() wants what workshop.build() returned, not {build!r}.", "Build it again, and pass that."
         )
-    stages = Stages(client, syntax.parse(build.dockerfile), build.stages)
+    stages = Stages(client, syntax.parse(build.dockerfile, build.buildargs), build.stages)
     read = files(client, list(build.stages.values()))
     facts = [
         StageFacts(

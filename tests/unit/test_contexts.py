@@ -45,3 +45,9 @@ def names(folder) -> set[str]:
     if (folder / ".dockerignore").exists():
         assert ignores_itself(folder)
     return files - {DOCKERFILE_NAME, ".dockerignore"}
+
+
+def test_an_editors_mark_before_the_first_pattern_lets_nothing_through(tmp_path):
+    (tmp_path / ".dockerignore").write_text("secret.env\n.dockerignore\n", encoding="utf-8-sig")
+    (tmp_path / "secret.env").write_text("password")
+    assert names(tmp_path) == set()
