@@ -5,6 +5,7 @@ from workshop import WorkshopError
 from workshop.builders import build as building
 from workshop.builders import buildkit_dockerfile
 from workshop.dockerfiles import syntax
+from workshop.dockerfiles.stages import layers_below
 
 
 def test_images_are_those_from_outside_each_once():
@@ -56,6 +57,13 @@ def test_a_stage_without_a_name_can_be_copied_from_by_its_number_alone():
     parsed = syntax.parse("FROM a\nFROM stage-0\nCOPY --from=stage-0 /p /p\nCOPY --from=0 /p /p\n")
     assert parsed.stages[1].parent is None and parsed.images() == ["a", "stage-0"]
     assert [line.source for line in parsed.instructions] == [None, None, "stage-0", 0]
+
+
+def test_a_base_that_is_another_image_by_now_is_told_and_its_files_are_not_counted_as_the_builds():
+    assert layers_below("python:3.11", ["a", "b"], ["a", "b", "c"]) == 2
+    for now in (["x", "y"], ["a", "y"], ["a", "b", "c", "d"]):
+        with pytest.raises(WorkshopError, match="python:3.11 is another image now"):
+            layers_below("python:3.11", now, ["a", "b", "c"])
 
 
 def test_an_editors_mark_at_the_beginning_is_not_built():

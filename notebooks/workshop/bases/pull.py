@@ -18,7 +18,7 @@ RATE_LIMIT = (
 
 # (what the engine says, whether the whole registry is out of reach for now, what it means)
 MEANINGS = (
-    (r"toomanyrequests|429|pull rate limit|Too Many Requests", True, RATE_LIMIT),
+    (r"toomanyrequests|\b429\b|pull rate limit|Too Many Requests", True, RATE_LIMIT),
     (
         r"no such host|server misbehaving|Temporary failure in name resolution",
         True,
