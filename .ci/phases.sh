@@ -18,7 +18,7 @@ phase() {
   wait $! || code=$?
   rm "$log.pid"
   ((code == 0)) || result="FAILED ($code)"
-  ((code != 124 && code != 137)) || result="HUNG (over $minutes minutes)"
+  ((SECONDS - from < minutes * 60)) || result="HUNG (over $minutes minutes)"
   printf '%s\t%s\t%s\n' "$name" $((SECONDS - from)) "$result" >>"$work/results"
   {
     printf '\n==== %s: %s after %s\n' "$name" "$result" "$(clock $((SECONDS - from)))"

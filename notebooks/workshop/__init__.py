@@ -17,7 +17,7 @@ from .layer.files import files, sizes
 from .layer.source import read
 from .lesson import check, costs
 from .lesson.predict import conclude, in_words, recap, score, second_opinion, table
-from .measure import gate, packages
+from .measure import base_of, gate, packages
 from .units import size
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "WorkshopError",
     "answer",
     "as_one",
+    "base_of",
     "bases",
     "build",
     "by_image",

@@ -41,8 +41,12 @@ def labels(kind: str, **more: str) -> dict[str, str]:
 
 def tags_of(image: dict) -> list[str]:
     """The tags of an image as an engine lists it, as one writes them: Podman spells out the registry."""
-    tags = [tag for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
-    return [tag.removeprefix("docker.io/").removeprefix("library/").removeprefix("localhost/") for tag in tags]
+    return [plain_tag(tag) for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
+
+
+def plain_tag(tag: str) -> str:
+    """A tag as one writes it, without the registry that Podman spells out."""
+    return tag.removeprefix("docker.io/").removeprefix("library/").removeprefix("localhost/")
 
 
 def full_tag(name: str) -> str:

@@ -11,8 +11,10 @@ from .builders.build import Build
 from .dockerfiles import syntax
 from .dockerfiles.stages import Stages
 from .errors import WorkshopError, translate_engine_loss
+from .layer.base_layers import bases_of
 from .layer.cache import LayerCache
 from .layer.files import files, read_files
+from .layer.source import inspect
 
 
 @translate_engine_loss("the comparison of the stages")
@@ -33,7 +35,7 @@ def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
         raise WorkshopError(
             f"gate() wants what workshop.build() returned, not {build!r}.", "Build it again, and pass that."
         )
-    stages = Stages(client, syntax.parse(build.dockerfile), build.stages)
+    stages = Stages(client, syntax.parse(build.dockerfile, build.buildargs), build.stages)
     read = files(client, list(build.stages.values()))
     facts = [
         StageFacts(
@@ -48,6 +50,16 @@ def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
     rows = crossed_the_gate(read, stages.dockerfile, facts, stages.lineage)
     rows.attrs["base"] = stages.base
     return rows
+
+
+@translate_engine_loss("the look for base images")
+def base_of(client: docker.DockerClient, images: list[str]) -> dict[str, str]:
+    """{image: the name of the base image that it is built on}, of those whose base is in the engine.
+
+    How it is found, and what cannot be known: `base_layers.bases_of`. An image on scratch has none.
+    """
+    found = bases_of(client, {image: inspect(client, image) for image in images})
+    return {image: base.name for image, base in found.items() if base.name}
 
 
 @translate_engine_loss("the export of an image")

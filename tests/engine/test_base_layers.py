@@ -73,6 +73,7 @@ def test_a_two_stage_build_has_what_its_last_from_names_from_the_base(client, bu
     assert own_paths(files, build.stage_tags["builder"]) == {"/product"}
     assert own_paths(files, busybox) == set(files.loc[(files["image"] == busybox) & (files["kind"] == "file"), "path"])
     assert files.attrs["bases"] == dict.fromkeys([build.tag, *list(build.stage_tags.values())[:-1]], busybox)
+    assert workshop.base_of(client, [build.tag, busybox]) == {build.tag: busybox}
     layers = workshop.layers(files[files["image"] == build.tag])
     assert layers["from_base"].tolist() == [True] * depth(client, busybox) + [False] * 2
     assert layers.attrs["base"] == busybox

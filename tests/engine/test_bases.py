@@ -77,6 +77,20 @@ def test_an_image_that_was_pulled_by_hand_keeps_its_name(client, registry, name,
 
 
 @needs_registry
+def test_a_base_may_be_pinned_by_its_digest(client, registry, name, fresh_resolver):
+    repository, tag = f"{registry}/{name}".rsplit(":", 1)
+    client.api.import_image_from_data(tar_of({"content": name.encode()}), repository=repository, tag=tag)
+    pushed = client.api.push(
+        repository, tag=tag, stream=True, decode=True, auth_config={"username": "", "password": ""}
+    )
+    digests = [line["aux"]["Digest"] for line in pushed if "aux" in line]
+    client.api.remove_image(f"{registry}/{name}")
+    pinned = f"{repository}@{digests[0]}"
+    assert workshop.bases.ensure(client, [pinned])[0].source == registry
+    client.api.remove_image(in_engine(client, pinned)["Id"], force=True)
+
+
+@needs_registry
 def test_a_mirror_follows_docker_hub_and_the_reason_is_told(
     client, registry, name, fresh_resolver, monkeypatch, capsys
 ):

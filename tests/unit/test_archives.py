@@ -245,6 +245,22 @@ def test_streams_one_after_the_other_are_one_and_a_cut_one_is_refused(pack):
         bytes_of(layout.packed(entry))
 
 
+@pytest.mark.parametrize("pack", [bz2.compress, lzma.compress])
+def test_rubbish_that_begins_like_it_is_refused_in_words(pack):
+    layout = Layout()
+    entry = layout.image(ONE, tag="app:1", pack=lambda layer: pack(layer)[:20] + os.urandom(500))
+    with pytest.raises(workshop.WorkshopError, match="cannot be read"):
+        bytes_of(layout.packed(entry))
+
+
+def test_padding_between_streams_may_be_longer_than_a_read():
+    def padded(layer: bytes) -> bytes:
+        return lzma.compress(layer[:1000]) + bytes(3 << 20) + lzma.compress(layer[1000:]) + bytes(400)
+
+    layout = Layout()
+    assert bytes_of(layout.packed(layout.image(ONE, tag="app:1", pack=padded))) == {"app:1": 1000}
+
+
 def test_zstd_may_begin_with_a_note():
     note = struct.pack("<II", 0x184D2A50, 8) + b"x" * 8
     layout = Layout()

@@ -33,6 +33,7 @@ def test_what_a_kit_brought_along_is_not_said_to_be_built():
         ("dial tcp 1.2.3.4:443: i/o timeout", True, "no answer in time"),
         ("tls: failed to verify certificate: x509: certificate signed by unknown authority", True, "does not trust"),
         ("manifest for python:9.9 not found: manifest unknown", False, "Docker Hub has no python:9.9"),
+        ("manifest for python@sha256:ab429cd not found: manifest unknown", False, "Docker Hub has no python:9.9"),
         ("write /var/lib/docker/tmp/x: no space left on device", True, "disk is full"),
     ],
 )

@@ -322,6 +322,11 @@ def test_every_dockerfile_word_has_its_station(line):
     assert "no counterpart" not in charts.in_words(figure)
 
 
+def test_a_sentence_keeps_the_capitals_of_dockerfile_words():
+    said = charts.in_words(charts.floor('FROM a\nADD x.tar /x\nSHELL ["/bin/bash"]\n'))
+    assert "Goods in, unpacked: like COPY, but also fetches URLs" in said and "reads the RUN lines" in said
+
+
 def test_words_are_listed_once_with_their_lines():
     frame = charts.words_of(SEED)
     assert list(frame.columns) == ["word", "line", "factory", "meaning"]

@@ -52,3 +52,9 @@ def test_a_later_pattern_lets_a_file_in_again_and_a_comment_is_none(tmp_path):
     for name in ("a.txt", "b.txt", "c"):
         (tmp_path / name).write_text(name)
     assert names(tmp_path) == {"a.txt", "c"}
+
+
+def test_an_editors_mark_before_the_first_pattern_lets_nothing_through(tmp_path):
+    (tmp_path / ".dockerignore").write_text("secret.env\n.dockerignore\n", encoding="utf-8-sig")
+    (tmp_path / "secret.env").write_text("password")
+    assert names(tmp_path) == set()

@@ -3,7 +3,9 @@
 import pytest
 from workshop import WorkshopError
 from workshop.builders import build as building
+from workshop.builders import buildkit_dockerfile
 from workshop.dockerfiles import syntax
+from workshop.dockerfiles.stages import layers_below
 
 
 def test_images_are_those_from_outside_each_once():
@@ -28,6 +30,45 @@ def test_a_stage_without_a_name_is_called_as_buildkit_calls_it():
 
 def test_a_default_in_the_reference_is_used():
     assert syntax.parse("FROM ${BASE:-busybox:1.37}\n").images() == ["busybox:1.37"]
+
+
+def test_an_arg_before_the_first_from_may_name_another_one_and_stand_in_quotes():
+    text = 'ARG TAG=3.11\nARG KIND="slim"\nARG BASE=python:${TAG}-$KIND\nFROM ${BASE}\nFROM "busybox:1.37"\n'
+    assert syntax.parse(text).images() == ["python:3.11-slim", "busybox:1.37"]
+
+
+def test_what_a_build_is_given_for_an_arg_decides_on_the_base():
+    text = "ARG BASE=python:3.11\nARG TAG\nFROM ${BASE}\nFROM busybox:$TAG\n"
+    assert syntax.parse(text, {"BASE": "python:3.11-slim", "TAG": "1.37"}).images() == [
+        "python:3.11-slim",
+        "busybox:1.37",
+    ]
+    request = building._request("hello", text, None, None, {"TAG": "1.36"}, False)
+    assert request.parsed.images() == ["python:3.11", "busybox:1.36"]
+
+
+@pytest.mark.parametrize("reference", ["$BASE", "${BASE:?which one}"])
+def test_a_from_whose_variable_has_no_value_is_named_with_its_line(reference):
+    with pytest.raises(WorkshopError, match="Line 2 of the Dockerfile"):
+        syntax.parse(f"ARG BASE\nFROM {reference}\n")
+
+
+def test_a_stage_without_a_name_can_be_copied_from_by_its_number_alone():
+    parsed = syntax.parse("FROM a\nFROM stage-0\nCOPY --from=stage-0 /p /p\nCOPY --from=0 /p /p\n")
+    assert parsed.stages[1].parent is None and parsed.images() == ["a", "stage-0"]
+    assert [line.source for line in parsed.instructions] == [None, None, "stage-0", 0]
+
+
+def test_a_base_that_is_another_image_by_now_is_told_and_its_files_are_not_counted_as_the_builds():
+    assert layers_below("python:3.11", ["a", "b"], ["a", "b", "c"]) == 2
+    for now in (["x", "y"], ["a", "y"], ["a", "b", "c", "d"]):
+        with pytest.raises(WorkshopError, match="python:3.11 is another image now"):
+            layers_below("python:3.11", now, ["a", "b", "c"])
+
+
+def test_an_editors_mark_at_the_beginning_is_not_built():
+    parsed = syntax.parse("\ufeffFROM a\nCOPY . .\n")
+    assert "\ufeff" not in parsed.text and "\ufeff" not in buildkit_dockerfile.rewrite(parsed, 0, "image")
 
 
 def test_a_missing_stage_is_named_with_those_there_are():

@@ -1,6 +1,7 @@
 """Picking from frames by path, line and image: what is found, what is left out, and the words where a frame does not fit."""
 
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 import workshop
 
@@ -82,3 +83,49 @@ def test_changes_are_counted_with_the_larger_side_of_each():
         }
     )
     assert workshop.diff_summary(changes).values.tolist() == [["changed", 2, 108], ["removed", 1, 10]]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda files: workshop.find(files, ["/usr/bin/*", "/site/*"]),
+        lambda files: workshop.find("factory/hello", "/usr/bin/*"),
+        lambda files: workshop.visible(files[["image", "path", "bytes"]]),
+        lambda files: workshop.by_image(files, "path"),
+        lambda files: workshop.sizes_between(files[["bytes"]], 0, 1),
+        lambda files: workshop.diff_summary(files),
+        lambda files: workshop.show(files),
+        lambda files: workshop.show(go.Figure()),
+    ],
+)
+def test_what_does_not_fit_is_told_in_a_sentence(files, wrong):
+    with pytest.raises(workshop.WorkshopError):
+        wrong(files)
+
+
+def test_both_ends_of_a_claim_are_in_it():
+    sizes = pd.DataFrame({"image": ["a", "b", "c"], "bytes": [900_000, 1_000_000, 2_000_001]})
+    assert list(workshop.sizes_between(sizes, 0.9, 1)["image"]) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "depth, directories",
+    [(1, {"/usr": 900_000, "/site": 1_000}), (2, {"/usr/bin": 900_000, "/site/flask": 300, "/site/pip": 700})],
+)
+def test_a_folder_holds_what_can_be_seen_below_it(files, depth, directories):
+    found = workshop.directories(files, depth)
+    assert dict(zip(found["directory"], found["bytes"])) == directories
+    assert list(found["bytes"]) == sorted(directories.values(), reverse=True)
+
+
+def test_a_file_is_no_folder_however_deep_one_looks():
+    rows = pd.DataFrame({"path": ["/top", "/a/b"], "kind": "file", "bytes": [1, 2], "visible": True})
+    assert list(workshop.directories(rows, 2)["directory"]) == ["/a", "/"]
+
+
+def test_every_size_in_a_table_is_shown_as_one():
+    names = ["bytes", "tar", "compressed", "engine", "shared", "wasted"]
+    shown = workshop.table(
+        pd.DataFrame([["a", 3, *[10_000_000] * len(names)]], columns=["image", "layers", *names])
+    ).frame
+    assert shown.iloc[0].tolist() == ["a", 3, *["10.0 MB"] * len(names)]

@@ -20,9 +20,9 @@ def find(frame: pd.DataFrame, *paths: str, line: str | None = None, but: str | I
     line: the beginning of created_by, the instruction that made the layer ("RUN pip install").
     but: a pattern or several, whose paths are left out again.
 
-    Raises WorkshopError if the frame has no such column.
+    Raises WorkshopError if the frame has no such column, or for a pattern that is no text.
     """
-    rows = pd.Series(True, frame.index)
+    rows = pd.Series(True, _frame(frame).index)
     if paths:
         rows &= _named(frame, paths)
     if line is not None:
@@ -34,7 +34,7 @@ def find(frame: pd.DataFrame, *paths: str, line: str | None = None, but: str | I
 
 def visible(files: pd.DataFrame) -> pd.DataFrame:
     """The files that can be seen in the merged filesystem, hard links among them. files: as from `files()`."""
-    return files[files["visible"] & files["kind"].isin(["file", "hard link"])]
+    return files[_column(files, "visible") & _column(files, "kind").isin(["file", "hard link"])]
 
 
 def by_image(frame: pd.DataFrame, column: str = "bytes") -> dict[str, float]:
@@ -42,7 +42,9 @@ def by_image(frame: pd.DataFrame, column: str = "bytes") -> dict[str, float]:
 
     frame: any with a column image, as from `sizes()` or `layers()`. Raises WorkshopError if it has no such column.
     """
-    summed = frame.groupby(_column(frame, "image").astype(str), sort=False)[_column(frame, column).name].sum()
+    if not pd.api.types.is_numeric_dtype(_column(frame, column)):
+        raise WorkshopError(f"The column {column!r} holds no numbers to add up.", "Try bytes.")
+    summed = frame.groupby(_column(frame, "image").astype(str), sort=False)[column].sum()
     return summed.to_dict()
 
 
@@ -52,6 +54,7 @@ def sizes_between(sizes: pd.DataFrame, least: float, most: float) -> pd.DataFram
     sizes: as from `sizes()`; the meanings are its columns bytes, tar, compressed and engine, as far as they are there.
     """
     there = [name for name in MEANINGS if name in sizes]
+    _column(sizes, "image")
     long = sizes.melt("image", there, "meaning", "size").rename(columns={"size": "bytes"})
     return long[long["bytes"].between(least * 1e6, most * 1e6)].reset_index(drop=True)
 
@@ -61,18 +64,28 @@ def diff_summary(changes: pd.DataFrame) -> pd.DataFrame:
 
     changes: as from `diff()`.
     """
-    larger = changes[["bytes_a", "bytes_b"]].max(axis=1)
+    larger = _column(changes, "bytes_a").combine(_column(changes, "bytes_b"), max)
     grouped = changes.assign(bytes=larger).groupby("change")
     return grouped.agg(paths=("path", "size"), bytes=("bytes", "sum")).reset_index()
 
 
 def _named(frame: pd.DataFrame, patterns: Iterable[str]) -> pd.Series:
     """Which rows have a path that one of the patterns names; each path is looked at once, however often it is there."""
+    if wrong := [pattern for pattern in patterns if not isinstance(pattern, str)]:
+        raise WorkshopError(
+            f"{wrong[0]!r} is no pattern for a path.", 'Give texts, one after the other: "/app/*", "**/bin/*".'
+        )
     paths = _column(frame, "path")
     return paths.isin([path for path in paths.unique() if any(matches(path, pattern) for pattern in patterns)])
 
 
+def _frame(given: pd.DataFrame) -> pd.DataFrame:
+    if not isinstance(given, pd.DataFrame):
+        raise WorkshopError(f"{given!r} is no frame.", "Give what workshop.files() or another helper returned.")
+    return given
+
+
 def _column(frame: pd.DataFrame, name: str) -> pd.Series:
-    if name not in frame:
+    if name not in _frame(frame):
         raise WorkshopError(f"This frame has no column {name!r}.", f"It has: {', '.join(map(str, frame))}.")
     return frame[name]

@@ -80,7 +80,7 @@ def load_kit(client: docker.DockerClient, path: Path, panel: Panel, row: str) ->
         raise WorkshopError(f"the class kit {path.name} could not be loaded: {error.explanation or error}") from None
     finally:
         file.close()
-    _give_back(client, before)
+        _give_back(client, before)  # an archive that breaks off has taken names along, too
 
 
 def _names(client: docker.DockerClient) -> dict[str, str]:

@@ -18,7 +18,7 @@ RATE_LIMIT = (
 
 # (what the engine says, whether the whole registry is out of reach for now, what it means)
 MEANINGS = (
-    (r"toomanyrequests|429|pull rate limit|Too Many Requests", True, RATE_LIMIT),
+    (r"toomanyrequests|\b429\b|pull rate limit|Too Many Requests", True, RATE_LIMIT),
     (
         r"no such host|server misbehaving|Temporary failure in name resolution",
         True,
@@ -43,7 +43,7 @@ class PullFailed(WorkshopError):
 
 def pull(client: docker.DockerClient, name: str, panel: Panel, row: str) -> None:
     """Pull an image into the engine, showing bytes in the panel's row. Raises PullFailed, with the reason in words."""
-    repository, tag = name.rsplit(":", 1)
+    repository, tag = name.split("@") if "@" in name else name.rsplit(":", 1)
     layers: dict[str, tuple[int, int]] = {}
     try:
         for message in client.api.pull(repository, tag=tag, stream=True, decode=True):

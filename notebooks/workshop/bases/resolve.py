@@ -13,11 +13,11 @@ from pathlib import Path
 import docker
 
 from ..errors import WorkshopError, translate_engine_loss
-from ..labels import LABEL, full_tag
+from ..labels import full_tag
 from ..progress import Panel
 from ..units import seconds
 from . import certificates, kit, standins
-from .known import BASES, MIRRORS, has_certificates, in_engine, is_ours, labels_of, source
+from .known import BASES, MIRRORS, has_certificates, in_engine, is_ours, source
 from .pull import PullFailed, pull
 
 KIT = "FACTORY_FLOOR_KIT"  # path of an archive that `save_kit` wrote
@@ -104,9 +104,8 @@ def renew(client: docker.DockerClient, names: Iterable[str] | None = None) -> li
 
 def _add_missing_certificates(client: docker.DockerClient, present: dict[str, dict]) -> None:
     """A base image of ours that came from elsewhere, in a kit say, may lack this network's certificates."""
-    bare = {name: image for name, image in present.items() if LABEL in labels_of(image) and not has_certificates(image)}
-    lacking = [name for name, image in bare.items() if certificates.needed_for(name) and is_ours(client, image)]
-    if lacking:
+    lacking = [name for name, image in present.items() if not has_certificates(image) and is_ours(client, image)]
+    if any(certificates.needed_for(name) for name in lacking):
         renew(client, lacking)
 
 
@@ -149,10 +148,10 @@ def _sources(name: str) -> Iterator[tuple[str, Fetch]]:
     """(source, function that fetches from it), best first. What the teacher named comes before Docker Hub's limit."""
     if path := _kit():
         yield "the class kit", functools.partial(_from_kit, path)
-    if registry := os.environ.get(REGISTRY):
+    if (registry := os.environ.get(REGISTRY)) and "@" not in name:  # what has a digest for a name can be given no tag
         yield f"the class registry {registry}", functools.partial(_from_registry, registry)
     yield "Docker Hub" if _official(name) else name.split("/")[0], _from_own_registry
-    if _official(name):
+    if _official(name) and "@" not in name:
         for prefix in os.environ.get(OTHER_MIRRORS, " ".join(MIRRORS)).split():
             yield f"the mirror {prefix.split('/')[0]}", functools.partial(_from_registry, prefix)
     if name in standins.NAMES:
@@ -189,8 +188,7 @@ def _from_registry(prefix: str, client: docker.DockerClient, name: str, panel: P
     there = f"{prefix.rstrip('/')}/{name}"
     was_there = in_engine(client, there)
     pull(client, there, panel, name)
-    repository, tag = name.rsplit(":", 1)
-    client.api.tag(there, repository, tag)
+    client.api.tag(there, *name.rsplit(":", 1))
     if not was_there:
         client.api.remove_image(there, noprune=True)
 

@@ -54,6 +54,7 @@ class Build:
     steps: pd.DataFrame = field(repr=False)
     dockerfile: str = field(repr=False)
     context_bytes: int = 0
+    buildargs: dict[str, str] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         cached = int((self.steps["status"] == "cached").sum())
@@ -111,7 +112,9 @@ def build(
         panel.summary = f"Built {tag} in {seconds(took)}: {len(steps)} steps, {cached} of them from the cache."
     outdated.discard(tag)
     image = list(result.stages.values())[-1]
-    return Build(image, tag, took, result.stages, result.stage_tags, steps, parsed.text, result.context_bytes)
+    return Build(
+        image, tag, took, result.stages, result.stage_tags, steps, parsed.text, result.context_bytes, buildargs or {}
+    )
 
 
 def _request(
@@ -131,7 +134,7 @@ def _request(
             state="Nothing was built.",
         )
     outdated.add(tag)
-    parsed = syntax.parse(syntax.read(folder, dockerfile))
+    parsed = syntax.parse(syntax.read(folder, dockerfile), buildargs)
     parsed.target(target)
     return BuildRequest(folder, parsed, parsed.stage_index(target), tag, buildargs, nocache)
 

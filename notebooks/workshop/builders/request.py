@@ -86,5 +86,5 @@ def ignores_itself(folder: Path) -> bool:
 
 def _patterns(folder: Path) -> list[str]:
     ignore = folder / ".dockerignore"
-    lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
+    lines = ignore.read_text(encoding="utf-8-sig").splitlines() if ignore.is_file() else []
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]

@@ -66,7 +66,7 @@ def _flows(frame: pd.DataFrame) -> list[dict]:
         if not total:
             continue
         if fate in (SHIPPED, LEFT):
-            source, colour = f"stage {stage}", colours[stage]
+            source, colour = stage if stage.startswith("stage-") else f"stage {stage}", colours[stage]
         else:
             source, colour = OTHERWISE.get(fate, (str(fate), BASE))
             source = frame.attrs.get("base", source) if fate == "from the base" else source

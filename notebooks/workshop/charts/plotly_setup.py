@@ -7,7 +7,6 @@ format "iri" needs it, so here it is imported when one asks.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import sys
 import types
@@ -26,7 +25,9 @@ def defer_grammar() -> None:
             raise AttributeError(name)  # the import system looks round; nobody asks for anything yet
         if sys.modules.get(GRAMMAR) is waiting:
             del sys.modules[GRAMMAR]
-        return getattr(importlib.import_module(GRAMMAR), name)
+        import rfc3987_syntax as real  # type: ignore[import-untyped]
+
+        return getattr(real, name)
 
     waiting.__getattr__ = of_the_real_one  # type: ignore[method-assign]
     # the one name that jsonschema imports

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import plotly.graph_objects as go
 
+from ..errors import WorkshopError
 from ..units import shorten as shorten
 from ..units import size
 
@@ -53,8 +54,17 @@ def set_footer(text: str | Callable[[], str]) -> None:
 
 
 def in_words(figure: go.Figure) -> str:
-    """The sentence that the figure carries, computed from the frame that it was drawn from."""
-    return figure.layout.meta["words"]
+    """The sentence that the figure carries, computed from the frame that it was drawn from.
+
+    Raises WorkshopError for what is no figure of `workshop.charts`.
+    """
+    meta = figure.layout.meta if isinstance(figure, go.Figure) else None
+    if not isinstance(meta, dict) or "words" not in meta:
+        raise WorkshopError(
+            "That is no figure of workshop.charts: it carries no sentence.",
+            "Draw one, as with workshop.charts.sizes(sizes); a figure of your own shows itself as a cell's last line.",
+        )
+    return meta["words"]
 
 
 def told(figure: go.Figure) -> tuple[str, str]:

@@ -59,14 +59,12 @@ class Stages:
     def first_own_layer(self, name: str) -> int:
         """The number of the first layer that a stage adds to its base's; 0 on scratch.
 
-        Raises WorkshopError if the engine has one of the two images no more.
+        Raises WorkshopError if the engine has one of the two images no more, or another image under the base's name.
         """
         base = self._base_image(name)
         if base is None:
             return 0
-        below, layers = _diff_ids(self.client, base), _diff_ids(self.client, self.ids[name])
-        same = [lower == upper for lower, upper in zip(below, layers)]
-        return len(same) if all(same) else same.index(False)
+        return layers_below(base, _diff_ids(self.client, base), _diff_ids(self.client, self.ids[name]))
 
     def _index(self, name: str) -> int:
         return self.dockerfile.stage(name).index
@@ -81,6 +79,18 @@ def entries_of(client: docker.DockerClient, image: str) -> list[Entry]:
     """An image's history, oldest first, without the labels by which the workshop knows its own images."""
     entries = [Entry(instruction(entry["CreatedBy"]), entry["Size"]) for entry in client.api.history(image)]
     return [entry for entry in reversed(entries) if not entry.text.startswith(OURS)]
+
+
+def layers_below(base: str, below: list[str], layers: list[str]) -> int:
+    """How many layers an image has from its base. below, layers: diff ids of the base, and of the image.
+
+    Raises WorkshopError if the image is not built on these: since then the base's name went to another image.
+    """
+    if layers[: len(below)] != below:
+        raise WorkshopError(
+            f"{base} is another image now than the one that was built on.", "Build again, then run this cell."
+        )
+    return len(below)
 
 
 def _diff_ids(client: docker.DockerClient, image: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -129,8 +130,12 @@ class Dockerfile:
         raise WorkshopError(f"The Dockerfile has no stage called {target!r}.", f"Its stages are: {names}.")
 
 
-def parse(text: str) -> Dockerfile:
-    """Parse a Dockerfile. Raises WorkshopError, naming the line, where it cannot be understood."""
+def parse(text: str, buildargs: Mapping[str, str] | None = None) -> Dockerfile:
+    """Parse a Dockerfile. Raises WorkshopError, naming the line, where it cannot be understood.
+
+    buildargs: values for ARG lines, as a build is given them; those before the first FROM decide on base images.
+    """
+    text = text.removeprefix("\ufeff")  # an editor's mark; in front of a line that we put there it would be an error
     try:
         tree = parse_dockerfile_ast(text)
     except DockerfileSyntaxError as error:
@@ -144,9 +149,14 @@ def parse(text: str) -> Dockerfile:
     for node in tree.instructions:
         word = node.name.upper()
         if word == "ARG" and not stages:
-            defaults |= dict(arg.split("=", 1) for arg in node.args if "=" in arg)
+            for name, equals, value in (arg.partition("=") for arg in node.args):
+                if name in (buildargs or {}):
+                    defaults[name] = (buildargs or {})[name]
+                elif equals:  # its value may name the ARGs before it, and stand in quotes
+                    defaults[name] = _value(value, node, tree.escape_token, defaults)
         if word == "FROM":
-            stages.append(_stage(stages, node, ShellLex(tree.escape_token, env=defaults, skip_unset_env=False)))
+            base = _value(node.args[0], node, tree.escape_token, defaults) if node.args else ""
+            stages.append(_stage(stages, node, base))
         instructions.append(
             Instruction(
                 word,
@@ -164,14 +174,30 @@ def parse(text: str) -> Dockerfile:
     return Dockerfile(text, tuple(instructions), tuple(stages))
 
 
-def _stage(earlier: list[Stage], node, lex: ShellLex) -> Stage:
+def _value(word: str, node, escape: str, variables: dict[str, str]) -> str:
+    """A word with its variables replaced and its quotes taken off. Raises WorkshopError, naming the line."""
+    try:
+        return ShellLex(escape, env=variables, skip_unset_env=False).process_word(word)
+    except ValueError as error:
+        raise WorkshopError(
+            f"Line {node.start_line} of the Dockerfile cannot be read: {error}.",
+            "Mend that line and run the cell again.",
+        ) from None
+
+
+def _stage(earlier: list[Stage], node, base: str) -> Stage:
     words = node.args
     if len(words) not in (1, 3) or (len(words) == 3 and words[1].upper() != "AS"):
         raise WorkshopError(
             f"Line {node.start_line} of the Dockerfile cannot be read: {node.original!r}.",
             "FROM takes an image, and a name for the stage if you like: FROM image AS name.",
         )
-    named, index, base = len(words) == 3, len(earlier), lex.process_word(words[0])
+    if not base:
+        raise WorkshopError(
+            f"Line {node.start_line} of the Dockerfile names no base image: {words[0]} has no value.",
+            "Give its ARG one, ARG NAME=image, or pass it to the build: buildargs={…}.",
+        )
+    named, index = len(words) == 3, len(earlier)
     name = words[2] if named else f"stage-{index}"
     return Stage(index, name, base, node.start_line, named, _stage_called(base, earlier, numbers=False))
 
@@ -189,8 +215,11 @@ def _sources(word: str, flags: list[str], earlier: list[Stage]) -> tuple[int | s
 
 
 def _stage_called(name: str, earlier: list[Stage], numbers: bool = True) -> int | None:
-    """The latest stage of that name; names know no case. `--from` also takes a stage's number, FROM does not."""
-    names = [{stage.name.lower(), str(stage.index) if numbers else ""} for stage in earlier]
+    """The latest stage of that name; names know no case. `--from` also takes a stage's number, FROM does not.
+
+    No builder knows a stage by the name that it gives one without: `FROM stage-1` is an image.
+    """
+    names = [{stage.name.lower() if stage.named else None, str(stage.index) if numbers else None} for stage in earlier]
     return max((index for index, own in enumerate(names) if name.lower() in own), default=None)
 
 

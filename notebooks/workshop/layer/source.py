@@ -9,7 +9,7 @@ import docker
 
 from ..archives import exported_images
 from ..errors import WorkshopError, translate_engine_loss
-from ..labels import full_tag
+from ..labels import full_tag, plain_tag
 from ..progress import Panel
 from ..units import seconds, size
 from .archive import Archive, Image, read_archive, read_folder, unreadable
@@ -97,17 +97,12 @@ def _by_engine_id(archive: Archive, stacks: dict[str, Stack]) -> dict[str, Image
     """{the engine's id: the image in its export}; by name, or by its layers, where the export does not say the id."""
     found = {}
     for name, stack in stacks.items():
-        by_name = [image for image in archive.images if full_tag(name) in map(_plain, image.names)]
+        by_name = [image for image in archive.images if full_tag(name) in map(plain_tag, image.names)]
         by_layers = [image for image in archive.images if image.diff_ids == stack.diff_ids]
         known = [image for image in archive.images if stack.id == image.id or stack.id in image.digests]
         if likeliest := known or by_name or by_layers:
             found[stack.id] = likeliest[0]
     return found
-
-
-def _plain(tag: str) -> str:
-    """A tag without the registry that some engines spell out."""
-    return tag.removeprefix("docker.io/").removeprefix("library/").removeprefix("localhost/")
 
 
 @translate_engine_loss("the export of an image")

@@ -44,20 +44,28 @@ class _Unpacked:
         self._packed, self._new, self._unpacker, self._rest = packed, decompressor, decompressor(), b""
 
     def read(self, count: int = PIECE) -> bytes:
-        """Up to so many bytes; b"" at the end. Raises EOFError where the stream breaks off, OSError or LZMAError for rubbish."""
-        while True:
-            if self._unpacker.eof:
-                self._rest = (self._unpacker.unused_data or self._packed.read(PIECE)).lstrip(
-                    b"\0"
-                )  # xz pads with zeros
-                if not self._rest:
-                    return b""
-                self._unpacker = self._new()
+        """Up to so many bytes; b"" at the end. Raises EOFError where it breaks off, ValueError or LZMAError for rubbish."""
+        while not self._unpacker.eof or self._begin_next():
             given, self._rest = self._rest, b""
             if not given and self._unpacker.needs_input and not (given := self._packed.read(PIECE)):
                 raise EOFError
-            if piece := self._unpacker.decompress(given, count):
+            try:
+                piece = self._unpacker.decompress(given, count)
+            except OSError as error:  # what bz2 says of rubbish
+                raise ValueError(str(error)) from None
+            if piece:
                 return piece
+        return b""
+
+    def _begin_next(self) -> bool:
+        """Begin the stream behind the one that has ended; xz pads with zeros between them. False if there is none."""
+        rest = self._unpacker.unused_data
+        while rest is not None and not (rest := rest.lstrip(b"\0")):
+            rest = self._packed.read(PIECE) or None
+        if rest is None:
+            return False
+        self._rest, self._unpacker = rest, self._new()
+        return True
 
 
 def up_to(stream, count: int) -> bytes:

@@ -32,13 +32,26 @@ def in_words(figure) -> str:
     return wrapped(charts.in_words(figure))
 
 
+IN_BYTES = {
+    "tar",
+    "compressed",
+    "engine",
+    "shared",
+    "wasted",
+    "saved",
+    "base",
+    "on_top",
+}  # columns of the workshop's frames
+
+
 class Table:
     """A frame to be read in a notebook. Its styles stand in the cells, so that they hold where style sheets are stripped."""
 
     def __init__(self, frame: pd.DataFrame):
         self.frame = frame.copy()
         for column in frame:
-            if column in ("size", "engine") or str(column).startswith("bytes"):
+            in_bytes = column in IN_BYTES or str(column).startswith("bytes")
+            if in_bytes and pd.api.types.is_numeric_dtype(frame[column]):
                 self.frame[column] = frame[column].map(size)
 
     def __repr__(self) -> str:

@@ -66,7 +66,7 @@ check.that(client, "factory/flask_hello:lean",
         lead="One line, before pip runs:",
         because=(
             "Python then keeps no compiled copies (`.pyc`) of what it imports, neither while pip runs nor later. The "
-            "price: what is not there compiled has to be compiled at each start, in memory. Lesson 9 measures starts. "
+            "price: what is not there compiled has to be compiled at each start, in memory. Lesson 10 measures starts. "
             "The other way is a second stage, also `FROM python:3.11-slim`, as in lesson 3: there the side effects stay "
             "on the floor, and the setting does not travel with the product."
         ),

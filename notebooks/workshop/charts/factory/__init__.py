@@ -1,5 +1,5 @@
 """The factory that a Dockerfile describes, drawn as a figure to walk through step by step.
 
-Owns the drawing: plan (what stands where in which hall), layout, shapes, icons, labels, words, animation, figure.
+Owns the drawing: layout (what stands where in which hall), shapes, icons, labels, words, animation, figure.
 May import: charts.style, dockerfiles, and the modules beside workshop's folders.
 """

@@ -58,11 +58,16 @@ def counterpart(step: Instruction) -> str:
 def sentence(step: Instruction, dockerfile: Dockerfile) -> str:
     """What happens at this station, in factory words."""
     tell = _TELL.get(word_of(step))
-    text = tell(step, dockerfile) if tell else "{}: {}.".format(*FACTORY.get(word_of(step), _UNKNOWN)).capitalize()
+    text = tell(step, dockerfile) if tell else _upper_first("{}: {}.".format(*FACTORY.get(word_of(step), _UNKNOWN)))
     last_word = step.word in ("CMD", "ENTRYPOINT", "EXPOSE", "HEALTHCHECK", "STOPSIGNAL")
     if last_word and step.stage not in dockerfile.shipped:
         text += " Here it goes nowhere: this hall is not the one that is shipped."
     return text
+
+
+def _upper_first(text: str) -> str:
+    """Dockerfile words in it keep their capitals."""
+    return text[:1].upper() + text[1:]
 
 
 def _from(step: Instruction, dockerfile: Dockerfile) -> str:
