@@ -1,7 +1,7 @@
 """`python3 tests [LEVEL] [options of pytest]`: sets up `.venv` the first time, then runs that level, or all of them.
 
 LEVEL   what it runs                                          what it needs
-unit    the workshop by itself, in a minute                   nothing
+unit    the workshop and the pocket engine by themselves, 1 min nothing
 lessons every notebook, compared with its stored outputs      an engine
 engine  the workshop on an engine                             an engine
 pocket  the pocket engine, and its builds beside Docker's     Linux; Docker for the comparison

@@ -240,6 +240,11 @@ def test_a_last_stage_built_upon_another_ships_all_of_it():
     assert said == "2 halls, no gate: the last one carries on from “base” and ships all of it"
 
 
+def test_a_run_that_looks_into_another_stage_is_no_missing_gate():
+    said = title(charts.floor("FROM a AS make\nRUN a\nFROM b\nRUN --mount=from=make,target=/in cp /in/x /x\n"))
+    assert said.startswith("2 halls, no COPY between them: a RUN that ships looks into “make”")
+
+
 def test_the_walk_has_one_stop_a_line_and_one_where_each_hall_ends():
     figure = charts.floor(SEED)
     stops = [step.label for step in figure.layout.sliders[0].steps]

@@ -204,4 +204,14 @@ def finding(dockerfile: Dockerfile) -> str:
     if (parent := stages[-1].parent) is not None:
         below = stages[parent].name
         return f"{halls}, no gate: the last one carries on from “{below}” and ships all of it"
+    lenders = {
+        source
+        for step in dockerfile.instructions
+        if step.stage in shipped and step.word == "RUN"
+        for source in step.sources
+        if isinstance(source, int) and source not in shipped
+    }
+    if lenders:
+        lent = " and ".join(f"“{stages[number].name}”" for number in sorted(lenders))
+        return f"{halls}, no COPY between them: a RUN that ships looks into {lent} and keeps what it writes itself"
     return f"{halls}, no gate: nothing of the others reaches the image"
