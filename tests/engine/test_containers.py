@@ -15,7 +15,7 @@ from workshop.engine.tidy import our_containers
 def test_a_run_that_is_stopped_at_any_moment_leaves_no_container(client, busybox, milliseconds):
     before = {container.id for container in our_containers(client)}
     timer = threading.Timer(milliseconds / 1000, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
     with pytest.raises(KeyboardInterrupt):
+        timer.start()
         workshop.run(client, busybox, ["sleep", "60"])
     assert {container.id for container in our_containers(client)} <= before

@@ -12,6 +12,7 @@ import pandas as pd
 
 from .. import bases
 from ..dockerfiles import syntax
+from ..engine.connect import describe
 from ..errors import CONNECTION_ERRORS, WorkshopError, engine_lost
 from ..labels import PREFIX
 from ..progress import Panel
@@ -98,8 +99,10 @@ def build(
             result = chosen.build(client, request, log, panel)
         except KeyboardInterrupt:
             chosen.remove_unfinished(client, log)
+            podman = describe(client)["engine"] == "Podman"
+            goes_on = " Podman lets the step that was running go on to its end, for nothing." if podman else ""
             raise KeyboardInterrupt(
-                f"The build of {tag} was stopped, and what it had made was removed; an earlier {tag} is untouched."
+                f"The build of {tag} was stopped, and what it had made was removed; an earlier {tag} is untouched.{goes_on}"
             ) from None
         except CONNECTION_ERRORS:
             state = f"{tag} was not built; images that were finished before are untouched."

@@ -7,6 +7,7 @@ what is claimed counts if the engine says that it was made since, and that it ha
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import docker
@@ -71,14 +72,14 @@ def unreported_images(client: docker.DockerClient, log: ClassicLog) -> list[str]
     It stands on an image of the build, and is known by the step's container where the engine says that, else by its
     instruction.
     """
-    if not log.current or not log.containers:
+    if not log.current:
         return []
     listed = client.api.images(all=True)
-    of_build = set(_called([image["Id"] for image in listed], log.images))
+    of_build = set(_called([image["Id"] for image in listed], log.images)) | _bases(client, log)
     unreported = []
     for image in listed:
         nameless = not tags_of(image) and image["Id"] not in of_build
-        if nameless and image.get("ParentId") in of_build and _made_since(client, image["Id"], log.began):
+        if nameless and _parent(image) in of_build and _made_since(client, image["Id"], log.began):
             try:
                 container = client.api.inspect_image(image["Id"]).get("Container")
                 newest = client.api.history(image["Id"])[0]["CreatedBy"]
@@ -88,6 +89,21 @@ def unreported_images(client: docker.DockerClient, log: ClassicLog) -> list[str]
             if container.startswith(tuple(log.containers)) if container else same_instruction:
                 unreported.append(image["Id"])
     return unreported
+
+
+def _bases(client: docker.DockerClient, log: ClassicLog) -> set[str]:
+    """The ids of the images that the stages are built FROM: Podman's log does not tell them."""
+    found = set()
+    for stage in log.parsed.stages:
+        with contextlib.suppress(docker.errors.APIError):  # scratch, an earlier stage
+            found.add(client.api.inspect_image(stage.base)["Id"])
+    return found
+
+
+def _parent(image: dict) -> str:
+    """The id of the image that this one stands on; Podman leaves out the algorithm."""
+    parent = image.get("ParentId") or ""
+    return parent if ":" in parent or not parent else f"sha256:{parent}"
 
 
 def _called(ids: list[str], claims: list[str]) -> list[str]:
@@ -116,14 +132,16 @@ def _wait_until_removed(client: docker.DockerClient, container: str, patience: f
     client.api.remove_container(container, force=True)
 
 
-def _remove_image(client: docker.DockerClient, image: str, patience: float = 15.0) -> None:
-    """Remove a step's image; one that something else is built on by now is not ours alone to remove."""
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            return client.api.remove_image(image, noprune=True)
-        except docker.errors.APIError as error:
-            # Podman's builder needs a moment to let go of the container that it was stopped in.
-            if "in use by a container" not in str(error.explanation) or time.monotonic() > deadline:
-                return None
-        time.sleep(0.3)
+def _remove_image(client: docker.DockerClient, image: str) -> None:
+    """Remove a step's image; one that something else is built on by now is not ours alone to remove.
+
+    Podman's builder lets a step that was stopped run to its end, in a container of its own that no list names and that
+    holds the image: force takes that away, if no other container is there.
+    """
+    try:
+        client.api.remove_image(image, noprune=True)
+    except docker.errors.APIError as error:
+        in_use = "in use by a container" in str(error.explanation)
+        if in_use and image not in {container["ImageID"] for container in client.api.containers(all=True)}:
+            with contextlib.suppress(docker.errors.APIError):
+                client.api.remove_image(image, noprune=True, force=True)

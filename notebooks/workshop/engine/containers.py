@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -93,40 +95,38 @@ def loaded(client: docker.DockerClient, image: str, module: str = "app") -> list
 
 @contextmanager
 def _container(client: docker.DockerClient, image: str, **options: Any) -> Iterator[Container]:
-    """A started container, removed at the end. Its name is ours before it is made: an interruption finds it by that."""
-    name, answered = f"factory-floor-{uuid.uuid4().hex}", False
-    try:
-        container = client.containers.create(image, name=name, labels=labels(CONTAINER), **options)
-        answered = True
-        container.start()
-        yield container
-    except docker.errors.ImageNotFound:
-        answered = True
-        raise WorkshopError(f"The engine has no image {image}.", "Run the cell that builds it first.") from None
-    except docker.errors.APIError as error:
-        answered = True
-        raise WorkshopError(
-            _cannot_start(image, str(error.explanation or error)), "", "The container was removed."
-        ) from None
-    finally:
-        patience = 0 if answered else 3
+    """A started container, removed at the end, however that comes.
+
+    Ctrl-C reaches the main thread alone, so another one starts and removes it: Podman, whose client goes away meanwhile,
+    keeps half of a container, and then lists none at all any more.
+    """
+    name = f"factory-floor-{uuid.uuid4().hex}"
+    with ThreadPoolExecutor(1) as worker:
+        worker.submit(int).result()  # its one thread is there: stopped while it starts one, it would start a second
         try:
-            _remove(client, name, patience)
-        except KeyboardInterrupt:
-            _remove(client, name, patience)
-            raise
+            yield worker.submit(_start, client, image, name, options).result()
+        except docker.errors.ImageNotFound:
+            raise WorkshopError(f"The engine has no image {image}.", "Run the cell that builds it first.") from None
+        except docker.errors.APIError as error:
+            raise WorkshopError(
+                _cannot_start(image, str(error.explanation or error)), "", "The container was removed."
+            ) from None
+        finally:
+            worker.submit(_remove, client, name).result()
 
 
-def _remove(client: docker.DockerClient, name: str, patience: float) -> None:
-    """Remove a container, one that the engine is only just making included: for that we wait, so many seconds."""
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            return client.api.remove_container(name, force=True, v=True)
-        except docker.errors.NotFound:
-            if time.monotonic() > deadline:
-                return None
-        time.sleep(0.1)
+def _start(client: docker.DockerClient, image: str, name: str, options: dict[str, Any]) -> Container:
+    container = client.containers.create(image, name=name, labels=labels(CONTAINER), **options)
+    container.start()
+    return container
+
+
+def _remove(client: docker.DockerClient, name: str) -> None:
+    """Remove a container, killed first: Podman's removal by force would let its program run for ten seconds."""
+    with contextlib.suppress(docker.errors.APIError):  # it has ended, or was never made
+        client.api.kill(name)
+    with contextlib.suppress(docker.errors.NotFound):
+        client.api.remove_container(name, force=True, v=True)
 
 
 def _cannot_start(image: str, message: str) -> str:
