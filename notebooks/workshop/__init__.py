@@ -1,6 +1,6 @@
 """What the notebooks may call. DataFrames are the currency, Plotly figures the pictures."""
 
-from . import bases, charts
+from . import arguments, bases, charts
 from .analysis.diff import diff
 from .analysis.directories import directories
 from .analysis.dive import efficiency
@@ -62,6 +62,8 @@ __all__ = [
     "waste",
     "waste_by_line",
 ]
+
+arguments.guard(globals())  # every function named above, and those of the modules among them
 
 
 def __dir__() -> list[str]:

@@ -27,6 +27,8 @@ ROOMS = [
     "builders",
     "measure",
     "lesson",
+    "kinds",
+    "arguments",
 ]
 BESIDE = {path.stem for path in WORKSHOP.glob("*.py")}  # modules that are rooms of their own
 
