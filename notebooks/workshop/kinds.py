@@ -13,7 +13,7 @@ import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import docker
@@ -69,7 +69,15 @@ def _file(given: Any, others: Mapping[str, Any]) -> str:
     text = _text(given, others, path=True)
     if not PurePath(text).name:
         raise Unfit("that is a folder")
+    _at_home(text)
     return text
+
+
+def _at_home(path: str) -> None:
+    try:
+        Path(path).expanduser()
+    except RuntimeError:
+        raise Unfit("nobody of that name has a home here") from None
 
 
 def _number(
@@ -94,6 +102,11 @@ def _callable(given: Any, others: Mapping[str, Any]) -> Any:
     if not callable(given):
         raise Unfit()
     return given
+
+
+def _word(given: Any, others: Mapping[str, Any]) -> Any:
+    """Anything: what is no number is compared as a word."""
+    return _text(given, others, empty=True) if isinstance(given, str) else given
 
 
 def _anything(given: Any, others: Mapping[str, Any]) -> Any:
@@ -185,6 +198,7 @@ def _image(given: Any, others: Mapping[str, Any], archive: bool = False) -> Any:
     if path or is_path(text):
         if not archive:
             raise Unfit("it is a path, and images are looked for in the engine")
+        _at_home(text)
         return given
     if not REFERENCE.fullmatch(text):
         raise Unfit("no image is called that: lower case, no spaces, one colon before the version")
@@ -279,6 +293,8 @@ def _frame(
     for name in used if len(given) else ():
         if wrong := _wrong_in(given[name], name, gaps):
             raise Unfit(f"its column {name} holds {wrong}")
+    if plain := [name for name in used if name in NUMBERS and given[name].dtype == object]:
+        given = given.assign(**{name: pd.to_numeric(given[name]) for name in plain})
     if one_row and given.duplicated(list(one_row)).any():
         raise Unfit(f"it has several rows for one {' and '.join(one_row)}")
     return given if given.index.is_unique or not columns else given.reset_index(drop=True)
@@ -287,11 +303,9 @@ def _frame(
 def _wrong_in(column: pd.Series, name: str, gaps: bool) -> str:
     """What a column holds and should not, or ""."""
     if name in NUMBERS:
-        if not pd.api.types.is_numeric_dtype(column):
-            column = column.map(lambda one: one if isinstance(one, Real) or (gaps and one is None) else "")
-            column = pd.to_numeric(column, errors="coerce")
         known = column.dropna() if gaps else column
-        if not (known.between(0, 2**63, inclusive="left")).all():
+        numeric = pd.api.types.is_numeric_dtype(known) or all(isinstance(one, Real) for one in known)
+        if not numeric or not known.astype(float).between(0, 2**63, inclusive="left").all():
             return "what is no number of 0 or more"
     if name in TEXTS and pd.api.types.infer_dtype(column, skipna=False) not in ("string", "categorical"):
         return "what is no text"
@@ -326,7 +340,8 @@ any_text = Kind("a text", _of(_text, empty=True))
 truth = Kind("True or False", _truth)
 amount = Kind("a number of 0 or more", _of(_number, least=0))
 count = Kind("a whole number of 0 or more", _of(_number, least=0, whole=True))
-anything = Kind("anything", _anything)
+word_or_number = Kind("a word or a number", _word)
+cost = Kind("a number from 0 to 100 million", _of(_number, least=0, most=1e8))
 one_image = Kind("the name of an image", _image, NAMED)
 pattern = Kind("a path in the image", _of(_text, path=True), 'Such as "/app/app.py", with wildcards "/usr/lib/gcc/**".')
 address = Kind("the path of a web address", _address, 'It begins with a slash, such as "/".')
@@ -392,6 +407,7 @@ KINDS: dict[str, Kind] = {
     "compressed": truth,
     # picking and telling
     "frame": frame("workshop.files(), workshop.sizes() or another helper"),
+    "find.frame": frame("workshop.files(), workshop.gate() or workshop.diff()", optional=("path",)),
     "by_image.frame": frame(f"{MEASURED} or workshop.layers(files)", "image"),
     "column": text,
     "paths": Kind("patterns for paths", _of(_text, path=True), 'One after the other: "/app/*", "**/bin/*".'),
@@ -405,8 +421,8 @@ KINDS: dict[str, Kind] = {
     "least": amount,
     "most": amount,
     "count": Kind("a number of bytes", _number),
-    "guess": anything,
-    "measured": anything,
+    "guess": word_or_number,
+    "measured": word_or_number,
     "unit": any_text,
     "claims": text,
     "conclusions": Kind(
@@ -414,7 +430,7 @@ KINDS: dict[str, Kind] = {
         _of(_dict, one=_of(_either, takes=(count.take, _truth)), noun="True or False"),
         'Such as {"it answers": True}.',
     ),
-    "figure": anything,  # in_words() says what a figure of ours is
+    "figure": Kind("a figure", _anything),  # in_words() says what a figure of ours is
     # charts
     "footer": any_text,
     "dockerfile_text": Kind("a Dockerfile's text", _of(_text, empty=True), "workshop.dockerfile(app) returns it."),
@@ -457,11 +473,7 @@ KINDS: dict[str, Kind] = {
     ),
     "speeds": Kind("a list of numbers", _of(_list, one=_number, noun="number", alone=False), "In Mbit/s: [10, 100]."),
     "speed": Kind("a number of Mbit/s", _number),
-    "storage": amount,
-    "egress": amount,
-    "versions": amount,
-    "pulls": amount,
-    "settings": amount,
+    **dict.fromkeys(("storage", "egress", "versions", "pulls", "settings"), cost),
     "names": Kind("names of base images", _of(_list, one=_image, noun="image"), 'Such as ["busybox:1.37"].'),
     "bases.save_kit.path": Kind("a file to write", _file, 'Such as "class-kit.tar".'),
 }

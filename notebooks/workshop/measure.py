@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import docker
 import pandas as pd
 
@@ -63,7 +65,7 @@ def base_of(client: docker.DockerClient, images: list[str]) -> dict[str, str]:
 
 
 @translate_engine_loss("the export of an image")
-def packages(client: docker.DockerClient | None, images) -> pd.DataFrame:
+def packages(client: docker.DockerClient | None, images: str | Path | list) -> pd.DataFrame:
     """Every package that an image's visible databases name, in the order of manager and name.
 
     images: as for `files`. Columns image, manager ("dpkg", "apk", "python"), name, version, bytes (installed, as the

@@ -141,13 +141,13 @@ def read(client: docker.DockerClient | None, image: str | Path, path: str, layer
 
 
 def _load(path: Path, wanted: str | None = None) -> Archive:
-    if path.is_dir():
-        if not (path / "index.json").is_file():
-            raise WorkshopError(f"The folder {path} is no OCI image layout: there is no index.json in it.", "")
-        return read_folder(path, wanted)
-    if path.exists() and not path.is_file():
-        raise WorkshopError(f"{path} is neither a file nor a folder.", "Name an archive that `docker save` wrote.")
     try:
+        if path.is_dir():
+            if not (path / "index.json").is_file():
+                raise WorkshopError(f"The folder {path} is no OCI image layout: there is no index.json in it.", "")
+            return read_folder(path, wanted)
+        if path.exists() and not path.is_file():
+            raise WorkshopError(f"{path} is neither a file nor a folder.", "Name an archive that `docker save` wrote.")
         with path.open("rb") as file, Panel(f"Reading {path.name}") as panel:
             panel.row("read", f"the layers in {path.name}")
             whole, done = max(path.stat().st_size, 1), 0
