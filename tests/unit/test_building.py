@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
+import pytest
+import workshop
 from workshop.builders import build as building
 from workshop.builders.stage_tags import stage_tags
 from workshop.dockerfiles import syntax
@@ -29,3 +32,55 @@ def test_each_stage_has_a_tag_of_its_own_and_the_last_the_images():
         "Test Stage": "factory/app:1.Test-Stage",
         "stage-2": "factory/app:1",
     }
+
+
+@pytest.fixture
+def kitchen(tmp_path, monkeypatch):
+    """A home with a folder "soup" in it, which has Dockerfiles; the current folder is "soup"."""
+    folder = tmp_path / "soup"
+    (folder / "Dockerfile.kept").mkdir(parents=True)
+    (folder / "Dockerfile").write_text("FROM scratch\n")
+    (folder / "Dockerfile.thin").write_text("FROM busybox\n")
+    (tmp_path / "Dockerfile").write_text("FROM alpine\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_the_current_folder_the_home_and_paths_of_either_kind_are_apps(kitchen):
+    for app in (".", "./", "../soup", "~/soup", str(kitchen), Path("."), Path("~/soup"), kitchen):
+        assert workshop.dockerfile(app) == "FROM scratch\n", app
+    assert workshop.dockerfile("~") == workshop.dockerfile("..") == "FROM alpine\n"
+    (kitchen / "hello").mkdir()
+    (kitchen / "hello" / "Dockerfile").write_text("FROM alpine\n")
+    assert workshop.dockerfile("hello").startswith("FROM busybox")  # a sample app's name comes first …
+    assert workshop.dockerfile("./hello") == "FROM alpine\n"  # … and a path is one
+
+
+def test_a_dockerfile_is_named_as_its_folder_has_it_or_by_a_path_into_that(kitchen, monkeypatch):
+    for name in ("Dockerfile.thin", "./Dockerfile.thin", Path("Dockerfile.thin"), kitchen / "Dockerfile.thin"):
+        assert workshop.dockerfile(".", name) == "FROM busybox\n"
+    monkeypatch.chdir(kitchen.parent)
+    assert workshop.dockerfile("soup", "soup/Dockerfile.thin") == "FROM busybox\n"
+    assert workshop.dockerfile("./soup", "~/soup/Dockerfile.thin") == "FROM busybox\n"
+    (kitchen / "Dockerfile").unlink()
+    with pytest.raises(workshop.WorkshopError, match="soup has no file 'Dockerfile'"):
+        workshop.dockerfile("soup")  # and not the one that lies beside that folder
+
+
+@pytest.mark.parametrize(
+    "app, name, what",
+    [
+        (".", "Dockerfile.kept", "'Dockerfile.kept' in soup is a folder, .*\nIts Dockerfiles are: Dockerfile, Dockerfile.latin"),
+        (".", "FROM busybox", "no file 'FROM busybox'.\n.* text is taken for one if a line ends in it"),
+        ("Dockerfile", "Dockerfile", "'Dockerfile' is a file, .*\nName its folder, and 'Dockerfile' after it"),
+        ("~no-such-user", "Dockerfile", "No folder can be found as '~no-such-user'"),
+        ("y" * 300, "Dockerfile", "No folder can be found as 'yyy.*: File name too long"),
+        (".", "y" * 300, "cannot be read: File name too long"),
+        (".", "Dockerfile.latin", "cannot be read: byte 8 is not UTF-8.\nIt has to be a text in UTF-8"),
+    ],
+)  # fmt: skip
+def test_what_is_no_app_or_no_dockerfile_is_told(kitchen, app, name, what):
+    (kitchen / "Dockerfile.latin").write_bytes("# Hell für alle\n".encode("latin-1"))
+    with pytest.raises(workshop.WorkshopError, match=what):
+        workshop.dockerfile(app, name)

@@ -77,8 +77,8 @@ def build(
 ) -> Build:
     """Build an app's image with live progress, and keep each of its stages under a tag of its own.
 
-    app: a folder in sample_apps/, or a path. dockerfile: a file's name in it (Dockerfile.multi), or a Dockerfile's
-    text. target: the stage to stop after. tag: by default factory/<app>:<the part after "Dockerfile.">. builder:
+    app: a folder in sample_apps/, or a path. dockerfile: a file's name in it (Dockerfile.multi) or its path, or a
+    Dockerfile's text. target: the stage to stop after. tag: by default factory/<app>:<the part after "Dockerfile.">. builder:
     "classic", which builds every stage up to the target, one after the other, or "buildkit", which builds what the target
     needs, side by side. Base images that the engine lacks are made available first (`workshop.bases`).
 
