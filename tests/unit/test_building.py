@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import docker
 import pytest
 import workshop
 from workshop.builders import build as building
+from workshop.builders import errors
 from workshop.builders.stage_tags import stage_tags
 from workshop.dockerfiles import syntax
 
@@ -23,7 +25,8 @@ def test_default_tags():
     assert building.default_tag("flask_hello", "Dockerfile.multi") == "factory/flask_hello:multi"
     assert building.default_tag("hello", "Dockerfile") == "factory/hello:latest"
     assert building.default_tag("hello", "FROM scratch\nCOPY . .\n") == "factory/hello:mine"
-    assert building.default_tag("Hello World", "Dockerfile", "a b") == "factory/hello-world:latest.a-b"
+    assert building.default_tag("Hello World", "Dockerfile", "a b") == "factory/hello-world:latest-to-a-b"
+    assert building.default_tag("hello", "My Dockerfile") == "factory/hello:My-Dockerfile"
 
 
 def test_each_stage_has_a_tag_of_its_own_and_the_last_the_images():
@@ -32,6 +35,37 @@ def test_each_stage_has_a_tag_of_its_own_and_the_last_the_images():
         "Test Stage": "factory/app:1.Test-Stage",
         "stage-2": "factory/app:1",
     }
+
+
+def test_a_target_has_another_tag_than_the_stage_that_is_kept_of_the_whole():
+    whole = building.default_tag("app", "Dockerfile.multi")
+    kept = stage_tags(whole, ["maker", "maker-", "stage-2"])
+    until = building.default_tag("app", "Dockerfile.multi", "maker")
+    assert until not in kept.values() and len(set(kept.values())) == 3
+    assert not any(tag.startswith(f"{whole}.") for tag in [until, *stage_tags(until, ["one", "maker"]).values()])
+
+
+@pytest.mark.parametrize(
+    "recipe, target, told",
+    [
+        ("FROM a AS x\nFROM b AS y\nFROM c AS X\n", None, "called X, on line 1 and on line 3 of the Dockerfile.\n"),
+        ("FROM a AS x\nFROM b AS y\nFROM c AS X\n", "y", None),
+        (
+            "FROM a AS stage-1\nFROM b\n",
+            None,
+            "called stage-1, on line 1 and on line 2 .*, as builders call a stage without a",
+        ),
+    ],
+)
+def test_two_stages_of_one_name_cannot_both_be_kept(recipe, target, told):
+    parsed = syntax.parse(recipe)
+    if told is None:
+        errors.refuse_same_names(parsed, parsed.stage_index(target))
+        return
+    with pytest.raises(workshop.WorkshopError, match=told):
+        errors.refuse_same_names(parsed, parsed.stage_index(target))
+    with pytest.raises(workshop.WorkshopError, match=told):
+        workshop.build(object.__new__(docker.DockerClient), "hello", recipe)
 
 
 @pytest.fixture

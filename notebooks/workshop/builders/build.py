@@ -136,6 +136,7 @@ def _request(
     outdated.add(tag)
     parsed = syntax.parse(syntax.read(folder, dockerfile), buildargs)
     parsed.target(target)
+    errors.refuse_same_names(parsed, parsed.stage_index(target))
     return BuildRequest(folder, parsed, parsed.stage_index(target), tag, buildargs, nocache)
 
 
@@ -152,10 +153,14 @@ def dockerfile(app: str | Path, name: str = "Dockerfile") -> Recipe:
 
 
 def default_tag(app: str, dockerfile: str, target: str | int | None = None) -> str:
-    """factory/flask_hello:multi for Dockerfile.multi, :latest for Dockerfile, :mine for a text; a target is appended."""
+    """factory/flask_hello:multi for Dockerfile.multi, :latest for Dockerfile, :mine for a text; with a target, :multi-to-test.
+
+    Behind a dot stands the name of a stage that is kept (stage_tags.py): such a tag is never an image's own.
+    """
     version = "mine" if "\n" in dockerfile else Path(dockerfile).name.removeprefix("Dockerfile").strip(".") or "latest"
+    version = tag_word(version)
     name = re.sub(r"[^a-z0-9._-]+", "-", app.lower()).strip("._-") or "app"
-    return f"{PREFIX}{name}:{version}" + ("" if target is None else f".{tag_word(str(target))}")
+    return f"{PREFIX}{name}:{version}" + ("" if target is None else f"-to-{tag_word(str(target))}")
 
 
 def _fetch_images(client: docker.DockerClient, parsed: syntax.Dockerfile) -> None:

@@ -6,7 +6,7 @@ import re
 
 import docker
 
-from ..dockerfiles.syntax import Dockerfile, Instruction
+from ..dockerfiles.syntax import Dockerfile, Instruction, Stage
 from ..errors import WorkshopError
 
 LAST_LINES = 15
@@ -128,6 +128,23 @@ def refuse_heredocs(dockerfile: Dockerfile) -> None:
             what = f"Line {step.line} of the Dockerfile uses a heredoc:\n    {step.text}"
             remedy = "Write it with && and \\ instead, and run the cell again."
             raise BuildError(what, remedy, "Nothing was built.", step.line, step.text, [], hint("heredoc"))
+
+
+def refuse_same_names(dockerfile: Dockerfile, target: int) -> None:
+    """Raise WorkshopError if two stages up to the target go by one name, by which each would be kept.
+
+    The classic builder refuses that; BuildKit warns (build check "DuplicateStageName"), and means the later one.
+    """
+    seen: dict[str, Stage] = {}
+    for stage in dockerfile.stages[: target + 1]:
+        first = seen.setdefault(stage.name.lower(), stage)
+        if first is not stage:
+            why = "" if first.named and stage.named else ", as builders call a stage without a name"
+            raise WorkshopError(
+                f"Two stages are called {stage.name}, on line {first.line} and on line {stage.line} of the Dockerfile{why}.",
+                "Give each a name of its own: FROM image AS name.",
+                "Nothing was built.",
+            )
 
 
 def refused(error: docker.errors.APIError, dockerfile: Dockerfile) -> BuildError:

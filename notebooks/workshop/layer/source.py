@@ -97,7 +97,8 @@ def _by_engine_id(archive: Archive, stacks: dict[str, Stack]) -> dict[str, Image
     """{the engine's id: the image in its export}; by name, or by its layers, where the export does not say the id."""
     found = {}
     for name, stack in stacks.items():
-        by_name = [image for image in archive.images if full_tag(name) in map(plain_tag, image.names)]
+        by_name = [image for image in archive.images if full_tag(name) in image.names]
+        by_name = by_name or [image for image in archive.images if full_tag(name) in map(plain_tag, image.names)]
         by_layers = [image for image in archive.images if image.diff_ids == stack.diff_ids]
         known = [image for image in archive.images if stack.id == image.id or stack.id in image.digests]
         if likeliest := known or by_name or by_layers:

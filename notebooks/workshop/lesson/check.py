@@ -358,7 +358,7 @@ def _stages(client, image: str) -> dict[str, list[str]]:
     """{name: diff ids} of the stages that came before the last in the image's build, by the tags they are kept under."""
     prefix = f"{full_tag(image)}."
     listed = client.api.images(name=prefix.rsplit(":", 1)[0])
-    tags = [tag for one in listed for tag in tags_of(one) if tag.startswith(prefix)]
+    tags = [tag for one in listed for tag in tags_of(client, one) if tag.startswith(prefix)]
     return {tag.removeprefix(prefix): client.api.inspect_image(tag)["RootFS"]["Layers"] for tag in tags}
 
 
