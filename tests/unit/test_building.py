@@ -118,3 +118,52 @@ def test_what_is_no_app_or_no_dockerfile_is_told(kitchen, app, name, what):
     (kitchen / "Dockerfile.latin").write_bytes("# Hell für alle\n".encode("latin-1"))
     with pytest.raises(workshop.WorkshopError, match=what):
         workshop.dockerfile(app, name)
+
+
+SHA = "sha256:" + "0f" * 32
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f'failed to export layer: snapshot "{SHA}-parent-view": already exists',
+        'failed to solve: image "docker.io/factory/hello:mine": already exists',
+        "rpc error: code = AlreadyExists desc = hello",
+        f"No such image: {SHA}",
+        f"parent snapshot {SHA} does not exist: not found",
+        f"failed to get digest {SHA}: open /var/lib/docker/image/overlay2/imagedb/{SHA}: no such file or directory",
+        "checking if cached image exists from a previous build: getting top layer info: layer not known",
+    ],
+)
+def test_who_meets_another_build_or_a_prune_is_told_so_and_no_line_is_blamed(message):
+    parsed = syntax.parse("FROM a\nRUN make\n")
+    for error in (
+        errors.failed(message, None, [], kept=False, begun=True),
+        errors.failed(message, parsed.instructions[1], [], kept=True),
+        errors.buildkit_failed(message, None, [], parsed),
+        errors.refused(docker.errors.APIError("500", explanation=message), parsed),
+    ):
+        assert "Something else got in the way of this build" in str(error) and message in str(error)
+        assert "or a prune" in str(error) and "Mend" not in str(error) and "first step" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The command '/bin/sh -c echo image already exists; false' returned a non-zero code: 1",
+        'process "/bin/sh -c grep snapshot: already exists" did not complete successfully: exit code: 1',
+        f"COPY failed: stat /var/lib/docker/overlay2/{SHA}/x: file does not exist",
+        f'failed to calculate checksum of ref {SHA}::1: "/x": not found',
+        "pull access denied for nope, repository does not exist or may require 'docker login'",
+        f"docker.io/library/a@{SHA}: not found",
+        "dockerfile parse error on line 2: unknown instruction: RNU",
+    ],
+)
+def test_what_a_dockerfile_is_at_fault_for_is_no_collision(message):
+    assert not errors.is_collision(message)
+
+
+def test_a_build_that_fails_behind_its_last_line_is_not_said_to_fail_before_its_first():
+    said = str(errors.failed("no more leases", None, [], kept=False, begun=True))
+    assert said.startswith("The build failed, at none of its steps: no more leases\n") and "Mend" not in said
+    assert str(errors.failed("no builder", None, [], kept=False)).startswith("The build failed before its first step")
