@@ -1,4 +1,7 @@
-"""What the notebooks may call. DataFrames are the currency, Plotly figures the pictures."""
+"""What the notebooks may call. DataFrames are the currency, Plotly figures the pictures.
+
+Wherever an image is asked for, its tag will do, its id, or what `build` returned.
+"""
 
 from . import arguments, bases, charts
 from .analysis.diff import diff

@@ -12,7 +12,7 @@ from .analysis.gate import StageFacts, crossed_the_gate
 from .builders.build import Build
 from .dockerfiles import syntax
 from .dockerfiles.stages import Stages
-from .errors import WorkshopError, translate_engine_loss
+from .errors import translate_engine_loss
 from .layer.base_layers import bases_of
 from .layer.cache import LayerCache
 from .layer.files import files, read_files
@@ -33,10 +33,6 @@ def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
     what came with the stage's base image). attrs["base"] names the base image of the final one. A copied file is known by
     its content's SHA-256 and, among equal ones, by its path.
     """
-    if not isinstance(build, Build):
-        raise WorkshopError(
-            f"gate() wants what workshop.build() returned, not {build!r}.", "Build it again, and pass that."
-        )
     stages = Stages(client, syntax.parse(build.dockerfile, build.buildargs), build.stages)
     read = files(client, list(build.stages.values()))
     facts = [
