@@ -82,6 +82,13 @@ def test_arrows_run_downward_only(path):
     assert not up, f"{path.name} imports from above: {sorted(up)}"
 
 
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(WORKSHOP).as_posix())
+def test_inside_nobody_goes_through_the_doors_that_are_for_learners(path):
+    """`workshop/arguments.py` guards what these offer: what a Dockerfile says, say, is not a learner's argument."""
+    asked = imports(path) & {"workshop.bases", "workshop.charts", "workshop.lesson.costs"}
+    assert not asked, f"{path.name} asks {asked}, and would be answered as a learner is: import from the module inside"
+
+
 def test_no_import_is_hidden_in_a_string():
     """The tests above do not see it. The text of a program that runs in a container is none of ours."""
     hidden = re.compile(r"import_module\(|^(?!__import__\(sys\.argv).*__import__\(", re.M)

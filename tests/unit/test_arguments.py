@@ -375,3 +375,9 @@ def test_rows_that_have_one_number_are_told_apart():
 )
 def test_every_name_that_an_engine_takes_is_an_image(name):
     assert kinds.KINDS["image"].take(name, {}) == name
+
+
+def test_what_a_dockerfile_names_is_no_argument():
+    """A base of a name that no image has is the Dockerfile's fault: whoever looks for it says so, not the door of `ensure`."""
+    with pytest.raises(Asked):
+        workshop.build(CLIENT, "hello", "FROM Upper\nCOPY --from=Nothing /a /b\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 import docker
 import pandas as pd
 
-from .. import bases
+from ..bases import resolve
 from ..dockerfiles import syntax
 from ..errors import CONNECTION_ERRORS, WorkshopError, engine_lost
 from ..labels import PREFIX
@@ -165,8 +165,8 @@ def default_tag(app: str, dockerfile: str, target: str | int | None = None) -> s
 
 def _fetch_images(client: docker.DockerClient, parsed: syntax.Dockerfile) -> None:
     try:
-        bases.ensure(client, parsed.images())
-    except bases.Unavailable as error:
+        resolve.ensure(client, parsed.images())
+    except resolve.Unavailable as error:
         if error.name in parsed.copied_images():
             raise errors.no_such_source(error.name, parsed, error) from None
         raise

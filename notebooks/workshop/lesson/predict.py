@@ -10,8 +10,8 @@ from numbers import Real
 import pandas as pd
 import plotly.graph_objects as go
 
-from .. import charts
 from ..analysis.dive import efficiency
+from ..charts import style
 from ..units import size
 
 
@@ -31,7 +31,7 @@ def wrapped(text: str, width: int = 76) -> str:
 
 def in_words(figure: go.Figure) -> str:
     """The sentence that a figure carries, computed from its frame, for whoever cannot see the picture."""
-    return wrapped(charts.in_words(figure))
+    return wrapped(style.in_words(figure))
 
 
 IN_BYTES = {
