@@ -85,7 +85,7 @@ def _fit(
     except Unfit as unfit:
         why = f": {unfit}" if str(unfit) else ""
         raise WorkshopError(
-            f"{called}() wants {kind.wanted} as {name}, and was given {shown(given)}{why}.",
+            f"The argument {name} of {called}() has to be {kind.wanted}, and {shown(given)} was given{why}.",
             kind.remedy.replace("{call}", _usage(called, signature)),
         ) from None
 

@@ -39,7 +39,7 @@ class Unfit(Exception):
 
 @dataclass(frozen=True)
 class Kind:
-    """wanted: goes on after "wants". remedy: how to get one; {call} stands for how the function is called."""
+    """wanted: goes on after "has to be". remedy: how to get one; {call} stands for how the function is called."""
 
     wanted: str
     take: Take
@@ -323,7 +323,7 @@ def frame(
 ) -> Kind:
     """The kind of a frame. maker: which call returns one."""
     has = f" with the columns {shorten(', '.join(columns), 70)}" if columns else ""
-    per = f", a row for each {' and '.join(one_row)}," if one_row else ""
+    per = f", a row for each {' and '.join(one_row)}" if one_row else ""
     take = _of(_frame, columns=columns, optional=tuple(optional), one_row=one_row, gaps=gaps)
     return Kind(f"a frame{has}{per}", take, f"Such a frame comes from {maker}.")
 
@@ -352,7 +352,7 @@ own_layers = frame(
     one_row=("image", "layer"),
 )
 one_or_layer = Kind(
-    "an image of the frame, or (image, layer),",
+    "an image of the frame, or (image, layer)",
     _image_or_layer,
     'Such as "factory/hello:mine", or ("factory/hello:mine", 0).',
 )
@@ -361,9 +361,13 @@ one_or_layer = Kind(
 KINDS: dict[str, Kind] = {
     "client": Kind("the engine's client", _client, CONNECT),
     "image": one_image,
-    "images": Kind("images", _of(_list, one=_image, noun="image"), NAMED),
-    "files.images": Kind("images", _of(_list, one=_of(_image, archive=True), noun="image"), ARCHIVES),
-    "packages.images": Kind("images", _of(_list, one=_of(_image, archive=True), noun="image"), ARCHIVES),
+    "images": Kind("an image, or a list of them", _of(_list, one=_image, noun="image"), NAMED),
+    "files.images": Kind(
+        "an image, or a list of them", _of(_list, one=_of(_image, archive=True), noun="image"), ARCHIVES
+    ),
+    "packages.images": Kind(
+        "an image, or a list of them", _of(_list, one=_of(_image, archive=True), noun="image"), ARCHIVES
+    ),
     "read.image": Kind("an image", _of(_image, archive=True), ARCHIVES),
     "layer": count,
     "path": pattern,
@@ -399,7 +403,7 @@ KINDS: dict[str, Kind] = {
     "module": text,
     "answer.path": address,
     "check.answers.path": address,
-    "port": Kind("a port, 1 to 65535,", _of(_number, least=1, most=65535, whole=True)),
+    "port": Kind("a port, 1 to 65535", _of(_number, least=1, most=65535, whole=True)),
     "patience": Kind("a number of seconds", _of(_number, least=0)),
     "tidy.app": Kind("an app's name", _text, 'Such as "hello", or nothing for all of them.'),
     "bases": truth,
@@ -410,7 +414,7 @@ KINDS: dict[str, Kind] = {
     "find.frame": frame("workshop.files(), workshop.gate() or workshop.diff()", optional=("path",)),
     "by_image.frame": frame(f"{MEASURED} or workshop.layers(files)", "image"),
     "column": text,
-    "paths": Kind("patterns for paths", _of(_text, path=True), 'One after the other: "/app/*", "**/bin/*".'),
+    "paths": Kind("a pattern for paths", _of(_text, path=True), 'One after the other: "/app/*", "**/bin/*".'),
     "line": any_text,
     "but": Kind(
         "a pattern for paths, or a list of them",
@@ -435,7 +439,7 @@ KINDS: dict[str, Kind] = {
     "footer": any_text,
     "dockerfile_text": Kind("a Dockerfile's text", _of(_text, empty=True), "workshop.dockerfile(app) returns it."),
     "charts.set_footer.text": Kind(
-        "a text, or a function that returns one,", _of(_either, takes=(_callable, any_text.take))
+        "a text, or a function that returns one", _of(_either, takes=(_callable, any_text.take))
     ),
     "name_or_index": Kind("a stage's name or number", _of(_either, takes=(_of(_number, whole=True), _text))),
     "charts.contents.frame": frame("workshop.visible(files)", "path", "bytes"),
@@ -456,7 +460,7 @@ KINDS: dict[str, Kind] = {
     "text": text,
     "name": text,
     "other_than": text,
-    "conditions": Kind("conditions", _condition, 'Such as check.has("/app/app.py"), one after the other.'),
+    "conditions": Kind("a condition", _condition, 'Such as check.has("/app/app.py"), one after the other.'),
     "megabytes": amount,
     "by_megabytes": amount,
     "at_least_megabytes": amount,
@@ -467,14 +471,16 @@ KINDS: dict[str, Kind] = {
         "workshop.costs.on_bases(sizes, base_of)", "image", "compressed", "on_top", one_row=("image",)
     ),
     "costs.on_bases.base_of": Kind(
-        "a dict, {image: its base},",
+        "a dict, {image: its base}",
         _of(_dict, one=_text, noun="image"),
         "workshop.base_of(client, images) returns it.",
     ),
     "speeds": Kind("a list of numbers", _of(_list, one=_number, noun="number", alone=False), "In Mbit/s: [10, 100]."),
     "speed": Kind("a number of Mbit/s", _number),
     **dict.fromkeys(("storage", "egress", "versions", "pulls", "settings"), cost),
-    "names": Kind("names of base images", _of(_list, one=_image, noun="image"), 'Such as ["busybox:1.37"].'),
+    "names": Kind(
+        "the name of a base image, or a list of them", _of(_list, one=_image, noun="image"), 'Such as ["busybox:1.37"].'
+    ),
     "bases.save_kit.path": Kind("a file to write", _file, 'Such as "class-kit.tar".'),
 }
 
@@ -496,7 +502,7 @@ class _Short(reprlib.Repr):
 def shown(given: Any) -> str:
     """A value in a few words."""
     if isinstance(given, pd.DataFrame):
-        maker = next((f", as {maker} has it" for column, maker in MAKERS.items() if column in given), "")
+        maker = next((f", as {maker} has it," for column, maker in MAKERS.items() if column in given), "")
         return f"a frame with the columns {shorten(', '.join(map(str, given)), 60) or '(none)'}{maker}"
     if isinstance(given, Build):
         return f"the build of {given.tag}"

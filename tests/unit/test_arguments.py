@@ -299,7 +299,8 @@ def test_what_is_surely_wrong_is_told_at_the_door(called, name, capsys):
         said = str(told.value)
         assert len(said.splitlines()) == 2 and len(said) < 700, said
         if name != "figure":  # what a figure of ours is, in_words() says
-            assert said.startswith(f"{called}() wants ") and (f" as {name}, " in said or " as storage, " in said), said
+            said_of = "storage" if name == "settings" else name
+            assert said.startswith(f"The argument {said_of} of {called}() has to be "), said
 
 
 @places
@@ -337,14 +338,14 @@ def test_the_sentence_says_what_was_given_what_is_wanted_and_where_it_comes_from
     with pytest.raises(workshop.WorkshopError) as told:
         charts.waste(workshop.waste(FILES))
     assert str(told.value) == (
-        "workshop.charts.waste() wants a frame with the columns layer, created_by, cause, files, bytes as frame, and was "
-        "given a frame with the columns image, path, bytes, cause, layer, created_by, from_base, hi…, as workshop.waste() "
-        "has it: it has no files.\nSuch a frame comes from workshop.waste_by_line(files). Nothing was changed."
+        "The argument frame of workshop.charts.waste() has to be a frame with the columns layer, created_by, cause, files, "
+        "bytes, and a frame with the columns image, path, bytes, cause, layer, created_by, from_base, hi…, as workshop.waste() "
+        "has it, was given: it has no files.\nSuch a frame comes from workshop.waste_by_line(files). Nothing was changed."
     )
     with pytest.raises(workshop.WorkshopError) as told:
         workshop.files("busybox:1.37", CLIENT)
     assert str(told.value) == (
-        "workshop.files() wants the engine's client as client, and was given 'busybox:1.37'.\n"
+        "The argument client of workshop.files() has to be the engine's client, and 'busybox:1.37' was given.\n"
         "client = workshop.connect() returns it, and it comes first: workshop.files(client, images). Nothing was changed."
     )
     with pytest.raises(

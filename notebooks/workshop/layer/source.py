@@ -11,7 +11,7 @@ from ..archives import exported_images
 from ..errors import WorkshopError, translate_engine_loss
 from ..labels import full_tag, plain_tag
 from ..progress import Panel
-from ..units import seconds, size
+from ..units import seconds, shorten, size
 from .archive import Archive, Image, read_archive, read_folder, unreadable
 from .cache import LayerCache
 from .compression import CompressedSizes
@@ -164,7 +164,7 @@ def _load(path: Path, wanted: str | None = None) -> Archive:
     except FileNotFoundError:
         raise WorkshopError(f"There is no archive {path}.", "Paths start where the notebook is: notebooks/.") from None
     except OSError as error:
-        raise unreadable(str(path), error) from None
+        raise unreadable(shorten(str(path), 80), error) from None
 
 
 def _export(
