@@ -1,6 +1,9 @@
-"""What the notebooks may call. DataFrames are the currency, Plotly figures the pictures."""
+"""What the notebooks may call. DataFrames are the currency, Plotly figures the pictures.
 
-from . import bases, charts
+Wherever an image is asked for, its tag will do, its id, or what `build` returned.
+"""
+
+from . import arguments, bases, charts
 from .analysis.diff import diff
 from .analysis.directories import directories
 from .analysis.dive import efficiency
@@ -62,6 +65,8 @@ __all__ = [
     "waste",
     "waste_by_line",
 ]
+
+arguments.guard(globals())  # every function named above, and those of the modules among them
 
 
 def __dir__() -> list[str]:

@@ -6,6 +6,7 @@ Only what was labelled as ours is ever removed or changed, and only while that l
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import re
 
@@ -39,9 +40,16 @@ def labels(kind: str, **more: str) -> dict[str, str]:
     return {LABEL: kind, **{f"{LABEL}.{key}": value for key, value in more.items()}}
 
 
-def tags_of(image: dict) -> list[str]:
-    """The tags of an image as an engine lists it, as one writes them: Podman spells out the registry."""
-    return [plain_tag(tag) for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
+def tags_of(client: docker.DockerClient, image: dict) -> list[str]:
+    """The tags of an image as the engine lists it, as one writes them."""
+    tags = [tag for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
+    return list(map(plain_tag, tags)) if tags and spells_out_registries(client) else tags
+
+
+@functools.lru_cache(maxsize=16)
+def spells_out_registries(client: docker.DockerClient) -> bool:
+    """True for Podman, which lists "app" as "localhost/app". For Docker, localhost is a registry as any other."""
+    return any(part["Name"] == "Podman Engine" for part in client.version().get("Components") or [])
 
 
 def plain_tag(tag: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import docker
 import pandas as pd
 
@@ -10,7 +12,7 @@ from .analysis.gate import StageFacts, crossed_the_gate
 from .builders.build import Build
 from .dockerfiles import syntax
 from .dockerfiles.stages import Stages
-from .errors import WorkshopError, translate_engine_loss
+from .errors import translate_engine_loss
 from .layer.base_layers import bases_of
 from .layer.cache import LayerCache
 from .layer.files import files, read_files
@@ -31,10 +33,6 @@ def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
     what came with the stage's base image). attrs["base"] names the base image of the final one. A copied file is known by
     its content's SHA-256 and, among equal ones, by its path.
     """
-    if not isinstance(build, Build):
-        raise WorkshopError(
-            f"gate() wants what workshop.build() returned, not {build!r}.", "Build it again, and pass that."
-        )
     stages = Stages(client, syntax.parse(build.dockerfile, build.buildargs), build.stages)
     read = files(client, list(build.stages.values()))
     facts = [
@@ -63,7 +61,7 @@ def base_of(client: docker.DockerClient, images: list[str]) -> dict[str, str]:
 
 
 @translate_engine_loss("the export of an image")
-def packages(client: docker.DockerClient | None, images) -> pd.DataFrame:
+def packages(client: docker.DockerClient | None, images: str | Path | list) -> pd.DataFrame:
     """Every package that an image's visible databases name, in the order of manager and name.
 
     images: as for `files`. Columns image, manager ("dpkg", "apk", "python"), name, version, bytes (installed, as the

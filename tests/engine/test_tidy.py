@@ -6,6 +6,7 @@ import workshop
 from at_hand import everything, traces_of
 from workshop.archives import tar_of
 from workshop.engine.tidy import our_containers, our_images
+from workshop.labels import tags_of
 
 
 @pytest.fixture
@@ -70,6 +71,20 @@ def test_what_the_workshop_made_is_gone_afterwards(client, busybox, app):
     outcome = workshop.tidy(client, app=app.name)
     assert set(outcome["outcome"]) == {"removed"} and len(outcome) == 2
     assert traces_of(client, app.name) == []
+
+
+def test_a_registry_called_localhost_is_no_part_of_a_name_of_ours(client, busybox, app):
+    if workshop.engine.connect.describe(client)["engine"] == "Podman":
+        pytest.skip("Podman calls every image of its own so")
+    build = workshop.build(client, app, f"FROM busybox:1.37\nRUN echo {app.name} > /ours\n")
+    theirs = f"localhost/{build.tag}"
+    client.api.tag(build.tag, *theirs.rsplit(":", 1))
+    try:
+        assert set(tags_of(client, client.api.inspect_image(build.image))) == {build.tag, theirs}
+        assert workshop.tidy(client, app=app.name)["name"].tolist() == [build.tag]
+        assert theirs in everything(client)["tags"]
+    finally:
+        client.api.remove_image(theirs)
 
 
 def test_tidying_twice_does_no_harm(client, busybox, app):

@@ -50,7 +50,7 @@ def forget(client, name: str) -> None:
     built = client.api.images(filters={"reference": f"{PREFIX}{name}*"})
     for image in sorted(built, key=lambda one: -one["Created"]):  # what was built on another goes first
         steps = client.api.inspect_image(image["Id"]).get("Parent")
-        for tag in tags_of(image):
+        for tag in tags_of(client, image):
             if tag.startswith(f"{PREFIX}{name}"):
                 client.api.remove_image(tag)
         remove_untagged(client, steps)
@@ -74,7 +74,7 @@ def everything(client) -> dict[str, set]:
     """Ids of all that an engine holds, to compare before and after."""
     return {
         "images": {image["Id"] for image in client.api.images(all=True)},
-        "tags": {tag for image in client.api.images() for tag in tags_of(image)},
+        "tags": {tag for image in client.api.images() for tag in tags_of(client, image)},
         "containers": {container["Id"] for container in client.api.containers(all=True)},
         "networks": {network["Id"] for network in client.api.networks()},
         "volumes": {volume["Name"] for volume in client.api.volumes()["Volumes"] or []},

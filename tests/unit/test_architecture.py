@@ -27,6 +27,8 @@ ROOMS = [
     "builders",
     "measure",
     "lesson",
+    "kinds",
+    "arguments",
 ]
 BESIDE = {path.stem for path in WORKSHOP.glob("*.py")}  # modules that are rooms of their own
 
@@ -78,6 +80,13 @@ def test_arrows_run_downward_only(path):
     assert "workshop" not in inside, f"{path.name} imports the package that it is in: all rooms at once"
     up = {name for name in inside if ROOMS.index(room(name)) > own}
     assert not up, f"{path.name} imports from above: {sorted(up)}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(WORKSHOP).as_posix())
+def test_inside_nobody_goes_through_the_doors_that_are_for_learners(path):
+    """`workshop/arguments.py` guards what these offer: what a Dockerfile says, say, is not a learner's argument."""
+    asked = imports(path) & {"workshop.bases", "workshop.charts", "workshop.lesson.costs"}
+    assert not asked, f"{path.name} asks {asked}, and would be answered as a learner is: import from the module inside"
 
 
 def test_no_import_is_hidden_in_a_string():

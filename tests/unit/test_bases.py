@@ -12,7 +12,7 @@ import pytest
 from workshop.bases import certificates, resolve
 from workshop.bases.known import source
 from workshop.bases.pull import failure
-from workshop.labels import full_tag
+from workshop.labels import full_tag, plain_tag
 
 
 def test_what_a_kit_brought_along_is_not_said_to_be_built():
@@ -91,6 +91,9 @@ def test_interception_shows_as_a_certificate_that_only_this_machine_trusts(fresh
 
 
 def test_names_without_a_tag_mean_latest():
+    assert (
+        plain_tag("localhost/factory/a:1") == "factory/a:1" and plain_tag("docker.io/library/b") == "b"
+    )  # as Podman has it
     assert full_tag("nginx") == "nginx:latest" and full_tag("localhost:5000/a") == "localhost:5000/a:latest"
     assert full_tag("a:1") == "a:1" and full_tag("a@sha256:0") == "a@sha256:0"
 

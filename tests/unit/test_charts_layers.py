@@ -338,9 +338,9 @@ def every_figure() -> list[go.Figure]:
         charts.waste(WASTE),
         charts.waste(hidden((0, LONG, "deleted", 1, 7), (1, None, "<b>$new</b>", 2, 9))),
         charts.meanings(FIVE),
-        charts.meanings(FIVE.assign(image=hostile)),
+        charts.meanings(FIVE.assign(image=[f"{hostile}{row}" for row in range(len(FIVE))])),
         charts.pull(WAITS),
-        charts.pull(WAITS.assign(image=hostile, speed="<b>$1</b>")),
+        charts.pull(WAITS.assign(image=WAITS["image"] + hostile, speed="<b>" + WAITS["speed"] + "$1</b>")),
     ]
 
 

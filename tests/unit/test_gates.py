@@ -1,8 +1,13 @@
 """What a COPY --from names, and what lies below it."""
 
+import ast
+from pathlib import Path
+
 import pandas as pd
 import pytest
+import workshop
 from hand import frame_of
+from workshop.analysis import gate as gate_words
 from workshop.analysis.gate import StageFacts, crossed_the_gate
 from workshop.dockerfiles.copy_from import copy_from, is_below
 from workshop.dockerfiles.history import Entry
@@ -65,3 +70,14 @@ def test_what_crossed_and_what_stayed_of_two_stages_written_by_hand():
         ["builder", "/tool", 70, "left behind", None, False],
         ["stage-1", "/lib", 3, "from the base", "/lib", True],
     ]
+
+
+def test_the_words_for_what_became_of_a_file_stand_in_one_place():
+    """A chart that spelt them anew would draw nothing of a fate that is called otherwise one day."""
+    fates = {
+        getattr(gate_words, name) for name in ("SHIPPED", "LEFT", "FROM_BASE", "FROM_CONTEXT", "FROM_IMAGE", "MADE")
+    }
+    assert len(fates) == 6
+    charts = Path(workshop.charts.__file__).parent.rglob("*.py")
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in charts]
+    assert not fates & {node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}

@@ -20,9 +20,9 @@ def find(frame: pd.DataFrame, *paths: str, line: str | None = None, but: str | I
     line: the beginning of created_by, the instruction that made the layer ("RUN pip install").
     but: a pattern or several, whose paths are left out again.
 
-    Raises WorkshopError if the frame has no such column, or for a pattern that is no text.
+    Raises WorkshopError if the frame has no such column.
     """
-    rows = pd.Series(True, _frame(frame).index)
+    rows = pd.Series(True, frame.index)
     if paths:
         rows &= _named(frame, paths)
     if line is not None:
@@ -71,21 +71,11 @@ def diff_summary(changes: pd.DataFrame) -> pd.DataFrame:
 
 def _named(frame: pd.DataFrame, patterns: Iterable[str]) -> pd.Series:
     """Which rows have a path that one of the patterns names; each path is looked at once, however often it is there."""
-    if wrong := [pattern for pattern in patterns if not isinstance(pattern, str)]:
-        raise WorkshopError(
-            f"{wrong[0]!r} is no pattern for a path.", 'Give texts, one after the other: "/app/*", "**/bin/*".'
-        )
     paths = _column(frame, "path")
     return paths.isin([path for path in paths.unique() if any(matches(path, pattern) for pattern in patterns)])
 
 
-def _frame(given: pd.DataFrame) -> pd.DataFrame:
-    if not isinstance(given, pd.DataFrame):
-        raise WorkshopError(f"{given!r} is no frame.", "Give what workshop.files() or another helper returned.")
-    return given
-
-
 def _column(frame: pd.DataFrame, name: str) -> pd.Series:
-    if name not in _frame(frame):
+    if name not in frame:
         raise WorkshopError(f"This frame has no column {name!r}.", f"It has: {', '.join(map(str, frame))}.")
     return frame[name]

@@ -12,7 +12,10 @@ from ..dockerfiles.history import Entry, layer_instructions, word_of
 from ..dockerfiles.syntax import Dockerfile, Instruction
 
 COLUMNS = ["stage", "path", "bytes", "fate", "landed", "digest", "layer", "from_base"]
-SHIPPED, LEFT, ELSEWHERE = "shipped", "left behind", "from another image"
+
+# What a file's fate can be: of a builder stage, and of the final one.
+SHIPPED, LEFT = "shipped", "left behind"
+FROM_BASE, FROM_CONTEXT, FROM_IMAGE, MADE = "from the base", "from the context", "from another image", "made here"
 
 # What made a layer: an instruction of the Dockerfile, or the history's words where the Dockerfile has none.
 Maker = Instruction | str
@@ -119,9 +122,9 @@ def _crossed(
 def _final_fate(layer: int, made: Mapping[int, Maker]) -> str:
     """Where a file of the final stage came from, if not through the gate. made: the stage's own layers."""
     if layer not in made:
-        return "from the base"
+        return FROM_BASE
     line = made[layer]
     word, flags = (line.word, line.flags) if isinstance(line, Instruction) else (word_of(line), ())
     if word not in ("COPY", "ADD"):
-        return "made here"
-    return ELSEWHERE if any(flag.startswith("--from=") for flag in flags) else "from the context"
+        return MADE
+    return FROM_IMAGE if any(flag.startswith("--from=") for flag in flags) else FROM_CONTEXT

@@ -85,7 +85,7 @@ def load_kit(client: docker.DockerClient, path: Path, panel: Panel, row: str) ->
 
 def _names(client: docker.DockerClient) -> dict[str, str]:
     """{name: image id} of all that the engine holds."""
-    return {name: image["Id"] for image in client.api.images() for name in tags_of(image)}
+    return {name: image["Id"] for image in client.api.images() for name in tags_of(client, image)}
 
 
 def _give_back(client: docker.DockerClient, before: dict[str, str]) -> None:

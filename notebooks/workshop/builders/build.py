@@ -10,7 +10,7 @@ from pathlib import Path
 import docker
 import pandas as pd
 
-from .. import bases
+from ..bases import resolve
 from ..dockerfiles import syntax
 from ..engine.connect import describe
 from ..errors import CONNECTION_ERRORS, WorkshopError, engine_lost
@@ -78,8 +78,8 @@ def build(
 ) -> Build:
     """Build an app's image with live progress, and keep each of its stages under a tag of its own.
 
-    app: a folder in sample_apps/, or a path. dockerfile: a file's name in it (Dockerfile.multi), or a Dockerfile's
-    text. target: the stage to stop after. tag: by default factory/<app>:<the part after "Dockerfile.">. builder:
+    app: a folder in sample_apps/, or a path. dockerfile: a file's name in it (Dockerfile.multi) or its path, or a
+    Dockerfile's text. target: the stage to stop after. tag: by default factory/<app>:<the part after "Dockerfile.">. builder:
     "classic", which builds every stage up to the target, one after the other, or "buildkit", which builds what the target
     needs, side by side. Base images that the engine lacks are made available first (`workshop.bases`).
 
@@ -139,6 +139,7 @@ def _request(
     outdated.add(tag)
     parsed = syntax.parse(syntax.read(folder, dockerfile), buildargs)
     parsed.target(target)
+    errors.refuse_same_names(parsed, parsed.stage_index(target))
     return BuildRequest(folder, parsed, parsed.stage_index(target), tag, buildargs, nocache)
 
 
@@ -155,16 +156,20 @@ def dockerfile(app: str | Path, name: str = "Dockerfile") -> Recipe:
 
 
 def default_tag(app: str, dockerfile: str, target: str | int | None = None) -> str:
-    """factory/flask_hello:multi for Dockerfile.multi, :latest for Dockerfile, :mine for a text; a target is appended."""
+    """factory/flask_hello:multi for Dockerfile.multi, :latest for Dockerfile, :mine for a text; with a target, :multi-to-test.
+
+    Behind a dot stands the name of a stage that is kept (stage_tags.py): such a tag is never an image's own.
+    """
     version = "mine" if "\n" in dockerfile else Path(dockerfile).name.removeprefix("Dockerfile").strip(".") or "latest"
+    version = tag_word(version)
     name = re.sub(r"[^a-z0-9._-]+", "-", app.lower()).strip("._-") or "app"
-    return f"{PREFIX}{name}:{version}" + ("" if target is None else f".{tag_word(str(target))}")
+    return f"{PREFIX}{name}:{version}" + ("" if target is None else f"-to-{tag_word(str(target))}")
 
 
 def _fetch_images(client: docker.DockerClient, parsed: syntax.Dockerfile) -> None:
     try:
-        bases.ensure(client, parsed.images())
-    except bases.Unavailable as error:
+        resolve.ensure(client, parsed.images())
+    except resolve.Unavailable as error:
         if error.name in parsed.copied_images():
             raise errors.no_such_source(error.name, parsed, error) from None
         raise

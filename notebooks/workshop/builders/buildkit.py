@@ -130,7 +130,7 @@ def _build_to(
             answer.close()  # the engine stops a build whose client has gone
     if trace.failure:
         reason = buildkit_dockerfile.renumber(trace.failure, request.parsed)
-        raise errors.buildkit_failed(reason, *trace.failed(), request.parsed)
+        raise errors.buildkit_failed(reason, *trace.failed(), request.parsed, begun=trace.where() != "the build")
     return context_bytes
 
 

@@ -50,7 +50,7 @@ def build(client: docker.DockerClient, request: BuildRequest, log: ClassicLog, p
     _follow(log, client.api.build(**options), panel)
     if log.failure:
         kept = _label_cache(client, log)
-        raise errors.failed(log.failure, log.instruction(), log.output, kept)
+        raise errors.failed(log.failure, log.instruction(), log.output, kept, begun=bool(log.steps))
     ids = {name: client.api.inspect_image(image)["Id"] for name, image in log.stages_until(request.target).items()}
     _read_sizes(client, log, ids, panel)
     return BuildResult(ids, _tag_stages(client, request.tag, ids, panel), context_bytes)

@@ -62,7 +62,7 @@ def containers(client: docker.DockerClient, log: ClassicLog) -> list[dict]:
 
 def new_images(client: docker.DockerClient, log: ClassicLog) -> list[str]:
     """The ids of the nameless images that the log says were made, and that were, in that order."""
-    nameless = [image["Id"] for image in client.api.images(all=True) if not tags_of(image)]
+    nameless = [image["Id"] for image in client.api.images(all=True) if not tags_of(client, image)]
     return [image for image in _called(nameless, log.new_images) if _made_since(client, image, log.began)]
 
 
@@ -78,7 +78,7 @@ def unreported_images(client: docker.DockerClient, log: ClassicLog) -> list[str]
     of_build = set(_called([image["Id"] for image in listed], log.images)) | _bases(client, log)
     unreported = []
     for image in listed:
-        nameless = not tags_of(image) and image["Id"] not in of_build
+        nameless = not tags_of(client, image) and image["Id"] not in of_build
         if nameless and _parent(image) in of_build and _made_since(client, image["Id"], log.began):
             try:
                 container = client.api.inspect_image(image["Id"]).get("Container")

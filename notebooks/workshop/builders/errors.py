@@ -6,7 +6,7 @@ import re
 
 import docker
 
-from ..dockerfiles.syntax import Dockerfile, Instruction
+from ..dockerfiles.syntax import Dockerfile, Instruction, Stage
 from ..errors import WorkshopError
 
 LAST_LINES = 15
@@ -14,6 +14,18 @@ LAST_LINES = 15
 # What BuildKit puts in front of its reasons.
 WRAPPING = re.compile(
     r"^(failed to (solve|create|compute|calculate)( with frontend| LLB definition| cache key| checksum of ref)?( [\w.:-]+)?: )+"
+)
+
+# What an engine says when another build made the same image, or a prune took a layer away, while it was at work: containerd's,
+# Docker's and Podman's stores name things of their own, which no line of a Dockerfile can mend.
+COLLISION = re.compile(
+    r"\b(snapshot|image|layer|content|lease|manifest|blob)\b.*already exists|AlreadyExists|(layer|image) not known"
+    r"|No such image|(?<![@\w])sha256:[0-9a-f]{12,}.*(not found|does not exist|no such file)",
+    re.IGNORECASE,
+)
+# What a program or a missing file is at fault for, whatever words are in the command.
+NO_COLLISION = re.compile(
+    r"non-zero code|exit (status|code)|did not complete|(COPY|ADD) failed|checksum of ref|build context"
 )
 
 # (what the output or the engine says, what it means and what to do); the first that fits is shown.
@@ -95,20 +107,40 @@ def hint(*texts: str) -> str:
     return next((advice for signs, advice in HINTS if re.search(signs, everything, re.MULTILINE | re.IGNORECASE)), "")
 
 
-def failed(message: str, instruction: Instruction | None, output: list[str], kept: bool) -> BuildError:
-    """The error for a message of the builder's stream. kept: whether the good steps stay cached."""
+def failed(
+    message: str, instruction: Instruction | None, output: list[str], kept: bool, begun: bool = False
+) -> BuildError:
+    """The error for a message of the builder's stream. kept: whether the good steps stay cached. begun: whether there are any."""
     last = output[-LAST_LINES:]
+    if is_collision(message):
+        return collided(message, instruction)
     if instruction is None:
-        where, line, command = "The build failed before its first step", None, ""
+        where = "The build failed, at none of its steps" if begun else "The build failed before its first step"
+        line, command = None, ""
     else:
         where, line, command = f"Line {instruction.line} of the Dockerfile failed", instruction.line, instruction.text
     code = re.search(r"(?:returned a non-zero code:|exit status|exit code:) (\d+)", message)
     why = f"exit code {code[1]}" if code else message.strip()
     what = f"{where} ({why}):\n    {command}" if command else f"{where}: {why}"
     state = "The steps before it are cached, so a next build is quick." if kept else "Nothing was tagged."
-    return BuildError(
-        what, "Mend that line and run the cell again.", state, line, command, last, hint(command, message, *last)
+    remedy = "Mend that line and run the cell again." if command else "Run the cell again."
+    return BuildError(what, remedy, state, line, command, last, hint(command, message, *last))
+
+
+def is_collision(message: str) -> bool:
+    """True for what the engine says when something else was changing its store at the same time."""
+    return bool(COLLISION.search(message)) and not NO_COLLISION.search(message)
+
+
+def collided(message: str, instruction: Instruction | None = None) -> BuildError:
+    """The error for a build that something else on the engine got in the way of. No line of the Dockerfile is wrong."""
+    where = f" at line {instruction.line}" if instruction else ""
+    what = f"Something else got in the way of this build{where}, and the Dockerfile is not at fault: {message.strip()}"
+    remedy = (
+        "Another build of the same at the same time does that, or a prune: wait for its end, then run the cell again."
     )
+    line, command = (instruction.line, instruction.text) if instruction else (None, "")
+    return BuildError(what, remedy, "Nothing was tagged.", line, command, [], "")
 
 
 def no_such_source(name: str, dockerfile: Dockerfile, reason: WorkshopError) -> WorkshopError:
@@ -130,12 +162,31 @@ def refuse_heredocs(dockerfile: Dockerfile) -> None:
             raise BuildError(what, remedy, "Nothing was built.", step.line, step.text, [], hint("heredoc"))
 
 
+def refuse_same_names(dockerfile: Dockerfile, target: int) -> None:
+    """Raise WorkshopError if two stages up to the target go by one name, by which each would be kept.
+
+    The classic builder refuses that; BuildKit warns (build check "DuplicateStageName"), and means the later one.
+    """
+    seen: dict[str, Stage] = {}
+    for stage in dockerfile.stages[: target + 1]:
+        first = seen.setdefault(stage.name.lower(), stage)
+        if first is not stage:
+            why = "" if first.named and stage.named else ", as builders call a stage without a name"
+            raise WorkshopError(
+                f"Two stages are called {stage.name}, on line {first.line} and on line {stage.line} of the Dockerfile{why}.",
+                "Give each a name of its own: FROM image AS name.",
+                "Nothing was built.",
+            )
+
+
 def refused(error: docker.errors.APIError, dockerfile: Dockerfile) -> BuildError:
     """The error for a build that the engine refused outright, such as one whose Dockerfile it cannot parse."""
     return _refused(str(error.explanation or error), dockerfile)
 
 
 def _refused(message: str, dockerfile: Dockerfile) -> BuildError:
+    if is_collision(message):
+        return collided(message)
     found = re.search(r"line (\d+)", message)
     line = int(found[1]) if found else None
     command = next((step.text for step in dockerfile.instructions if step.line == line), "")
@@ -145,12 +196,14 @@ def _refused(message: str, dockerfile: Dockerfile) -> BuildError:
 
 
 def buildkit_failed(
-    message: str, instruction: Instruction | None, output: list[str], dockerfile: Dockerfile
+    message: str, instruction: Instruction | None, output: list[str], dockerfile: Dockerfile, begun: bool = False
 ) -> BuildError:
     """The error for a build that failed on BuildKit. Its messages begin with what it was doing, layer by layer."""
+    if is_collision(message):
+        return collided(message, instruction)
     message = WRAPPING.sub("", message)
     if instruction or "parse error" not in message:
-        return failed(message, instruction, output, kept=instruction is not None)
+        return failed(message, instruction, output, kept=instruction is not None, begun=begun)
     if not any(step.heredoc for step in dockerfile.instructions):
         return _refused(message, dockerfile)
     step = next(step for step in dockerfile.instructions if step.heredoc)

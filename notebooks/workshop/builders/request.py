@@ -12,6 +12,7 @@ from docker.utils.build import Pattern
 from docker.utils.build import tar as context_tar
 
 from ..dockerfiles.syntax import Dockerfile
+from ..errors import WorkshopError
 from ..progress import Panel
 from .steps import Step
 
@@ -70,9 +71,14 @@ class Builder(Protocol):
 def pack_context(folder: Path, dockerfile: str | None) -> tuple[io.BufferedIOBase, int]:
     """The build context as an open tar file, and its size in bytes; .dockerignore is honoured as moby does.
 
-    dockerfile: the text that goes with it; None for the context alone.
+    dockerfile: the text that goes with it; None for the context alone. Raises WorkshopError for a file or folder in it
+    that cannot be read.
     """
-    packed = context_tar(str(folder), exclude=_patterns(folder), dockerfile=(DOCKERFILE_NAME, dockerfile), gzip=False)
+    patterns = _patterns(folder)
+    try:
+        packed = context_tar(str(folder), exclude=patterns, dockerfile=(DOCKERFILE_NAME, dockerfile), gzip=False)
+    except OSError as error:
+        raise _unreadable(folder, error) from None
     count = packed.seek(0, io.SEEK_END)
     packed.seek(0)
     return packed, count
@@ -86,5 +92,27 @@ def ignores_itself(folder: Path) -> bool:
 
 def _patterns(folder: Path) -> list[str]:
     ignore = folder / ".dockerignore"
-    lines = ignore.read_text(encoding="utf-8-sig").splitlines() if ignore.is_file() else []
+    try:
+        lines = ignore.read_text(encoding="utf-8-sig").splitlines() if ignore.is_file() else []
+    except OSError as error:
+        raise _unreadable(folder, error) from None
+    except UnicodeDecodeError as error:
+        raise WorkshopError(
+            f"{folder.name}/.dockerignore cannot be read: byte {error.start} of it is not UTF-8.",
+            "Save it as UTF-8, then run the cell again.",
+            "Nothing was built.",
+        ) from None
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _unreadable(folder: Path, error: OSError) -> WorkshopError:
+    """The error for what is in the context and cannot be read, with its path as seen from the folder."""
+    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error  # the SDK wraps what a file raises
+    path = Path(cause.filename or str(error).rpartition(": ")[2])
+    inside = path.relative_to(folder) if path.is_relative_to(folder) else path
+    shown = "the folder itself" if inside == Path() else str(inside)
+    return WorkshopError(
+        f"The build context {folder.name} cannot be packed, because of {shown}: {cause.strerror or cause}.",
+        f'Let yourself read it (`chmod -R u+rX "{path}"`, or its owner does), or name it in .dockerignore: it stays out then.',
+        "Nothing was built.",
+    )

@@ -11,8 +11,8 @@ from ..labels import LABEL, STAGE, full_tag, made_here, tags_of
 
 
 def tag_word(name: str) -> str:
-    """A stage's name as a part of a tag."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("._-") or "stage"
+    """A stage's name as a part of a tag: the name itself, for every name that a builder takes."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name) or "stage"
 
 
 def stage_tags(tag: str, names: list[str]) -> dict[str, str]:
@@ -28,6 +28,6 @@ def untag_earlier_stages(client: docker.DockerClient, tag: str, current: Iterabl
     """
     full, kept = full_tag(tag), set(current)
     for image in client.api.images(name=full.rsplit(":", 1)[0], filters={"label": f"{LABEL}={STAGE}"}):
-        earlier = [name for name in tags_of(image) if name.startswith(f"{full}.") and name not in kept]
+        earlier = [name for name in tags_of(client, image) if name.startswith(f"{full}.") and name not in kept]
         for name in earlier if earlier and made_here(client, image["Id"], STAGE) else []:
             client.api.remove_image(name)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..analysis.gate import FROM_BASE, FROM_CONTEXT, LEFT, MADE, SHIPPED
 from . import style
 from .style import BASE, CONTEXT, FINAL, INK, MUTED, finish, megabytes, plural, safe, shorten, shorten_left, tint
 
-LEFT, SHIPPED = "left behind", "shipped"
 # What the final stage holds without the gate: fate → (where it came from, colour)
 OTHERWISE = {
-    "from the base": ("base image", BASE),
-    "from the context": ("build context", CONTEXT),
-    "made here": ("made in the final stage", FINAL),
+    FROM_BASE: ("base image", BASE),
+    FROM_CONTEXT: ("build context", CONTEXT),
+    MADE: ("made in the final stage", FINAL),
 }
 
 
@@ -69,7 +69,7 @@ def _flows(frame: pd.DataFrame) -> list[dict]:
             source, colour = stage if stage.startswith("stage-") else f"stage {stage}", colours[stage]
         else:
             source, colour = OTHERWISE.get(fate, (str(fate), BASE))
-            source = frame.attrs.get("base", source) if fate == "from the base" else source
+            source = frame.attrs.get("base", source) if fate == FROM_BASE else source
         largest = rows.loc[rows["bytes"].idxmax()]
         flows.append(
             {
@@ -102,7 +102,7 @@ def _nodes(flows: list[dict]) -> tuple[list[dict], dict[str, int]]:
 
 def _explain(flow: dict) -> str:
     """Hover text: how much, from where to where, and the largest file of it."""
-    said = {SHIPPED: "crossed the gate", LEFT: "stayed behind", "made here": "made here"}
+    said = {SHIPPED: "crossed the gate", LEFT: "stayed behind", MADE: MADE}
     verb = said.get(flow["fate"], f"came {flow['fate']}")
     text = f"<b>{megabytes(flow['bytes'])}</b> in {plural(flow['files'], 'file')} {safe(verb)}"
     text += f"<br>from {safe(flow['source'])}<br>largest: {safe(shorten_left(str(flow['largest']), 60))}"

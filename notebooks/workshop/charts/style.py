@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import plotly.graph_objects as go
 
+from ..analysis.gate import FROM_BASE, FROM_CONTEXT
 from ..errors import WorkshopError
 from ..units import shorten as shorten
 from ..units import size
@@ -36,9 +37,9 @@ _KNOWN = {
     "runtime": FINAL,
     "-1": FINAL,
     "base": BASE,
-    "from the base": BASE,
+    FROM_BASE: BASE,
     "context": CONTEXT,
-    "from the context": CONTEXT,
+    FROM_CONTEXT: CONTEXT,
 }
 
 _footer: str | Callable[[], str] = ""

@@ -10,6 +10,7 @@ from pathlib import Path
 from e2b_dockerfile_utils import DockerfileSyntaxError, ShellLex, parse_dockerfile_ast
 
 from ..errors import WorkshopError
+from ..units import shorten
 
 
 @dataclass(frozen=True)
@@ -224,13 +225,27 @@ def _stage_called(name: str, earlier: list[Stage], numbers: bool = True) -> int 
 
 
 def locate(app: str | Path, sample_apps: Path) -> Path:
-    """The folder of an app: a name in sample_apps/, or a path. Raises WorkshopError, listing the names there are."""
-    for folder in (sample_apps / app, Path(app)):
-        if folder.is_dir():
-            return folder.resolve()
+    """The folder of an app: a name in sample_apps/, or a path. Raises WorkshopError, listing the names there are.
+
+    What begins with a dot, a slash or "~" is a path alone: "." is the current folder.
+    """
+    given = str(app)
+    try:
+        path = Path(given).expanduser()
+        only_path = given.startswith((".", "~")) or path.is_absolute()
+        for folder in [path] if only_path else [sample_apps / path, path]:
+            if folder.is_dir():
+                return folder.resolve()
+        is_file = path.is_file()
+    except (OSError, RuntimeError) as error:  # RuntimeError: "~somebody" who has no home
+        raise WorkshopError(f"No folder can be found as {shorten(given, 60)!r}: {_reason(error)}.") from None
+    if is_file:
+        raise WorkshopError(
+            f"{given!r} is a file, and what is built is a folder.", f"Name its folder, and {path.name!r} after it."
+        )
     names = ", ".join(sorted(path.name for path in sample_apps.iterdir() if path.is_dir()))
     raise WorkshopError(
-        f"There is no app called {str(app)!r}, and no such folder, seen from {Path.cwd().name}/.",
+        f"There is no app called {given!r}, and no such folder, seen from {Path.cwd().name}/.",
         f"The sample apps are: {names}.",
     )
 
@@ -238,12 +253,41 @@ def locate(app: str | Path, sample_apps: Path) -> Path:
 def read(folder: Path, dockerfile: str) -> str:
     """The text of a Dockerfile: a file's name in the app's folder, or the text itself if it has several lines.
 
-    Raises WorkshopError, listing the Dockerfiles there are.
+    The path of a file in that folder will do, too. Raises WorkshopError, listing the Dockerfiles there are.
     """
     if "\n" in dockerfile:
         return dockerfile
-    path = folder / dockerfile
-    if path.is_file():
-        return path.read_text(encoding="utf-8")
-    names = ", ".join(sorted(path.name for path in folder.glob("*Dockerfile*"))) or "none"
-    raise WorkshopError(f"{folder.name} has no file {dockerfile!r}.", f"Its Dockerfiles are: {names}.")
+    shown = shorten(dockerfile, 60)
+    try:
+        path = _in_folder(folder, Path(dockerfile).expanduser())
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+        is_folder = path.is_dir()
+    except (OSError, RuntimeError, UnicodeDecodeError) as error:
+        raise WorkshopError(
+            f"The Dockerfile {shown!r} in {folder.name} cannot be read: {_reason(error)}.",
+            "It has to be a text in UTF-8 that you may read.",
+        ) from None
+    names = ", ".join(sorted(path.name for path in folder.glob("*Dockerfile*") if path.is_file())) or "none"
+    if is_folder:
+        raise WorkshopError(
+            f"{shown!r} in {folder.name} is a folder, and a Dockerfile is a file.", f"Its Dockerfiles are: {names}."
+        )
+    text = " A Dockerfile's text is taken for one if a line ends in it." if FIRST_WORD.match(dockerfile) else ""
+    raise WorkshopError(f"{folder.name} has no file {shown!r}.", f"Its Dockerfiles are: {names}.{text}")
+
+
+FIRST_WORD = re.compile(r"\s*(FROM|ARG)\s", re.IGNORECASE)
+
+
+def _in_folder(folder: Path, path: Path) -> Path:
+    """A path as seen from the folder; if nothing is there, as seen from here, as long as that is in the folder."""
+    inside = folder / path
+    return path.resolve() if not inside.exists() and path.resolve().is_relative_to(folder) else inside
+
+
+def _reason(error: Exception) -> str:
+    """Why a file could not be looked at, in a few words."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not UTF-8"
+    return getattr(error, "strerror", None) or str(error).rstrip(".")

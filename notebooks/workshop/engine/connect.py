@@ -12,7 +12,8 @@ import requests
 from docker.context import ContextAPI
 from docker.utils import kwargs_from_env
 
-from .. import bases, charts
+from ..bases import known
+from ..charts import style
 from ..errors import WorkshopError, speak_plainly, when_lost
 from . import pocket_launcher
 
@@ -41,7 +42,7 @@ def connect(*, quiet: bool = False) -> docker.DockerClient:
     speak_plainly()
     client = _pocket_engine(quiet) if pocket_launcher.chosen() else _first_that_answers(quiet)
     line = banner(client)
-    charts.set_footer(lambda: _banner_now(client, line))
+    style.set_footer(lambda: _banner_now(client, line))
     if not quiet:
         print(line, flush=True)
     return client
@@ -219,7 +220,7 @@ def banner(client: docker.DockerClient) -> str:
     engine = describe(client)
     return (
         f"{engine['engine']} {engine['version']} · {engine['store']} image store · {engine['platform']} · "
-        f"base images: {bases.summary(client)}"
+        f"base images: {known.summary(client)}"
     )
 
 

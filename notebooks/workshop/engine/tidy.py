@@ -55,14 +55,14 @@ def our_images(client: docker.DockerClient, app: str | None = None, bases: bool 
     ours = [image for image in labelled if (image.get("Labels") or {}).get(LABEL)]
     wanted = [image for image in ours if bases or image["Labels"][LABEL] not in BASES]
     if app:
-        wanted = [image for image in wanted if any(tag.startswith(f"{PREFIX}{app}:") for tag in tags_of(image))]
+        wanted = [image for image in wanted if any(tag.startswith(f"{PREFIX}{app}:") for tag in tags_of(client, image))]
     return [image for image in sorted(wanted, key=lambda image: -image["Created"]) if _ours(client, image)]
 
 
 def _ours(client: docker.DockerClient, image: dict) -> bool:
     """The steps of a stand-in that was never finished have no name, and inherit their label from the recipe's first line."""
     kind = image["Labels"][LABEL]
-    return not tags_of(image) if kind == STAND_IN_STAGE else made_here(client, image["Id"], kind)
+    return not tags_of(client, image) if kind == STAND_IN_STAGE else made_here(client, image["Id"], kind)
 
 
 def _our_tag(image: dict, tag: str) -> bool:
@@ -77,7 +77,7 @@ def _our_tag(image: dict, tag: str) -> bool:
 
 def _remove(client: docker.DockerClient, image: dict, app: str | None = None) -> list[tuple[str, str]]:
     """(name, outcome) for each tag. Two apps may have built the same image: the other one's tags are not looked at."""
-    all_tags = tags_of(image)
+    all_tags = tags_of(client, image)
     tags = [tag for tag in all_tags if not app or tag.startswith(f"{PREFIX}{app}:")]
     foreign = [tag for tag in tags if not _our_tag(image, tag)]
     parent = client.api.inspect_image(image["Id"]).get("Parent")

@@ -120,7 +120,7 @@ def short(digest: str) -> str:
 
 def unreadable(name: str, error: Exception) -> WorkshopError:
     """The error for an archive that is damaged, or not an image at all."""
-    why = str(error).strip().rstrip(".") or type(error).__name__
+    why = (getattr(error, "strerror", None) or str(error)).strip().rstrip(".") or type(error).__name__
     if isinstance(error, EOFError):
         why = "it breaks off before its end"
     remedy = "Save it again, then run the cell again."

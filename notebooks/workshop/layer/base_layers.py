@@ -46,7 +46,7 @@ def bases_of(client: docker.DockerClient, images: dict[str, dict]) -> dict[str, 
     """
     new = {image["Id"]: image for image in images.values() if image["Id"] not in _base_by_id}
     if new:
-        tags = {tag: _diff_ids(client, image["Id"]) for image in _candidates(client) for tag in tags_of(image)}
+        tags = {tag: _diff_ids(client, image["Id"]) for image in _candidates(client) for tag in tags_of(client, image)}
         found = {image_id: _base_of(client, image, tags) for image_id, image in new.items()}
         _base_by_id.update((image_id, base) for image_id, base in found.items() if base != UNKNOWN)
     return {name: _base_by_id.get(image["Id"], UNKNOWN) for name, image in images.items()}
@@ -60,7 +60,7 @@ def _candidates(client: docker.DockerClient) -> list[dict]:
 
 def _base_of(client: docker.DockerClient, image: dict, known: dict[str, tuple[str, ...]]) -> Base:
     diff_ids = tuple(image["RootFS"].get("Layers") or ())
-    for tag in candidates(diff_ids, tags_of(image), known):
+    for tag in candidates(diff_ids, tags_of(client, image), known):
         if known[tag] != diff_ids or _goes_on(client, image, tag):
             return Base(tag, len(known[tag]))
     return UNKNOWN

@@ -11,7 +11,7 @@ from ..archives import exported_images
 from ..errors import WorkshopError, translate_engine_loss
 from ..labels import full_tag, plain_tag
 from ..progress import Panel
-from ..units import seconds, size
+from ..units import seconds, shorten, size
 from .archive import Archive, Image, read_archive, read_folder, unreadable
 from .cache import LayerCache
 from .compression import CompressedSizes
@@ -97,7 +97,8 @@ def _by_engine_id(archive: Archive, stacks: dict[str, Stack]) -> dict[str, Image
     """{the engine's id: the image in its export}; by name, or by its layers, where the export does not say the id."""
     found = {}
     for name, stack in stacks.items():
-        by_name = [image for image in archive.images if full_tag(name) in map(plain_tag, image.names)]
+        by_name = [image for image in archive.images if full_tag(name) in image.names]
+        by_name = by_name or [image for image in archive.images if full_tag(name) in map(plain_tag, image.names)]
         by_layers = [image for image in archive.images if image.diff_ids == stack.diff_ids]
         known = [image for image in archive.images if stack.id == image.id or stack.id in image.digests]
         if likeliest := known or by_name or by_layers:
@@ -141,13 +142,13 @@ def read(client: docker.DockerClient | None, image: str | Path, path: str, layer
 
 
 def _load(path: Path, wanted: str | None = None) -> Archive:
-    if path.is_dir():
-        if not (path / "index.json").is_file():
-            raise WorkshopError(f"The folder {path} is no OCI image layout: there is no index.json in it.", "")
-        return read_folder(path, wanted)
-    if path.exists() and not path.is_file():
-        raise WorkshopError(f"{path} is neither a file nor a folder.", "Name an archive that `docker save` wrote.")
     try:
+        if path.is_dir():
+            if not (path / "index.json").is_file():
+                raise WorkshopError(f"The folder {path} is no OCI image layout: there is no index.json in it.", "")
+            return read_folder(path, wanted)
+        if path.exists() and not path.is_file():
+            raise WorkshopError(f"{path} is neither a file nor a folder.", "Name an archive that `docker save` wrote.")
         with path.open("rb") as file, Panel(f"Reading {path.name}") as panel:
             panel.row("read", f"the layers in {path.name}")
             whole, done = max(path.stat().st_size, 1), 0
@@ -163,7 +164,7 @@ def _load(path: Path, wanted: str | None = None) -> Archive:
     except FileNotFoundError:
         raise WorkshopError(f"There is no archive {path}.", "Paths start where the notebook is: notebooks/.") from None
     except OSError as error:
-        raise unreadable(str(path), error) from None
+        raise unreadable(shorten(str(path), 80), error) from None
 
 
 def _export(

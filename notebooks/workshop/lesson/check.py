@@ -23,6 +23,7 @@ from ..engine import containers
 from ..errors import WorkshopError, translate_engine_loss
 from ..labels import full_tag, tags_of
 from ..layer.files import files, sizes
+from ..layer.source import inspect, stack_of
 from ..paths import matches
 from ..units import shorten, size
 
@@ -288,7 +289,7 @@ def same_layers_as(other: str) -> Condition:
     """Layer for layer the same files as the other image."""
 
     def condition(client, image):
-        ours, theirs = [client.api.inspect_image(name)["RootFS"]["Layers"] for name in (image, other)]
+        ours, theirs = (stack_of(inspect(client, name)).diff_ids for name in (image, other))
         if ours == theirs:
             return True, f"{image} ships the same {len(ours)} layers as {other}"
         first = next((i for i, pair in enumerate(zip(ours, theirs)) if pair[0] != pair[1]), min(len(ours), len(theirs)))
@@ -358,7 +359,7 @@ def _stages(client, image: str) -> dict[str, list[str]]:
     """{name: diff ids} of the stages that came before the last in the image's build, by the tags they are kept under."""
     prefix = f"{full_tag(image)}."
     listed = client.api.images(name=prefix.rsplit(":", 1)[0])
-    tags = [tag for one in listed for tag in tags_of(one) if tag.startswith(prefix)]
+    tags = [tag for one in listed for tag in tags_of(client, one) if tag.startswith(prefix)]
     return {tag.removeprefix(prefix): client.api.inspect_image(tag)["RootFS"]["Layers"] for tag in tags}
 
 

@@ -10,6 +10,17 @@ import pandas as pd
 from ..errors import WorkshopError
 from .predict import Table
 
+__all__ = [
+    "HABITS",
+    "PRICES",
+    "SPEEDS",
+    "monthly_cost",
+    "on_bases",
+    "price_panel",
+    "pull_times",
+    "with_and_without_base",
+]
+
 SPEEDS = (10, 100, 1000)  # Mbit/s: a weak link, a good household line, a data centre
 
 # A private repository of Amazon ECR in US East, in US dollars, from its public price page
@@ -174,3 +185,8 @@ def _gigabytes(count: float) -> str:
 
 def _dollars(amount: float) -> str:
     return f"${amount:,.2f}"
+
+
+def __dir__() -> list[str]:
+    """Tab completion offers what a learner may call."""
+    return __all__

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import html
+import math
 import textwrap
 from numbers import Real
 
 import pandas as pd
+import plotly.graph_objects as go
 
-from .. import charts
 from ..analysis.dive import efficiency
+from ..charts import style
 from ..units import size
 
 
-def score(guess, measured, unit: str = "") -> None:
+def score(guess: object, measured: object, unit: str = "") -> None:
     """Print how a prediction compares with the measurement.
 
     guess: what the learner wrote; the dots `...` mean that there is none. measured: a number in `unit`, or a word.
@@ -27,9 +29,9 @@ def wrapped(text: str, width: int = 76) -> str:
     return "\n".join(textwrap.fill(line, width) for line in text.splitlines())
 
 
-def in_words(figure) -> str:
+def in_words(figure: go.Figure) -> str:
     """The sentence that a figure carries, computed from its frame, for whoever cannot see the picture."""
-    return wrapped(charts.in_words(figure))
+    return wrapped(style.in_words(figure))
 
 
 IN_BYTES = {
@@ -52,7 +54,7 @@ class Table:
         for column in frame:
             in_bytes = column in IN_BYTES or str(column).startswith("bytes")
             if in_bytes and pd.api.types.is_numeric_dtype(frame[column]):
-                self.frame[column] = frame[column].map(size)
+                self.frame[column] = [size(count) if math.isfinite(count) else "" for count in frame[column]]
 
     def __repr__(self) -> str:
         return self.frame.to_string(index=False)
