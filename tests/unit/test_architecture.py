@@ -17,6 +17,7 @@ ROOMS = [
     "archives",
     "paths",
     "labels",
+    "markup",
     "progress",
     "dockerfiles",
     "layer",

@@ -26,20 +26,11 @@ def test_a_prediction_is_scored_in_words(guess, measured, unit, says):
     assert verdict(guess, measured, unit) == says
 
 
-def test_conclusions_print_plain_booleans(capsys):
+def test_conclusions_are_plain_booleans_in_text(capsys):
     import numpy
 
     workshop.conclude({"it is so": numpy.bool_(True), "it is not": 0})
     assert capsys.readouterr().out == "it is so: True\nit is not: False\n"
-
-
-def test_a_table_shows_whole_paths_and_bytes_as_megabytes():
-    import pandas
-
-    path = "/very/" * 20 + "<long>"
-    shown = workshop.table(pandas.DataFrame({"path": [path], "bytes": [1_500_000]}))
-    assert path in repr(shown) and "1.5 MB" in repr(shown)
-    assert "&lt;long&gt;" in shown._repr_html_() and "1.5 MB" in shown._repr_html_()
 
 
 def test_the_limits_of_the_checks_are_where_their_sentences_say():

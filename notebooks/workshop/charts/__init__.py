@@ -15,7 +15,7 @@ Every title states what the frame says, and `charts.in_words(figure)` is the sam
 see the picture; `charts.show(figure)` shows both. `charts.set_footer(text)` names engine and base images under every
 figure made after it.
 
-Owns every picture and its sentence. May import: dockerfiles, and the modules beside this folder (errors, labels, units).
+Owns every picture and its sentence. May import: dockerfiles, and the modules beside this folder (errors, labels, markup, units).
 """
 
 from . import plotly_setup  # first  # noqa: F401

@@ -13,6 +13,7 @@ import textwrap
 
 import plotly.graph_objects as go
 
+from ..markup import as_html
 from .style import told
 
 
@@ -27,16 +28,11 @@ class Caption:
         return "\n".join(textwrap.fill(line, 76, break_on_hyphens=False) for line in lines)
 
     def _repr_html_(self) -> str:
-        shown = f'<p role="img" aria-label="{html.escape(self.sentence)}">{_plain(self.sentence)}</p>'
+        shown = f'<p role="img" aria-label="{html.escape(self.sentence)}">{as_html(self.sentence)}</p>'
         if not self.more:
             return shown
-        more = "<br>".join(_plain(line) for line in self.more.splitlines())
+        more = "<br>".join(as_html(line) for line in self.more.splitlines())
         return f"{shown}<details><summary>The picture in words</summary>{more}</details>"
-
-
-def _plain(text: str) -> str:
-    """The text as HTML. JupyterLab hands `$…$` to MathJax, which does not look across elements."""
-    return html.escape(text).replace("$", "<span>$</span>")
 
 
 def show(figure: go.Figure) -> None:

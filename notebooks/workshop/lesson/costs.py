@@ -8,7 +8,7 @@ import ipywidgets
 import pandas as pd
 
 from ..errors import WorkshopError
-from .predict import Table
+from .tables import Table
 
 SPEEDS = (10, 100, 1000)  # Mbit/s: a weak link, a good household line, a data centre
 
