@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import workshop
+from contrast import contrast
 from workshop import markup
 from workshop.lesson.check import Verdict
 from workshop.lesson.conclusions import Conclusions, recap
@@ -102,17 +103,6 @@ def test_a_claim_that_does_not_hold_is_a_finding_and_looks_like_no_failed_check(
     said = "".join(runs(page.replace("</div>", "\n</div>")))
     assert said == "✓ found: the app answers\n≠ not so here: the app opens the compiler\n"
     assert markup.PURE["measured"] in page and markup.PURE["not yet"] not in page
-
-
-def luminance(colour: tuple[float, ...]) -> float:
-    parts = [part / 255 for part in colour]
-    parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return sum(part * weight for part, weight in zip(parts, (0.2126, 0.7152, 0.0722)))
-
-
-def contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    dark, light = sorted((luminance(one), luminance(other)))
-    return (light + 0.05) / (dark + 0.05)
 
 
 def theme(name: str) -> dict[str, tuple[float, ...]]:

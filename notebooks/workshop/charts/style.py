@@ -18,6 +18,7 @@ megabytes = size  # one way to show bytes, in figures and in text
 
 INK, MUTED, CARD, GRID = "#1f2933", "#56626c", "#ffffff", "#e3e8ec"
 SANS = "Helvetica Neue, Arial, DejaVu Sans, sans-serif"
+TOOLS = 28  # pixels at the top that Plotly's own buttons take
 MONO = "Menlo, Consolas, DejaVu Sans Mono, monospace"
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart. The first stage is the factory floor.
@@ -68,15 +69,22 @@ def in_words(figure: go.Figure) -> str:
 
 
 def told(figure: go.Figure) -> tuple[str, str]:
-    """The figure's sentence, and what its words say beyond it ("" for nothing).
-
-    Of words in several lines the title is the sentence; of words in one line their first sentence.
-    """
+    """The figure's sentence, which is its title, and what its words say beyond that ("" for nothing)."""
     words = in_words(figure)
-    if "\n" in words:
-        return figure.layout.meta["title"], words
-    end = re.search(r"(?<=[^\s.])\. ", words)
-    return (words[: end.end() - 1], words[end.end() :]) if end else (words, "")
+    title = figure.layout.meta["title"].replace("\u00a0", " ")
+    beyond = words.removeprefix(f"{title}.")
+    return title, beyond.strip()
+
+
+def untitled(figure: go.Figure) -> go.Figure:
+    """The figure for a place where its title is written above it: without that, and without the room that it took."""
+    bare = go.Figure(figure)
+    spare = bare.layout.meta["room"] - TOOLS
+    whole = bare.layout.height - spare
+    bare.update_layout(title=None, margin={"t": bare.layout.margin.t - spare}, height=whole)
+    if bare.layout.legend.yref == "container":
+        bare.update_layout(legend={"y": 1 - TOOLS / whole})
+    return bare
 
 
 def stage_colour(name_or_index: str | int) -> str:
@@ -175,7 +183,7 @@ def finish(
         height=whole,
         margin={"l": left, "r": right, "t": top, "b": foot},
         paper_bgcolor=CARD,
-        plot_bgcolor=CARD,  # a white card, whatever the theme around it
+        plot_bgcolor=CARD,  # a white card by itself; below its sentence it follows the theme (show.py)
         font={"family": SANS, "size": 12, "color": INK},
         hoverlabel={
             "bgcolor": CARD,
@@ -185,7 +193,7 @@ def finish(
         },
         showlegend=False,
         modebar={"remove": ["zoom", "pan", "select", "lasso", "zoomin", "zoomout", "autoscale", "resetscale"]},
-        meta={"title": title, "words": words},
+        meta={"title": title, "words": words, "room": top},
     )
     if small_print:
         figure.add_annotation(
