@@ -125,6 +125,30 @@ def test_the_factory_picture_is_interactive(lab, page):
     expect(card).to_contain_text("line 4  WORKDIR /bench")
 
 
+def test_the_factory_picture_takes_keys_and_tells_where_it_stands(lab, page):
+    recipe = "FROM python:3.11 AS floor\nRUN make /x\nFROM busybox:1.37\nCOPY --from=floor /x /x\n"
+    cell = opened(page, lab, "keys.ipynb", f"import workshop\nworkshop.show(workshop.charts.floor({recipe!r}))").first
+    run(cell)
+    slider = cell.get_by_role("slider", name="Walk along the lines")
+    card = cell.locator(".textpoint").filter(has_text=re.compile(r"^\s*(line \d|the end of)"))
+    slider.focus()
+    for key, stop, words in (
+        ("ArrowRight", "2", "line 2  RUN make /x"),
+        ("End", "6", "the end of the line"),
+        ("ArrowRight", "6", "the end of the line"),
+        ("ArrowLeft", "5", "line 4  COPY --from=floor"),
+        ("Home", "1", "line 1  FROM python:3.11"),
+    ):
+        page.keyboard.press(key)
+        expect(slider).to_have_attribute("aria-valuenow", stop)
+        expect(card).to_contain_text(words)
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("^Line 1, FROM: Rent the building"))
+    expect(slider).to_have_attribute("aria-valuemax", "6")
+    cell.get_by_role("button", name="walk the line").focus()
+    page.keyboard.press("Enter")
+    expect(slider).to_have_attribute("aria-valuenow", "2")
+
+
 def test_progress_is_live(lab, page, word):
     cells = opened(page, lab, "live.ipynb", CONNECT, build_of(word, 3))
     run(cells.nth(0))

@@ -299,6 +299,43 @@ def test_no_two_stations_stand_in_the_same_place_and_all_are_inside():
         assert all(0 < x < width and 0 < y < height for x, y in places)
 
 
+def test_goods_leave_at_the_machine_that_made_them_and_arrive_at_the_copy():
+    from workshop.charts.factory.layout import EXIT, HEADER, MACHINE, ROOF, WALL, WIDTH, halls_of
+
+    upper, lower = halls_of(syntax.parse(SEED))[0]
+    pitch = (WIDTH - 8) / 7  # seven places in a row; RUN has the fourth, COPY --from the third
+    run, copy = 4 + pitch * 3.5, 4 + pitch * 2.5
+    first, second = ROOF + HEADER, lower.wall + WALL + 8 + HEADER  # tops of the two rows
+    (route,) = lower.routes
+    assert route.points == [
+        (run + MACHINE[0], first + EXIT),
+        (run + pitch / 2, first + EXIT),  # down between the stations, not through their words
+        (run + pitch / 2, lower.wall - 5),
+        (copy, lower.wall - 5),
+        (copy, second + 3),
+    ]
+    assert upper.bottom < lower.wall - 5
+
+
+def test_goods_from_further_up_leave_at_their_machine_too_and_no_two_ways_share_a_strip():
+    from workshop.charts.factory.layout import halls_of
+
+    parsed = syntax.parse(FOUR)
+    halls = halls_of(parsed)[0]
+    wheels, dist, tool = halls[3].routes
+    spot = {step.line: (x + 36, top + 40) for hall in halls for step, x, top in hall.spots}
+    assert wheels.points[0] == spot[3] and dist.points[0] == spot[5] and tool.points[0][0] == 0
+    across = [
+        (y, min(x, to_x), max(x, to_x))
+        for hall in halls
+        for route in hall.routes
+        for (x, y), (to_x, to_y) in zip(route.points[1:], route.points[2:])
+        if y == to_y and x != to_x
+    ]
+    assert len({y for y, _, _ in across}) == len(across)
+    assert all(a.bottom <= y for a in halls for y, _, _ in across if a.top <= y < a.bottom + 1)
+
+
 def test_a_file_that_is_no_dockerfile_gets_a_sentence_with_the_line():
     said = title(charts.floor("FROM a\nFROBNICATE b\n"))
     assert said.startswith("No factory can be built from this.") and "line 2: unknown instruction: FROBNICATE" in said

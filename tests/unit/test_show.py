@@ -116,3 +116,23 @@ def test_the_second_opinion_names_both_counts_and_why(capsys):
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["ours:   2.0 MB wasted, 75.0% efficient", "dive's: 0 bytes wasted, 100.0% efficient"]
     assert " ".join(said[2:]).startswith("dive does not count 2.0 MB below folders") and max(map(len, said)) <= 76
+
+
+def test_only_a_figure_to_walk_through_brings_its_keys():
+    walk = Caption(charts.floor("FROM a\nCMD b\n"))._repr_html_()
+    assert walk.count("<script>") == 1 and '"slider", "Walk along the lines of the Dockerfile"' in walk
+    assert "<script" not in Caption(charts.sizes(SIZES))._repr_html_()
+
+
+def test_the_walk_has_a_line_of_words_for_each_stop():
+    """The keys tell where the slider stands in these words."""
+    drawn = charts.style.untitled(charts.floor("FROM a\nRUN b\nFROM c\nCMD d\n"))
+    stops = [step.label for step in drawn.layout.sliders[0].steps]
+    told = drawn.layout.meta["words"].split("\n")
+    assert [line.partition(",")[0] for line in told if line.startswith("Line")] == [
+        "Line 1",
+        "Line 2",
+        "Line 3",
+        "Line 4",
+    ]
+    assert [line.startswith("Line") for line in told] == [stop != "end" for stop in stops]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 import textwrap
+from pathlib import Path
 
 import plotly.graph_objects as go
 
@@ -21,8 +22,11 @@ from .style import told, untitled
 # makes white the dark of JupyterLab's cells. And a stored picture is no wider than its cell.
 LOOK = (
     '<style>body[data-jp-theme-light="false"] .jp-RenderedPlotly, body.vscode-dark .js-plotly-plot '
-    "{filter: invert(93%) hue-rotate(180deg)} .jp-RenderedPlotly img {max-width: 100%; height: auto}</style>"
+    "{filter: invert(93%) hue-rotate(180deg)} .jp-RenderedPlotly img {max-width: 100%; height: auto} "
+    ".slider-group:focus-visible .slider-grip-rect {stroke: #0072B2 !important; stroke-width: 4px !important} "
+    ".updatemenu-button:focus-visible {outline: 3px solid #0072B2}</style>"
 )
+KEYS = Path(__file__).with_name("factory") / "keys.js"
 
 
 class Caption:
@@ -30,6 +34,7 @@ class Caption:
 
     def __init__(self, figure: go.Figure):
         self.sentence, self.more = told(figure)
+        self.walks = bool(figure.layout.sliders)
 
     def __repr__(self) -> str:
         lines = [self.sentence, *self.more.splitlines()]
@@ -40,7 +45,7 @@ class Caption:
         if self.more:
             more = "<br>".join(as_html(line) for line in self.more.splitlines())
             shown += f"<details><summary>The picture in words</summary>{more}</details>"
-        return shown + LOOK
+        return shown + LOOK + (f"<script>{KEYS.read_text(encoding='utf-8')}</script>" if self.walks else "")
 
 
 def show(figure: go.Figure) -> None:

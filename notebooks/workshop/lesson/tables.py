@@ -22,9 +22,8 @@ IN_BYTES = {  # columns of the workshop's frames
     "on_top",
 }
 FIGURE = re.compile(r"[$−-]?\d[\d.,]*( ?(%|bytes?|[kMG]?B|[kMG]bit/s|min|s|times))?( \d+ s)?")  # 4 min 49 s, $0.05
-WHOLE = (
-    24  # characters: what is longer may be broken anywhere, else a path would push the other columns out of the cell
-)
+# Characters: what is longer may be broken anywhere, else a path would push the other columns out of the cell.
+WHOLE = 32
 
 
 class Table:
