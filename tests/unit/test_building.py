@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
+import pandas as pd
+import pytest
 from workshop.builders import build as building
+from workshop.builders import errors
 from workshop.builders.stage_tags import stage_tags
 from workshop.dockerfiles import syntax
 
@@ -29,3 +32,23 @@ def test_each_stage_has_a_tag_of_its_own_and_the_last_the_images():
         "Test Stage": "factory/app:1.Test-Stage",
         "stage-2": "factory/app:1",
     }
+
+
+def test_one_step_is_one_step():
+    steps = pd.DataFrame({"status": ["base"]})
+    made = building.Build("id", "factory/x:1", 4.3, {"stage-0": "id"}, {}, steps, "FROM a\n")
+    assert repr(made) == "factory/x:1: 1 stage, 1 step (0 cached), 4.3 s"
+
+
+@pytest.mark.parametrize(
+    "line, advice",
+    [
+        ("RUN <<E\nmake\nE", "Write it with && and \\ instead"),
+        ("COPY <<E /note\nhello\nE", "Put the text into a file of the app's folder instead and COPY that"),
+        ("ADD <<E /note\nhello\nE", "Put the text into a file of the app's folder instead and ADD that"),
+    ],
+)
+def test_a_heredoc_is_refused_with_advice_for_its_word(line, advice):
+    with pytest.raises(errors.BuildError) as caught:
+        errors.refuse_heredocs(syntax.parse(f"FROM a\n{line}\n"))
+    assert caught.value.remedy == f"{advice}, and run the cell again."

@@ -7,6 +7,7 @@ from contrast import contrast
 from hand import frame_of
 from workshop import charts
 from workshop.charts.show import Caption
+from workshop.units import wrapped
 
 SIZES = pd.DataFrame({"image": ["big", "mid", "small"], "bytes": [900_000_000, 200_000_000, 100_000_000]})
 
@@ -136,3 +137,9 @@ def test_the_walk_has_a_line_of_words_for_each_stop():
         "Line 4",
     ]
     assert [line.startswith("Line") for line in told] == [stop != "end" for stop in stops]
+
+
+def test_a_long_printed_line_breaks_between_words():
+    said = "Docker Engine 28.5.2 · containerd image store · linux/amd64 · base images: 1 to be fetched when a lesson needs them"
+    lines = wrapped(said, 90).splitlines()
+    assert " ".join(lines) == said and max(map(len, lines)) <= 90 and len(lines) == 2

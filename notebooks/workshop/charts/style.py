@@ -11,6 +11,7 @@ from collections.abc import Callable
 import plotly.graph_objects as go
 
 from ..errors import WorkshopError
+from ..units import plural as plural
 from ..units import shorten as shorten
 from ..units import size
 
@@ -107,11 +108,6 @@ def tint(colour: str, share: float) -> str:
     """The colour mixed with white: share 1 is the colour itself, 0 is white."""
     parts = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return "#" + "".join(f"{round(255 - (255 - part) * share):02x}" for part in parts)
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 file`, `2 files`, `12,000 files`."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def percent(part: float, whole: float) -> str:

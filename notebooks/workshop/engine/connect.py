@@ -14,6 +14,7 @@ from docker.utils import kwargs_from_env
 
 from .. import bases, charts
 from ..errors import WorkshopError, speak_plainly, when_lost
+from ..units import wrapped
 from . import pocket_launcher
 
 PROBE_TIMEOUT = 5  # seconds; a local engine answers in milliseconds
@@ -43,7 +44,7 @@ def connect(*, quiet: bool = False) -> docker.DockerClient:
     line = banner(client)
     charts.set_footer(lambda: _banner_now(client, line))
     if not quiet:
-        print(line, flush=True)
+        print(wrapped(line, 90), flush=True)
     return client
 
 

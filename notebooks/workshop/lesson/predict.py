@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from numbers import Real
 
 import pandas as pd
 
 from .. import charts
 from ..analysis.dive import efficiency
-from ..units import size
+from ..units import size, wrapped
 
 
 def score(guess, measured, unit: str = "") -> None:
@@ -19,11 +18,6 @@ def score(guess, measured, unit: str = "") -> None:
     A number is judged by the factor between the two.
     """
     print(wrapped(verdict(guess, measured, unit)))
-
-
-def wrapped(text: str, width: int = 76) -> str:
-    """Text broken between words: a notebook breaks a long printed line anywhere."""
-    return "\n".join(textwrap.fill(line, width) for line in text.splitlines())
 
 
 def in_words(figure) -> str:
@@ -52,7 +46,7 @@ def _judge(guess: float, measured: float) -> str:
     factor = max(guess / measured, measured / guess)
     if factor <= 1.1:
         return "Spot on."
-    word = "Close" if factor <= 1.5 else "The right order" if factor <= 3 else "A surprise, then"
+    word = "Close" if factor <= 1.5 else "In the right range" if factor <= 3 else "A surprise, then"
     return f"{word}: off by a factor of {factor:.1f}."
 
 
