@@ -216,7 +216,7 @@ def test_a_figure_below_its_sentence_follows_the_theme_and_fits_its_cell(lab, pa
     expect(figure).to_have_css("filter", card)
     expect(figure.locator(".gtitle")).to_have_count(0)
     expect(sentence).to_be_visible()
-    expect(cell.get_by_text("Line 1, FROM")).to_be_hidden()  # folded
+    expect(cell.locator("details")).not_to_have_attribute("open", "")
     words, behind = (
         sentence.evaluate("one => getComputedStyle(one).color"),
         page.locator(".jp-NotebookPanel-notebook").evaluate("one => getComputedStyle(one).backgroundColor"),
