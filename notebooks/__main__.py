@@ -40,7 +40,7 @@ def serve(arguments):
     signal.signal(signal.SIGINT, stop)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
         signal.signal(signal.SIGHUP, stop)  # the terminal's window was closed
-    ask_nothing()
+    set_defaults()
     threading.Thread(target=tell_address, args=[ServerApp], daemon=True).start()
     LabApp.launch_instance(options(arguments) + arguments)
     if ServerApp.initialized():
@@ -48,15 +48,20 @@ def serve(arguments):
     return 0
 
 
-def ask_nothing():
-    """Defaults, kept in .venv, that spare the learner JupyterLab's question about news; a person's own settings win."""
+def set_defaults():
+    """Defaults, kept in .venv: JupyterLab asks nothing about news, and a kernel that was restarted says which cells to run
+    first. A person's own settings win."""
     import contextlib
     import shutil
 
-    folder = os.path.join(VENV, "share", "jupyter", "lab", "settings")
-    with contextlib.suppress(OSError):  # a read-only folder: then it asks
-        os.makedirs(folder, exist_ok=True)
-        shutil.copyfile(os.path.join(SETTINGS, "overrides.json"), os.path.join(folder, "overrides.json"))
+    places = {
+        "overrides.json": os.path.join(VENV, "share", "jupyter", "lab", "settings"),
+        "ipython_kernel_config.py": os.path.join(VENV, "etc", "ipython"),
+    }
+    for name, folder in places.items():
+        with contextlib.suppress(OSError):  # a read-only folder: then it does without
+            os.makedirs(folder, exist_ok=True)
+            shutil.copyfile(os.path.join(SETTINGS, name), os.path.join(folder, name))
 
 
 def options(arguments):

@@ -19,7 +19,9 @@ from .errors import EngineLost, WorkshopError
 from .layer.files import files, sizes
 from .layer.source import read
 from .lesson import check, costs
-from .lesson.predict import conclude, in_words, recap, score, second_opinion, table
+from .lesson.conclusions import conclude, recap
+from .lesson.predict import in_words, score, second_opinion
+from .lesson.tables import table
 from .measure import base_of, gate, packages
 from .units import size
 

@@ -12,6 +12,8 @@ import docker
 import requests
 import urllib3
 
+from .restarted import sentences
+
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
@@ -114,7 +116,7 @@ def explain(error: BaseException) -> WorkshopError | None:
 
 
 def speak_plainly() -> None:
-    """In a notebook, show the SDK's and the connection's errors, and interruptions, as sentences, too."""
+    """In a notebook, show the SDK's and the connection's errors, interruptions, and cells that were left out, as sentences."""
     shell = _shell()
     if shell is None:
         return
@@ -123,10 +125,12 @@ def speak_plainly() -> None:
         shell: Any, kind: type[BaseException], error: BaseException, trace: TracebackType, tb_offset: int | None = None
     ) -> None:
         explained = explain(error)
+        if said := sentences(error, shell):
+            explained = WorkshopError(said, state="")
         shown = explained.with_traceback(trace) if explained else error
         shell.showtraceback((type(shown), shown, trace), tb_offset=tb_offset)
 
-    kinds = (docker.errors.DockerException, KeyboardInterrupt, TypeError, *CONNECTION_ERRORS)
+    kinds = (docker.errors.DockerException, KeyboardInterrupt, TypeError, NameError, *CONNECTION_ERRORS)
     shell.set_custom_exc(kinds, show)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import html
 import os
 import threading
 import time
@@ -11,6 +10,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .markup import as_html
 from .units import seconds
 
 if TYPE_CHECKING:
@@ -130,19 +130,20 @@ class Panel:
         running = not self._closed.is_set()
         head = self.summary or f"{self.title}{f' … {seconds(time.monotonic() - self._began)}' if running else ''}"
         rows = "".join(_row_html(row) for row in self.rows.values())
-        return f"<div><b>{html.escape(head)}</b><table>{rows}</table></div>"
+        return f"<div><b>{as_html(head)}</b><table>{rows}</table></div>"
 
 
 def _row_html(row: Row) -> str:
     meter = f'<progress max="1" value="{row.fraction:.3f}"></progress> ' if row.fraction is not None else ""
     cells = (
         GLYPH[row.state],
-        html.escape(row.group),
-        f'<code style="white-space: pre-wrap">{html.escape(row.text)}</code>',
-        meter + html.escape(row.detail),
+        as_html(row.group),
+        f'<code style="white-space: pre-wrap">{as_html(row.text)}</code>',
+        meter + as_html(row.detail),
         "" if row.state == "cached" else seconds(row.age()),
     )
-    return "<tr>" + "".join(f'<td style="text-align: left">{cell}</td>' for cell in cells) + "</tr>"
+    looks = ["text-align: left"] * 4 + ["text-align: right; white-space: nowrap"]
+    return "<tr>" + "".join(f'<td style="{look}">{cell}</td>' for look, cell in zip(looks, cells)) + "</tr>"
 
 
 def in_notebook() -> bool:

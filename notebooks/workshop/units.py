@@ -1,5 +1,7 @@
 """Bytes and seconds as people read them, decimal megabytes with one decimal, as registries and Docker count; and long texts."""
 
+import textwrap
+
 
 def size(count: float) -> str:
     """`count` bytes as text: "912.4 MB" (10^6 bytes), "65.1 kB" below 100 kB, "512 bytes" below 1 kB."""
@@ -17,6 +19,16 @@ def seconds(count: float) -> str:
         return f"{count:.1f} s"
     minutes, rest = divmod(round(count), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 file`, `2 files`, `12,000 files`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def wrapped(text: str, width: int = 76) -> str:
+    """Text broken between words: a notebook breaks a long printed line anywhere."""
+    return "\n".join(textwrap.fill(line, width, break_on_hyphens=False) for line in text.splitlines())
 
 
 def shorten(text: str, width: int) -> str:

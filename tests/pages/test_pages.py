@@ -12,6 +12,7 @@ import nbformat
 import pytest
 from at_hand import ROOT, traces_of
 from browser import DONE, ERROR, expect, prompts, run, start
+from contrast import contrast
 from jupyter import started
 
 CONNECT = "import workshop\nclient = workshop.connect(quiet=True)"
@@ -74,16 +75,9 @@ def build_of(word, seconds):
     return f"workshop.build(client, 'hello', {recipe!r}, tag='factory/hello:{word}')"
 
 
-def contrast(*colours):
-    """Contrast ratio of two colours such as `rgb(255, 0, 0)`, after WCAG 2.2."""
-
-    def luminance(colour):
-        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-        parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-        return sum(part * weight for part, weight in zip(parts, (0.2126, 0.7152, 0.0722)))
-
-    dark, light = sorted(map(luminance, colours))
-    return (light + 0.05) / (dark + 0.05)
+def parts(colour):
+    """(red, green, blue) of a colour such as `rgb(255, 0, 0)`."""
+    return [int(part) for part in re.findall(r"\d+", colour)[:3]]
 
 
 def test_lesson_00_runs_in_the_browser(lab, page):
@@ -129,6 +123,30 @@ def test_the_factory_picture_is_interactive(lab, page):
 
     figure.get_by_text("walk the line").click()
     expect(card).to_contain_text("line 4  WORKDIR /bench")
+
+
+def test_the_factory_picture_takes_keys_and_tells_where_it_stands(lab, page):
+    recipe = "FROM python:3.11 AS floor\nRUN make /x\nFROM busybox:1.37\nCOPY --from=floor /x /x\n"
+    cell = opened(page, lab, "keys.ipynb", f"import workshop\nworkshop.show(workshop.charts.floor({recipe!r}))").first
+    run(cell)
+    slider = cell.get_by_role("slider", name="Walk along the lines")
+    card = cell.locator(".textpoint").filter(has_text=re.compile(r"^\s*(line \d|the end of)"))
+    slider.focus()
+    for key, stop, words in (
+        ("ArrowRight", "2", "line 2  RUN make /x"),
+        ("End", "6", "the end of the line"),
+        ("ArrowRight", "6", "the end of the line"),
+        ("ArrowLeft", "5", "line 4  COPY --from=floor"),
+        ("Home", "1", "line 1  FROM python:3.11"),
+    ):
+        page.keyboard.press(key)
+        expect(slider).to_have_attribute("aria-valuenow", stop)
+        expect(card).to_contain_text(words)
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("^Line 1, FROM: Rent the building"))
+    expect(slider).to_have_attribute("aria-valuemax", "6")
+    cell.get_by_role("button", name="walk the line").focus()
+    page.keyboard.press("Enter")
+    expect(slider).to_have_attribute("aria-valuenow", "2")
 
 
 def test_progress_is_live(lab, page, word):
@@ -181,9 +199,30 @@ def test_a_figure_stays_a_light_card_with_dark_words_in_the_dark_theme(lab, page
         return getComputedStyle(element).backgroundColor
     }""")  # what is seen there: its own colour or, where it has none, that of what it lies on
     words = figure.locator("text").evaluate_all("all => all.map(one => [one.textContent, getComputedStyle(one).fill])")
-    assert contrast(card, "rgb(0, 0, 0)") > 15
+    assert contrast(parts(card), (0, 0, 0)) > 15
     assert {"the small print", "walk the line"} <= {text for text, _ in words}
-    assert {text: fill for text, fill in words if contrast(card, fill) < 4.5} == {}
+    assert {text: fill for text, fill in words if contrast(parts(card), parts(fill)) < 4.5} == {}
+
+
+@pytest.mark.parametrize(
+    "theme, card", [("JupyterLab Light", "none"), ("JupyterLab Dark", "invert(0.93) hue-rotate(180deg)")]
+)
+def test_a_figure_below_its_sentence_follows_the_theme_and_fits_its_cell(lab, page, theme, card):
+    draw = "import workshop\nworkshop.show(workshop.charts.floor('FROM busybox:1.37\\nCMD date\\n'))"
+    cell = opened(page, lab, "shown.ipynb", draw).first
+    choose(page, "Settings", "Theme", theme)
+    run(cell)
+    figure, sentence = cell.locator(".jp-RenderedPlotly"), cell.get_by_role("img", name="One hall, no gate")
+    expect(figure).to_have_css("filter", card)
+    expect(figure.locator(".gtitle")).to_have_count(0)
+    expect(sentence).to_be_visible()
+    expect(cell.locator("details")).not_to_have_attribute("open", "")
+    words, behind = (
+        sentence.evaluate("one => getComputedStyle(one).color"),
+        page.locator(".jp-NotebookPanel-notebook").evaluate("one => getComputedStyle(one).backgroundColor"),
+    )
+    assert contrast(parts(words), parts(behind)) >= 4.5
+    assert figure.evaluate("one => one.scrollWidth <= one.clientWidth")
 
 
 def test_the_price_table_follows_the_slider(page, lab):

@@ -77,6 +77,12 @@ def test_the_kernel_is_the_environments_and_finds_workshop(lab, home, notebook):
     assert [Path(path) for path in said.split("|")] == [ROOT / ".venv", ROOT / "notebooks" / "workshop"]
 
 
+def test_a_kernel_that_was_restarted_says_which_cells_to_run_first(lab, home):
+    name = "notebooks/05_layers.ipynb"
+    session = lab.get("/api/sessions", path=name, type="notebook", name="05_layers.ipynb", kernel={"name": "python3"})
+    assert "Run All Above Selected Cell" in run(home, session["kernel"]["id"], "workshop.tidy(client)")
+
+
 def test_a_terminal_has_the_environments_programs_first(lab):
     if not Path("/proc/self/environ").exists():
         pytest.skip("this system has no /proc, where the variables of a terminal's shell are read")

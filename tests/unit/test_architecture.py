@@ -13,10 +13,12 @@ WORKSHOP = Path(__file__).resolve().parents[2] / "notebooks" / "workshop"
 # From the bottom up: a room may import those before it, never one behind it.
 ROOMS = [
     "units",
+    "restarted",
     "errors",
     "archives",
     "paths",
     "labels",
+    "markup",
     "progress",
     "dockerfiles",
     "layer",

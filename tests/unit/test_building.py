@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import docker
+import pandas as pd
 import pytest
 import workshop
 from workshop.builders import build as building
@@ -167,3 +168,23 @@ def test_a_build_that_fails_behind_its_last_line_is_not_said_to_fail_before_its_
     said = str(errors.failed("no more leases", None, [], kept=False, begun=True))
     assert said.startswith("The build failed, at none of its steps: no more leases\n") and "Mend" not in said
     assert str(errors.failed("no builder", None, [], kept=False)).startswith("The build failed before its first step")
+
+
+def test_one_step_is_one_step():
+    steps = pd.DataFrame({"status": ["base"]})
+    made = building.Build("id", "factory/x:1", 4.3, {"stage-0": "id"}, {}, steps, "FROM a\n")
+    assert repr(made) == "factory/x:1: 1 stage, 1 step (0 cached), 4.3 s"
+
+
+@pytest.mark.parametrize(
+    "line, advice",
+    [
+        ("RUN <<E\nmake\nE", "Write it with && and \\ instead"),
+        ("COPY <<E /note\nhello\nE", "Put the text into a file of the app's folder instead and COPY that"),
+        ("ADD <<E /note\nhello\nE", "Put the text into a file of the app's folder instead and ADD that"),
+    ],
+)
+def test_a_heredoc_is_refused_with_advice_for_its_word(line, advice):
+    with pytest.raises(errors.BuildError) as caught:
+        errors.refuse_heredocs(syntax.parse(f"FROM a\n{line}\n"))
+    assert caught.value.remedy == f"{advice}, and run the cell again."

@@ -46,6 +46,11 @@ def files(*rows) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["stage", "path", "bytes", "fate", "landed"])
 
 
+def labels(figure: go.Figure) -> list[str]:
+    """A flow's labels as they are read."""
+    return [label.replace("<br>", " ").strip("\u00a0 ") for label in figure.data[0].node.label]
+
+
 def stack(*rows) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["image", "layer", "created_by", "bytes", "from_base"])
 
@@ -169,7 +174,7 @@ def test_the_gate_says_what_crossed_and_what_stayed():
         "stayed behind; the final image also holds 8.0 MB from the base and 2.0 kB from the context."
     )
     assert sorted(figure.data[0].link.value) == [2_000, 3_200_000, 8_000_000, 248_700_000]
-    assert "final image: 11.2 MB" in figure.data[0].node.label
+    assert "final image: 11.2 MB" in labels(figure)
 
 
 @pytest.mark.parametrize(
@@ -190,13 +195,23 @@ def test_several_stages_add_up_and_each_has_its_own_flows():
     modules = ("web", "/node_modules/b", 1_300_000, "left behind", None)
     figure = charts.gate(files(CROSSED, STAYED, dist, modules))
     assert title(figure) == "5.0 MB crossed the gate, 250.0 MB stayed on the factory floor"
-    assert {"stage builder: 251.9 MB", "stage web: 3.1 MB"} <= set(figure.data[0].node.label)
+    assert {"stage builder: 251.9 MB", "stage web: 3.1 MB"} <= set(labels(figure))
 
 
 def test_what_the_final_stage_made_itself_is_a_source_of_its_own():
     figure = charts.gate(files(CROSSED, STAYED, ("final", "/app/x.pyc", 400_000, "made here", "/app/x.pyc")))
-    assert "made in the final stage: 0.4 MB" in figure.data[0].node.label
+    assert "made in the final stage: 0.4 MB" in labels(figure)
     assert charts.in_words(figure).endswith("the final image also holds 0.4 MB made here.")
+
+
+def test_a_flow_thinner_than_its_label_does_not_strike_it_through():
+    """Two sources: 234 pixels for all bytes and one gap of 30. 17 pixels, a line of text, are 8.3 % of the rest."""
+    for count, below in ((8_000, True), (8_700, False)):
+        drawn = charts.gate(
+            files(("builder", "/a", 100_000 - count, "shipped", "/a"), ("final", "/b", count, "made here", None))
+        )
+        label = next(label for label in drawn.data[0].node.label if "made in" in label)
+        assert label.startswith("\u00a0<br>") == below
 
 
 # --- contents -------------------------------------------------------------------------------------------------------
@@ -287,6 +302,43 @@ def test_no_two_stations_stand_in_the_same_place_and_all_are_inside():
         places = [(x, y) for hall in halls for x, y in [*[(x, y) for _, x, y in hall.spots], hall.end]]
         assert len(set(places)) == len(places)
         assert all(0 < x < width and 0 < y < height for x, y in places)
+
+
+def test_goods_leave_at_the_machine_that_made_them_and_arrive_at_the_copy():
+    from workshop.charts.factory.layout import EXIT, HEADER, MACHINE, ROOF, WALL, WIDTH, halls_of
+
+    upper, lower = halls_of(syntax.parse(SEED))[0]
+    pitch = (WIDTH - 8) / 7  # seven places in a row; RUN has the fourth, COPY --from the third
+    run, copy = 4 + pitch * 3.5, 4 + pitch * 2.5
+    first, second = ROOF + HEADER, lower.wall + WALL + 8 + HEADER  # tops of the two rows
+    (route,) = lower.routes
+    assert route.points == [
+        (run + MACHINE[0], first + EXIT),
+        (run + pitch / 2, first + EXIT),  # down between the stations, not through their words
+        (run + pitch / 2, lower.wall - 5),
+        (copy, lower.wall - 5),
+        (copy, second + 3),
+    ]
+    assert upper.bottom < lower.wall - 5
+
+
+def test_goods_from_further_up_leave_at_their_machine_too_and_no_two_ways_share_a_strip():
+    from workshop.charts.factory.layout import halls_of
+
+    parsed = syntax.parse(FOUR)
+    halls = halls_of(parsed)[0]
+    wheels, dist, tool = halls[3].routes
+    spot = {step.line: (x + 36, top + 40) for hall in halls for step, x, top in hall.spots}
+    assert wheels.points[0] == spot[3] and dist.points[0] == spot[5] and tool.points[0][0] == 0
+    across = [
+        (y, min(x, to_x), max(x, to_x))
+        for hall in halls
+        for route in hall.routes
+        for (x, y), (to_x, to_y) in zip(route.points[1:], route.points[2:])
+        if y == to_y and x != to_x
+    ]
+    assert len({y for y, _, _ in across}) == len(across)
+    assert all(a.bottom <= y for a in halls for y, _, _ in across if a.top <= y < a.bottom + 1)
 
 
 def test_a_file_that_is_no_dockerfile_gets_a_sentence_with_the_line():
@@ -382,8 +434,8 @@ def test_small_print_is_asked_anew_for_each_figure():
 
 def test_a_stage_has_one_colour_in_every_figure():
     assert charts.stage_colour(0) == charts.stage_colour("builder") == charts.stage_colour("floor")
-    flows = charts.gate(files(CROSSED, STAYED)).data[0].node
-    colours = dict(zip((label.split(":")[0] for label in flows.label), flows.color))
+    flows = charts.gate(files(CROSSED, STAYED))
+    colours = dict(zip((label.split(":")[0] for label in labels(flows)), flows.data[0].node.color))
     assert colours["stage builder"] == charts.stage_colour("builder")
     assert colours["final image"] == charts.stage_colour("final")
     halls = [shape.fillcolor for shape in charts.floor(SEED).layout.shapes]

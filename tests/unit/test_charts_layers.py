@@ -382,3 +382,16 @@ def test_categoricals_with_unused_values_draw_the_same():
         (charts.pull, WAITS),
     ):
         assert draw(columns_as_categories(frame)).to_json() == draw(frame).to_json()
+
+
+def test_a_layer_of_the_base_that_no_line_explains_is_called_by_the_bases_name():
+    frame = pd.DataFrame(
+        [("hello", 0, "/bin/sh -c #(nop) COPY dir:0a1b in / ", 2_000_000, True), ("hello", 1, "RUN echo", 30, False)],
+        columns=["image", "layer", "created_by", "bytes", "from_base"],
+    )
+    assert title(charts.layers(frame)) == "over 99 % of hello is in one layer of the base image"
+    frame.attrs["base"] = "busybox:1.37"
+    assert title(charts.layers(frame)) == "over 99 % of hello is in one layer of busybox:1.37"
+    assert "busybox:1.37" in charts.layers(frame).data[0].text[0]
+    frame["from_base"] = False
+    assert title(charts.layers(frame)) == "over 99 % of hello is in one layer: COPY to /"

@@ -4,7 +4,7 @@ import pytest
 from workshop import WorkshopError
 from workshop.builders import build as building
 from workshop.builders import buildkit_dockerfile
-from workshop.dockerfiles import syntax
+from workshop.dockerfiles import copy_from, syntax
 from workshop.dockerfiles.stages import layers_below
 
 
@@ -84,3 +84,38 @@ def test_the_leaked_password_says_that_it_is_none():
 def test_of_two_stages_with_one_name_the_later_is_meant():
     parsed = syntax.parse("FROM a AS x\nFROM b AS X\nFROM x\nCOPY --from=x /p /p\n")
     assert parsed.stages[2].parent == 1 and parsed.instructions[-1].source == 1
+
+
+@pytest.mark.parametrize(
+    "stage, path, made",
+    [
+        # the samples of the course
+        (["WORKDIR /bench", "COPY widget.c .", "RUN mkdir /out && gcc -o /out/widget widget.c"], "/out/widget", 3),
+        (["COPY r.txt .", "RUN pip install --target=/packages -r r.txt", "RUN python c.py > p.csv"], "/packages", 2),
+        (["WORKDIR /app", "RUN python c.py > p.csv", "RUN sort -o p.csv p.csv", "RUN true"], "/app/p.csv", 3),
+        # by the folder, by the WORKDIR, by what is below
+        (["RUN pip wheel -w /wheels .", "RUN rm -r /wheels.old"], "/wheels/*.whl", 1),
+        (["RUN make DESTDIR=/out/usr", "RUN true"], "/out", 1),
+        (["WORKDIR /web", "COPY . .", "RUN npm run build"], "/web/dist", 3),
+        (["WORKDIR /web", "RUN build --out dist", "RUN test"], "/web/dist/app.js", 2),
+        (["WORKDIR /a", "WORKDIR b", "RUN touch c", "RUN true"], "/a/b/c", 3),
+        # a COPY made it; a longer name is another
+        (["COPY app.py /srv/", "RUN true"], "/srv/app.py", 1),
+        (["ADD x.tar /srv", "RUN true"], "/srv", 1),
+        (["RUN touch /x", "RUN touch /x.bak /x-y /z/x"], "/x", 1),
+        # nothing names it: the last that can make files; none can: the base brought it
+        (["RUN a", "RUN b", "ENV C=d"], "/elsewhere", 2),
+        (["ENV A=b", "WORKDIR /c"], "/etc/passwd", 0),
+    ],
+)
+def test_the_line_that_made_what_is_copied_is_found(stage, path, made):
+    parsed = syntax.parse("\n".join(["FROM a AS source", *stage, "FROM b", f"COPY --from=source {path} /to", ""]))
+    assert copy_from.maker(parsed.instructions[-1], parsed) == parsed.instructions[made]
+
+
+def test_what_a_stage_was_built_upon_counts_and_an_image_has_no_line():
+    parsed = syntax.parse(
+        "FROM a AS one\nRUN touch /x\nFROM one AS two\nRUN touch /y\nFROM c\nCOPY --from=two /x /\nCOPY --from=img /z /\n"
+    )
+    made = [copy_from.maker(line, parsed) for line in parsed.instructions[-2:]]
+    assert made == [parsed.instructions[1], None]

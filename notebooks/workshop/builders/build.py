@@ -16,7 +16,7 @@ from ..engine.connect import describe
 from ..errors import CONNECTION_ERRORS, WorkshopError, engine_lost
 from ..labels import PREFIX
 from ..progress import Panel
-from ..units import seconds
+from ..units import plural, seconds
 from . import buildkit, classic, errors
 from .request import Builder, BuildRequest
 from .stage_tags import tag_word
@@ -59,10 +59,8 @@ class Build:
 
     def __repr__(self) -> str:
         cached = int((self.steps["status"] == "cached").sum())
-        many = "stage" if len(self.stages) == 1 else "stages"
-        return (
-            f"{self.tag}: {len(self.stages)} {many}, {len(self.steps)} steps ({cached} cached), {seconds(self.seconds)}"
-        )
+        stages, steps = plural(len(self.stages), "stage"), plural(len(self.steps), "step")
+        return f"{self.tag}: {stages}, {steps} ({cached} cached), {seconds(self.seconds)}"
 
 
 def build(
@@ -112,7 +110,9 @@ def build(
         took = time.monotonic() - began
         steps = steps_frame(log.dockerfile_steps())
         cached = (steps["status"] == "cached").sum()
-        panel.summary = f"Built {tag} in {seconds(took)}: {len(steps)} steps, {cached} of them from the cache."
+        panel.summary = (
+            f"Built {tag} in {seconds(took)}: {plural(len(steps), 'step')}, {cached} of them from the cache."
+        )
     outdated.discard(tag)
     image = list(result.stages.values())[-1]
     return Build(

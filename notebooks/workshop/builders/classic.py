@@ -7,6 +7,7 @@ from collections.abc import Generator
 
 import docker
 
+from ..dockerfiles.history import remember
 from ..dockerfiles.stages import Stages
 from ..errors import CONNECTION_ERRORS, WorkshopError
 from ..labels import IMAGE, STAGE, UNFINISHED, labels
@@ -87,8 +88,11 @@ def _show(step: Step, panel: Panel, detail: str = "", done: bool = False) -> Non
 
 
 def _read_sizes(client: docker.DockerClient, log: ClassicLog, ids: dict[str, str], panel: Panel) -> None:
-    """Read from each stage's history what its steps added."""
-    added = {instruction.line: entry.bytes for entry, instruction in Stages(client, log.parsed, ids).made()}
+    """Read from each stage's history what its steps added, and what its digests stand for."""
+    added = {}
+    for entry, instruction in Stages(client, log.parsed, ids).made():
+        added[instruction.line] = entry.bytes
+        remember(entry, instruction)
     for step in log.dockerfile_steps():
         step.bytes = added.get(step.line, 0)
         if step.bytes >= SMALLEST_SHOWN:

@@ -158,7 +158,7 @@ def refuse_heredocs(dockerfile: Dockerfile) -> None:
     for step in dockerfile.instructions:
         if step.heredoc:
             what = f"Line {step.line} of the Dockerfile uses a heredoc:\n    {step.text}"
-            remedy = "Write it with && and \\ instead, and run the cell again."
+            remedy = f"{_without_heredoc(step)}, and run the cell again."
             raise BuildError(what, remedy, "Nothing was built.", step.line, step.text, [], hint("heredoc"))
 
 
@@ -177,6 +177,13 @@ def refuse_same_names(dockerfile: Dockerfile, target: int) -> None:
                 "Give each a name of its own: FROM image AS name.",
                 "Nothing was built.",
             )
+
+
+def _without_heredoc(step: Instruction) -> str:
+    """How a line does without its heredoc: commands are joined, and a file is one of the folder's."""
+    if step.word == "RUN":
+        return "Write it with && and \\ instead"
+    return f"Put the text into a file of the app's folder instead and {step.word} that"
 
 
 def refused(error: docker.errors.APIError, dockerfile: Dockerfile) -> BuildError:
@@ -208,5 +215,5 @@ def buildkit_failed(
         return _refused(message, dockerfile)
     step = next(step for step in dockerfile.instructions if step.heredoc)
     what = f"This engine's BuildKit does not know heredocs, as line {step.line} has one:\n    {step.text}"
-    remedy = "Write it with && and \\ instead, or use Docker Engine 23 or newer."
+    remedy = f"{_without_heredoc(step)}, or use Docker Engine 23 or newer."
     return BuildError(what, remedy, "Nothing was built.", step.line, step.text, [], "")

@@ -9,6 +9,7 @@ from ..analysis.gate import FROM_BASE, FROM_CONTEXT, LEFT, MADE, SHIPPED
 from . import style
 from .style import BASE, CONTEXT, FINAL, INK, MUTED, finish, megabytes, plural, safe, shorten, shorten_left, tint
 
+PAD, LINE = 30, 17  # pixels: between two nodes, at least; of a line of a label
 # What the final stage holds without the gate: fate → (where it came from, colour)
 OTHERWISE = {
     FROM_BASE: ("base image", BASE),
@@ -26,6 +27,8 @@ def gate(frame: pd.DataFrame, footer: str = "") -> go.Figure:
     """
     flows = _flows(frame)
     nodes, node_of = _nodes(flows)
+    lanes = max(len({flow["source"] for flow in flows}), 2)
+    height = 110 + 62 * lanes if flows else 20
     figure = go.Figure()
     if flows:
         figure.add_sankey(
@@ -33,10 +36,10 @@ def gate(frame: pd.DataFrame, footer: str = "") -> go.Figure:
             domain={"x": [0, 1], "y": [0.02, 0.98]},
             textfont={"size": 13, "color": INK, "shadow": "auto"},
             node={
-                "label": [safe(node["label"]) for node in nodes],
+                "label": [_beside(node, height, lanes) for node in nodes],
                 "color": [node["colour"] for node in nodes],
                 "thickness": 20,
-                "pad": 30,
+                "pad": PAD,
                 "line": {"color": INK, "width": 0.6},
                 "customdata": [safe(node["label"]) for node in nodes],
                 "hovertemplate": "%{customdata}<extra></extra>",
@@ -51,8 +54,7 @@ def gate(frame: pd.DataFrame, footer: str = "") -> go.Figure:
             },
         )
     title, words = _finding(frame)
-    lanes = max(len({flow["source"] for flow in flows}), 2)
-    return finish(figure, title, words, footer, 110 + 62 * lanes if flows else 20)
+    return finish(figure, title, words, footer, height)
 
 
 def _flows(frame: pd.DataFrame) -> list[dict]:
@@ -88,16 +90,26 @@ def _flows(frame: pd.DataFrame) -> list[dict]:
 
 def _nodes(flows: list[dict]) -> tuple[list[dict], dict[str, int]]:
     """The nodes with their sums in their labels, and each one's number."""
-    nodes = []
+    nodes: list[dict] = []
+    whole = sum(flow["bytes"] for flow in flows)
     for source in dict.fromkeys(flow["source"] for flow in flows):
         own = [flow for flow in flows if flow["source"] == source]
         label = f"{shorten(source, 26)}: {megabytes(sum(flow['bytes'] for flow in own))}"
-        nodes.append({"key": source, "label": label, "colour": own[0]["colour"]})
+        share = sum(flow["bytes"] for flow in own) / whole
+        nodes.append({"key": source, "label": label, "colour": own[0]["colour"], "share": share})
     for target, name, colour in (("final image", "final image", FINAL), (LEFT, "left behind on the floor", MUTED)):
         total = sum(flow["bytes"] for flow in flows if flow["target"] == target)
         if total:
-            nodes.append({"key": target, "label": f"{name}: {megabytes(total)}", "colour": colour})
+            label = f"{name}: {megabytes(total)}"
+            nodes.append({"key": target, "label": label, "colour": colour, "share": total / whole})
     return nodes, {node["key"]: number for number, node in enumerate(nodes)}
+
+
+def _beside(node: dict, height: float, lanes: int) -> str:
+    """A node's label. Plotly writes it at the node's middle, where a flow thinner than the label would strike it through:
+    an empty line above moves it below. Thin flows lie under the thick ones and turn upwards."""
+    label = safe(node["label"])
+    return label if node["share"] * (height - PAD * (lanes - 1)) > LINE else f"\u00a0<br>{label}"
 
 
 def _explain(flow: dict) -> str:

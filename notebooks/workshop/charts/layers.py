@@ -11,6 +11,9 @@ from ..dockerfiles.history import instruction
 from ..labels import PREFIX
 from .style import BASE, FINAL, INK, MUTED, finish, megabytes, percent, plural, safe, shorten, shorten_left, tint, wrap
 
+# A base's line that says no more than that files came: its own name says more.
+WORDLESS = re.compile(r"(COPY|ADD) (to )?\S+|\(no instruction recorded\)")
+
 
 def layers(frame: pd.DataFrame, footer: str = "") -> go.Figure:
     """One bar an image, one segment a layer, the base-most at the left; the heaviest layer has a thick outline.
@@ -19,7 +22,10 @@ def layers(frame: pd.DataFrame, footer: str = "") -> go.Figure:
     """
     frame = frame.sort_values("layer", kind="stable").reset_index(drop=True)
     frame["from_base"] = frame["from_base"].fillna(False).astype(bool) if "from_base" in frame else False
-    frame["instruction"] = [plain(instruction(text)) for text in frame["created_by"]]
+    texts = [plain(instruction(text)) for text in frame["created_by"]]
+    base = frame.attrs.get("base", "the base image")
+    frame["wordless"] = [below and bool(WORDLESS.fullmatch(text)) for text, below in zip(texts, frame["from_base"])]
+    frame["instruction"] = [base if wordless else text for text, wordless in zip(texts, frame["wordless"])]
     images = list(dict.fromkeys(frame["image"]))
     totals = frame.groupby("image")["bytes"].sum()
     longest = max([1, *totals])
@@ -111,7 +117,9 @@ def _finding(frame: pd.DataFrame, totals: pd.Series, heaviest: int | None) -> tu
     row = frame.loc[heaviest]
     if not row.bytes:
         return "Layers, but no bytes in them", "Every layer is empty: 0 bytes."
-    title = f"{percent(row.bytes, totals[row.image])} of {row.image} is in one layer: {shorten(row.instruction, 48)}"
+    share = f"{percent(row.bytes, totals[row.image])} of {row.image}"
+    where = f"one layer of {row.instruction}" if row.wordless else f"one layer: {shorten(row.instruction, 48)}"
+    title = f"{share} is in {where}"
     counts = frame.groupby("image", sort=False).size()
     each = "; ".join(f"{image} has {plural(n, 'layer')}, {megabytes(totals[image])}" for image, n in counts.items())
     base = frame.loc[frame["from_base"], "bytes"].sum()

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 
 from ..analysis.gate import FROM_BASE, FROM_CONTEXT
 from ..errors import WorkshopError
+from ..units import plural as plural
 from ..units import shorten as shorten
 from ..units import size
 
@@ -19,6 +20,7 @@ megabytes = size  # one way to show bytes, in figures and in text
 
 INK, MUTED, CARD, GRID = "#1f2933", "#56626c", "#ffffff", "#e3e8ec"
 SANS = "Helvetica Neue, Arial, DejaVu Sans, sans-serif"
+TOOLS = 28  # pixels at the top that Plotly's own buttons take
 MONO = "Menlo, Consolas, DejaVu Sans Mono, monospace"
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart. The first stage is the factory floor.
@@ -69,15 +71,22 @@ def in_words(figure: go.Figure) -> str:
 
 
 def told(figure: go.Figure) -> tuple[str, str]:
-    """The figure's sentence, and what its words say beyond it ("" for nothing).
-
-    Of words in several lines the title is the sentence; of words in one line their first sentence.
-    """
+    """The figure's sentence, which is its title, and what its words say beyond that ("" for nothing)."""
     words = in_words(figure)
-    if "\n" in words:
-        return figure.layout.meta["title"], words
-    end = re.search(r"(?<=[^\s.])\. ", words)
-    return (words[: end.end() - 1], words[end.end() :]) if end else (words, "")
+    title = figure.layout.meta["title"].replace("\u00a0", " ")
+    beyond = words.removeprefix(f"{title}.")
+    return title, beyond.strip()
+
+
+def untitled(figure: go.Figure) -> go.Figure:
+    """The figure for a place where its title is written above it: without that, and without the room that it took."""
+    bare = go.Figure(figure)
+    spare = bare.layout.meta["room"] - TOOLS
+    whole = bare.layout.height - spare
+    bare.update_layout(title=None, margin={"t": bare.layout.margin.t - spare}, height=whole)
+    if bare.layout.legend.yref == "container":
+        bare.update_layout(legend={"y": 1 - TOOLS / whole})
+    return bare
 
 
 def stage_colour(name_or_index: str | int) -> str:
@@ -100,11 +109,6 @@ def tint(colour: str, share: float) -> str:
     """The colour mixed with white: share 1 is the colour itself, 0 is white."""
     parts = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return "#" + "".join(f"{round(255 - (255 - part) * share):02x}" for part in parts)
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 file`, `2 files`, `12,000 files`."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def percent(part: float, whole: float) -> str:
@@ -176,7 +180,7 @@ def finish(
         height=whole,
         margin={"l": left, "r": right, "t": top, "b": foot},
         paper_bgcolor=CARD,
-        plot_bgcolor=CARD,  # a white card, whatever the theme around it
+        plot_bgcolor=CARD,  # a white card by itself; below its sentence it follows the theme (show.py)
         font={"family": SANS, "size": 12, "color": INK},
         hoverlabel={
             "bgcolor": CARD,
@@ -186,7 +190,7 @@ def finish(
         },
         showlegend=False,
         modebar={"remove": ["zoom", "pan", "select", "lasso", "zoomin", "zoomout", "autoscale", "resetscale"]},
-        meta={"title": title, "words": words},
+        meta={"title": title, "words": words, "room": top},
     )
     if small_print:
         figure.add_annotation(

@@ -37,12 +37,19 @@ WORDS = {
 }
 
 
+# What a classic builder records of a COPY or ADD: a digest of the content where the sources stood.
+DIGEST = re.compile(r"(?:file|dir|multi):[0-9a-f]+ in ")
+_as_built: dict[str, str] = {}  # such a text → the Dockerfile's line, of builds of this session
+
+
 @dataclass(frozen=True)
 class Entry:
-    """A line of an image's history. text: as `instruction` gives it. bytes: what the engine says that it added."""
+    """A line of an image's history. text: as `instruction` gives it. bytes: what the engine says that it added. recorded: as
+    the engine has it."""
 
     text: str
     bytes: int = 0
+    recorded: str = ""
 
     @property
     def word(self) -> str:
@@ -55,9 +62,17 @@ def word_of(text: str) -> str:
     return first if first in WORDS else "RUN"
 
 
+def remember(entry: Entry, line: Instruction) -> None:
+    """From now on `instruction` knows what stood where the history has a digest: the last build that made it says so."""
+    if DIGEST.search(entry.recorded):
+        _as_built[" ".join(entry.recorded.split())] = " ".join(line.text.split())
+
+
 def instruction(created_by: str | None) -> str:
     """A history entry as the Dockerfile had it: `/bin/sh -c #(nop) WORKDIR /app` → `WORKDIR /app`, `/bin/sh -c x` → `RUN x`."""
     text = " ".join(str(created_by or "").split())
+    if text in _as_built:
+        return _as_built[text]
     text = re.sub(r"\s*# buildkit$", "", text)
     text = re.sub(r"^\|\d+ (\S+=\S* )*(?=/bin/sh)", "", text)  # classic engines put the ARGs in front
     text = re.sub(r"^(RUN )?\S+( \S+)*? #\(nop\)\s*", "", text)  # the SHELL stands in front, whichever it is

@@ -77,7 +77,10 @@ class Stages:
 
 def entries_of(client: docker.DockerClient, image: str) -> list[Entry]:
     """An image's history, oldest first, without the labels by which the workshop knows its own images."""
-    entries = [Entry(instruction(entry["CreatedBy"]), entry["Size"]) for entry in client.api.history(image)]
+    entries = [
+        Entry(instruction(entry["CreatedBy"]), entry["Size"], entry["CreatedBy"] or "")
+        for entry in client.api.history(image)
+    ]
     return [entry for entry in reversed(entries) if not entry.text.startswith(OURS)]
 
 

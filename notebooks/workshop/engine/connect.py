@@ -15,6 +15,7 @@ from docker.utils import kwargs_from_env
 from ..bases import known
 from ..charts import style
 from ..errors import WorkshopError, speak_plainly, when_lost
+from ..units import wrapped
 from . import pocket_launcher
 
 PROBE_TIMEOUT = 5  # seconds; a local engine answers in milliseconds
@@ -44,7 +45,7 @@ def connect(*, quiet: bool = False) -> docker.DockerClient:
     line = banner(client)
     style.set_footer(lambda: _banner_now(client, line))
     if not quiet:
-        print(line, flush=True)
+        print(wrapped(line, 90), flush=True)
     return client
 
 

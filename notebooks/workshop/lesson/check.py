@@ -24,6 +24,7 @@ from ..errors import WorkshopError, translate_engine_loss
 from ..labels import full_tag, tags_of
 from ..layer.files import files, sizes
 from ..layer.source import inspect, stack_of
+from ..markup import news
 from ..paths import matches
 from ..units import shorten, size
 
@@ -47,6 +48,8 @@ __all__ = [
     "waste_below",
 ]
 
+SIGN = {"passed": "✓", "not yet": "○", "not attempted": "–"}  # a colour alone says nothing to many
+
 CONTENT = ["file", "symlink", "hard link"]  # kinds of entries that hold or lead to something to read
 
 # A condition looks at an image: (True, what holds) or (False, what was seen and a hint).
@@ -62,6 +65,9 @@ class Verdict:
 
     def __repr__(self) -> str:
         return f"{self.state}: {self.words}"
+
+    def _repr_html_(self) -> str:
+        return news(self.state, SIGN[self.state], self.state, self.words)
 
     def __bool__(self) -> bool:
         return self.state == "passed"

@@ -8,7 +8,7 @@ import ipywidgets
 import pandas as pd
 
 from ..errors import WorkshopError
-from .predict import Table
+from .tables import Table
 
 __all__ = [
     "HABITS",
@@ -162,7 +162,7 @@ def price_panel(sizes: pd.DataFrame, **settings: float) -> PricePanel:
 
 def _sliders(settings: dict[str, float]) -> dict:
     """A slider a setting."""
-    look = {"style": {"description_width": "14em"}, "layout": {"width": "36em"}}
+    look = {"style": {"description_width": "16em"}, "layout": {"width": "38em"}}
     return {
         name: (ipywidgets.IntSlider if isinstance(step, int) else ipywidgets.FloatSlider)(
             value=settings[name], min=0, max=max(most, settings[name]), step=step, description=label, **look

@@ -58,8 +58,7 @@ def building(halls: list[Hall]) -> list[dict]:
     for hall in halls:
         if hall.wall is None:
             continue
-        above = hall.wall - 14 if hall.routes else hall.wall
-        shapes.append(rect(0, above, WIDTH, hall.top, fillcolor="#f7f5f3"))
+        shapes.append(rect(0, hall.wall - hall.strip, WIDTH, hall.top, fillcolor="#f7f5f3"))
         gates = sorted({route.gate_x for route in hall.routes})
         edges = [0, *(edge for x in gates for edge in (x - OPENING, x + OPENING)), WIDTH]
         for left, right in zip(edges[::2], edges[1::2]):
