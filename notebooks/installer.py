@@ -135,9 +135,9 @@ def as_pip_is_told(listing):
     """
     told = {}
     for section in ("global", "install", ":env:"):  # the later wins
-        for name, value in re.findall(r"^%s\.([\w-]+)=(.+)$" % section, listing, re.MULTILINE):
-            told[name.replace("default-", "")] = ast.literal_eval(value)
-    told.setdefault("cert", os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or "")
+        for name, value in re.findall(r"^%s\.(?:default-)?([\w-]+)=(.+)$" % section, listing, re.MULTILINE):
+            told[name] = ast.literal_eval(value) or told.get(name, "")  # what is empty says nothing
+    told["cert"] = told.get("cert") or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or ""
     variables = {
         "UV_SYSTEM_CERTS": "1",
         "UV_NATIVE_TLS": "1",
