@@ -85,6 +85,11 @@ def cache_folder():
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "factory-floor"
 
 
+def at_least():
+    """OLDEST_UV as a requirement has it."""
+    return ".".join(map(str, OLDEST_UV))
+
+
 def uv_at_hand():
     """Path of the uv that is installed, else of the one fetched before; None when there is none that is recent enough."""
     for path in (shutil.which("uv"), str(cache_folder() / UV)):
@@ -108,9 +113,12 @@ def _fill_by_uv(venv, python, words, run):
 
 def _fetched_uv(pip, folder, run):
     """Path of a uv that `pip` brings into `folder`; kept for the next time, if the user's cache folder can be written."""
-    wanted = "uv>=" + ".".join(map(str, OLDEST_UV))
     options = ["--no-user", "--no-deps", "--only-binary", ":all:", "--retries", "1", "--progress-bar", "off"]
-    run("fetching uv", pip + ["install", *options, "--target", str(folder), wanted], PIP_REQUIRE_VIRTUALENV="0")
+    run(
+        "fetching uv",
+        pip + ["install", *options, "--target", str(folder), "uv>=" + at_least()],
+        PIP_REQUIRE_VIRTUALENV="0",
+    )
     fetched = next(folder.glob("*/" + UV), None)
     if not fetched or _version(fetched) < OLDEST_UV:
         raise Failed("error: the uv that was fetched does not run")

@@ -201,6 +201,17 @@ def test_a_cache_folder_that_cannot_be_written_is_no_obstacle(place, nothing, wi
 
 
 @slow
+def test_a_python_without_pip_lets_the_environments_own_fetch_uv(place, nothing, with_uv, index):
+    lacks = """
+import installer
+has_pip = installer._has_pip
+installer._has_pip = lambda python: python != installer.BASE and has_pip(python)  # Debian's, with python3-venv alone
+"""
+    code, said = ensure(place, before=lacks, **nothing, PIP_INDEX_URL=index.address("main"))
+    assert code == 0 and installed_by(place, "alpha") == "uv" and installed_by(place, "pip") == "pip", said
+
+
+@slow
 def test_an_index_without_uv_leaves_it_to_pip(place, nothing, index, tmp_path):
     wheel(tmp_path / "main", "alpha")
     code, said = ensure(place, **nothing, PIP_INDEX_URL=index.address("main"))
