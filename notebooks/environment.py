@@ -6,30 +6,27 @@ Standard library only, because this runs before anything is installed.
 import contextlib
 import errno
 import hashlib
-import importlib.util
 import io
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import sysconfig
-import threading
 import time
 from pathlib import Path
-from typing import Any
 
-MEGABYTES = 700  # what an environment takes on disk
+import installer
+
+MEGABYTES = 500  # what an environment takes on disk
 MARKER = "factory-floor.json"  # written last: an environment without it is half-made
 OURS = "factory-floor.made-here"  # written first: a folder without it is somebody else's
 INSIDE = "FACTORY_FLOOR_INSIDE"  # tells the restarted command that it already runs in the environment
-STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
-# What pip says (lower case), and what that means to the person who waits.
+# What pip says (lower case; it has the last word), and what that means to the person who waits.
 CAUSES = (
-    (r"no space left|errno 28\b|disk quota", "The disk is full: free some (an environment takes about 700 MB)"),
+    (r"no space left|errno 28\b|disk quota", "The disk is full: free some (an environment takes about 500 MB)"),
     (
         r"certificate.verify.failed",
         "Python does not trust the package index's certificate, as on networks that inspect "
@@ -52,6 +49,11 @@ CAUSES = (
         "%d.%d: try another Python, 3.11 or newer" % sys.version_info[:2],
     ),
     (r"winerror (5|32)\b", "A program still uses the environment: close JupyterLab"),
+    (
+        r"ensurepip is not available",
+        "This Python cannot make environments: its venv module is incomplete. On Debian and Ubuntu run "
+        "`sudo apt-get install python3-venv`, elsewhere install Python from python.org",
+    ),
     (r"permission denied|read-only file system", "The folder cannot be written to: copy it to a place of your own"),
 )
 
@@ -62,14 +64,6 @@ class Problem(Exception):
     def __init__(self, words, code=1):
         super().__init__(words)
         self.code = code
-
-
-class Stopped(BaseException):
-    """A stop signal arrived; `args[0]` is its number."""
-
-
-class PipFailed(Exception):
-    """pip, or the making of the environment, failed; `args[0]` is its output."""
 
 
 def python_of(venv):
@@ -99,7 +93,7 @@ def ensure(venv, requirements, megabytes=MEGABYTES):
     try:
         if state(venv, requirements) == "ready":
             return False
-        with _stoppable(), _only_one(venv.with_name(venv.name + ".lock")) as lock:
+        with installer.stoppable(), _only_one(venv.with_name(venv.name + ".lock")) as lock:
             _settle(venv)
             todo = state(venv, requirements)
             if todo == "lacks some":
@@ -111,7 +105,7 @@ def ensure(venv, requirements, megabytes=MEGABYTES):
         raise Problem("%s is missing: this copy of the folder is incomplete, get it again." % error.filename) from None
     except OSError as error:
         raise Problem("%s, then start again. Nothing was changed." % _why(str(error), venv.parent)) from None
-    except Stopped as stop:
+    except installer.Stopped as stop:
         raise Problem("Stopped. Nothing was changed.", 128 + stop.args[0]) from None
 
 
@@ -171,26 +165,33 @@ def _enter(line, venv):
 
 
 def _rebuild(venv, requirements, megabytes, lock):
-    _check_possible(venv.parent, megabytes)
+    free = shutil.disk_usage(str(venv.parent)).free // 10**6
+    if free < megabytes:
+        raise Problem(
+            "Too little space: %d MB are free on the disk of %s, and an environment takes about %d MB. Free "
+            "some, then start again. Nothing was changed." % (free, venv.parent, megabytes)
+        )
     why = "again, because the requirements or the Python changed" if venv.exists() else "once"
-    print("Setting up %s, %s: about %d MB, one to three minutes." % (venv.name, why, MEGABYTES), flush=True)
+    print("Setting up %s, %s: about %d MB, a minute or two." % (venv.name, why, MEGABYTES), flush=True)
+
+    def begin():
+        _remove(venv)
+        venv.mkdir()
+        (venv / OURS).touch()
+
     try:
         if venv.exists():
             os.rename(str(venv), str(_old(venv)))
-        venv.mkdir()
-        (venv / OURS).touch()
-        base = getattr(sys, "_base_executable", None) or sys.executable  # never the Python that is being replaced
-        progress = _Progress(venv, "creating the environment")
-        _run([base, "-m", "venv", str(venv)], progress, lock)
-        _pip_install(venv, requirements, [], progress, lock)
+        begin()
+        _fill(venv, requirements, [], lock, begin)
         _write_record(venv, requirements)
-    except (PipFailed, OSError, Stopped) as error:
+    except (installer.Failed, OSError, installer.Stopped) as error:
         reason = _reason(error, venv.parent)
-        with _deaf():
+        with installer.deaf():
             _settle(venv)
         kept = "The previous environment was put back" if venv.exists() else "Nothing was left behind"
         raise Problem("%s %s; the next start tries again." % (reason, kept), _code(error)) from None
-    with _deaf():
+    with installer.deaf():
         _settle(venv)
 
 
@@ -211,115 +212,52 @@ def _settle(venv):
 
 def _add(venv, requirements, lock):
     """Installs the requirement files that are not there yet; pins what is there, so that undoing is deleting."""
-    before, temporary = _entries(venv), venv / "tmp"
+    before, pins = _entries(venv), venv / "pins.txt"
     print("Adding to %s, once, what %s asks for." % (venv.name, _name(venv, requirements[-1])), flush=True)
+
+    def undo():
+        for path in _entries(venv) - before:
+            _remove(path)
+
     try:
-        temporary.mkdir(exist_ok=True)
-        pins = temporary / "pins.txt"
         pins.write_text("".join("%s==%s\n" % tuple(path.stem.split("-")[:2]) for path in _dist_infos(venv)))
-        _pip_install(venv, requirements, ["--constraint", str(pins)], _Progress(venv, ""), lock)
+        _fill(venv, requirements, ["--constraint", str(pins)], lock, undo)
         _write_record(venv, requirements)
-    except (PipFailed, OSError, Stopped) as error:
+    except (installer.Failed, OSError, installer.Stopped) as error:
         reason = _reason(error, venv.parent)
-        with _deaf():
-            for path in (_entries(venv) - before) | {temporary}:
-                _remove(path)
-        if isinstance(error, PipFailed) and "conflicting dependencies" in error.args[0]:
+        with installer.deaf():
+            undo()
+            _remove(venv / "tmp")
+        if isinstance(error, installer.Failed) and "conflicting dependencies" in error.args[0]:
             return _rebuild(venv, requirements, MEGABYTES, lock)
         raise Problem(reason + " The environment is as it was; the next start tries again.", _code(error)) from None
+    finally:
+        _remove(pins)
 
 
-def _pip_install(venv, requirements, options, progress, lock):
-    temporary = venv / "tmp"  # pip's own temporary files go when the environment goes
-    temporary.mkdir(exist_ok=True)
-    line = [
-        str(python_of(venv)),
-        "-m",
-        "pip",
-        "--no-color",
-        "--no-input",
-        "--disable-pip-version-check",
-        "install",
-        "--no-user",
-        "--progress-bar",
-        "off",
-    ] + options
+def _fill(venv, requirements, words, lock, undo):
+    temporary, progress = venv / "tmp", installer.Progress()  # temporary files go when the environment goes
+    folders = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
+
+    def run(doing, line, **variables):
+        temporary.mkdir(exist_ok=True)
+        progress.text = doing
+        return installer.run(line, progress, lock, PYTHONUNBUFFERED="1", **folders, **variables)
+
     for file in requirements:
-        line += ["-r", str(file)]
-    progress.text = "asking the package index"
-    _run(line, progress, lock, TMPDIR=str(temporary), TEMP=str(temporary), TMP=str(temporary), PYTHONUNBUFFERED="1")
+        words = words + ["-r", str(file)]
+    installer.fill(venv, python_of(venv), words, run, undo)
     _remove(temporary)
 
 
-def _check_possible(folder, megabytes):
-    if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
-        raise Problem(
-            "This Python cannot make environments: its venv module is incomplete. On Debian and Ubuntu run "
-            "`sudo apt-get install python3-venv`, elsewhere install Python from python.org, then start "
-            "again. Nothing was changed."
-        )
-    free = shutil.disk_usage(str(folder)).free // 10**6
-    if free < megabytes:
-        raise Problem(
-            "Too little space: %d MB are free on the disk of %s, and an environment takes about %d MB. Free "
-            "some, then start again. Nothing was changed." % (free, folder, megabytes)
-        )
-
-
-def _run(line, progress, lock, **variables):
-    """Runs the command `line`, tells its output through `progress`; raises PipFailed. Ends it when stopped."""
-    elsewhere = ("PYTHONPATH", "PYTHONHOME", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
-    variables.update((name, value) for name, value in os.environ.items() if name not in {*elsewhere, *variables})
-    held: dict[str, Any] = (
-        {} if os.name == "nt" else {"pass_fds": [lock], "start_new_session": True}
-    )  # an orphan keeps the lock
-    output: list[str] = []
-    process = subprocess.Popen(
-        line,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=variables,
-        text=True,
-        errors="replace",
-        **held,
-    )
-    try:
-        reader = threading.Thread(target=lambda: output.extend(map(progress.heard, process.stdout or ())), daemon=True)
-        reader.start()
-        while reader.is_alive():
-            reader.join(0.2)
-            progress.tick()
-        if process.wait():
-            raise PipFailed("".join(output))
-    finally:
-        with _deaf():
-            _end(process)
-            progress.close()
-
-
-def _end(process):
-    """Ends `process` and what it started; at once when it has ended already."""
-    if process.poll() is None:
-        if os.name == "nt":
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(3)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
 def _reason(error, folder):
-    if isinstance(error, Stopped):
+    if isinstance(error, installer.Stopped):
         return "Stopped."
-    return _why(str(error.args[0] if isinstance(error, PipFailed) else error), folder) + ", then start again."
+    return _why(str(error.args[0] if isinstance(error, installer.Failed) else error), folder) + ", then start again."
 
 
 def _code(error):
-    return 128 + error.args[0] if isinstance(error, Stopped) else 1
+    return 128 + error.args[0] if isinstance(error, installer.Stopped) else 1
 
 
 def _why(said, folder):
@@ -389,29 +327,7 @@ def _remove(path):
         path.unlink()
 
 
-# ---- signals, turns, progress ----------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _handling(handler):
-    before = [(number, signal.signal(number, handler)) for number in STOP_SIGNALS]
-    try:
-        yield
-    finally:
-        for number, previous in before:
-            signal.signal(number, previous)
-
-
-def _stoppable():
-    def stop(number, frame):
-        raise Stopped(number)
-
-    return _handling(stop)
-
-
-def _deaf():
-    """Tidying up is short and must not be cut short."""
-    return _handling(signal.SIG_IGN)
+# ---- turns ----------------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -423,8 +339,8 @@ def _only_one(path):
         if _try_lock(file) and path.exists() and os.path.samestat(os.fstat(file.fileno()), os.stat(str(path))):
             break
         file.seek(0)
-        waited = waited or _Progress(
-            path, "waiting for another start that is setting up (process %s)" % (file.read().strip() or "unknown")
+        waited = waited or installer.Progress(
+            "waiting for another start that is setting up (process %s)" % (file.read().strip() or "unknown")
         )
         file.close()
         waited.tick()
@@ -458,48 +374,3 @@ def _try_lock(file):
     except OSError as error:
         return error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)  # a filesystem without locks: go on
     return True
-
-
-class _Progress:
-    """Tells at least every 2 s what goes on: one rewritten line on a terminal, plain lines elsewhere."""
-
-    def __init__(self, venv, text):
-        self.venv, self.text, self.order, self.fetched = venv, text, [], 0
-        self.started = self.told = time.monotonic()
-        self.terminal = sys.stdout.isatty()
-
-    def heard(self, line):
-        """Takes in one line of pip's output, and returns it."""
-        word = re.match(r"\s*(Collecting|Building wheel for|Installing collected packages:) ?([\w.-]*)", line)
-        if word and word.group(1) == "Collecting":
-            self.fetched += 1
-            self.text = "fetching %s (%d packages so far)" % (word.group(2), self.fetched)
-        elif word and word.group(1) == "Building wheel for":
-            self.text = "building %s" % word.group(2)
-        elif word:
-            self.already, self.order = len(_dist_infos(self.venv)), line.split(":")[1].strip().split(", ")
-        elif "Retrying" in line:
-            self.text = "no answer from the package index yet, trying again"
-        return line
-
-    def tick(self):
-        """Prints where things stand, when it is time to."""
-        now = time.monotonic()
-        if now - self.told < (0.2 if self.terminal else 1.6):
-            return
-        self.told = now
-        if self.order:
-            done = min(max(len(_dist_infos(self.venv)) - self.already, 0), len(self.order) - 1)
-            self.text = "installing %s (%d of %d packages)" % (self.order[done], done + 1, len(self.order))
-        text = "[%d s] %s" % (now - self.started, self.text)
-        width = shutil.get_terminal_size().columns - 1
-        if self.terminal:
-            print("\r" + text[:width].ljust(width), end="", flush=True)
-        else:
-            print(text, flush=True)
-
-    def close(self):
-        """Leaves the terminal's line clean."""
-        if self.terminal:
-            width = shutil.get_terminal_size().columns - 1
-            print("\r" + " " * width + "\r", end="", flush=True)

@@ -1,4 +1,7 @@
-"""`.venv` is made once, reused, rebuilt when it must be and never left half-made: real environments, tiny packages."""
+"""`.venv` is made once, reused, rebuilt when it must be and never left half-made: real environments, tiny packages.
+
+What is promised holds whether uv or pip does it.
+"""
 
 import ast
 import os
@@ -12,22 +15,10 @@ import time
 import environment
 import pytest
 from at_hand import ROOT
+from environments import ensure, has, installed_by, names, package, program, start, wait_for, without_uv
 
 pytestmark = pytest.mark.slow  # each makes an environment, or two
 
-DRIVER = """
-import sys, pathlib
-sys.path.insert(0, {notebooks!r})
-{before}
-import environment
-place = pathlib.Path(sys.argv[1])
-try:
-    files = [place / name for name in sys.argv[2:]]
-    print("changed", environment.ensure(place / ".venv", files, megabytes={megabytes}))
-except environment.Problem as problem:
-    print("Problem:", problem)
-    sys.exit(problem.code)
-"""
 SLOW_BUILD = """
 import pathlib, time
 pathlib.Path({begun!r}).touch()
@@ -35,70 +26,21 @@ time.sleep(30)
 """
 
 
-def package(folder, name, build="", metadata="", entry="RECORD"):
-    """A source package that installs without any index; `build` runs while it is built, `entry` is one more file."""
-    (folder / name).mkdir(parents=True)
-    (folder / name / "backend.py").write_text(f"""
-import zipfile
-def build_wheel(directory, config_settings=None, metadata_directory=None):
-    {build.strip().replace(chr(10), chr(10) + "    ") or "pass"}
-    wheel = "{name}-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(directory + "/" + wheel, "w") as archive:
-        archive.writestr("{name}.py", "")
-        info = "{name}-1.0.dist-info/"
-        archive.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n{metadata}")
-        archive.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-        archive.writestr(info + "RECORD", "")
-        if "{entry}" != "RECORD":
-            archive.writestr("{entry}", "")
-    return wheel
-""")
-    (folder / name / "pyproject.toml").write_text(
-        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-        f'[project]\nname = "{name}"\nversion = "1.0"\n'
-    )
-    return f"{name} @ {(folder / name).as_uri()}"
-
-
-def start(place, *requirements, megabytes=1, before="", **variables):
-    """A process that makes place/.venv from requirement files in `place`."""
-    code = DRIVER.format(notebooks=str(ROOT / "notebooks"), megabytes=megabytes, before=before)
-    quiet = {**os.environ, "PIP_NO_INDEX": "1", **variables}
-    return subprocess.Popen(
-        [sys._base_executable, "-c", code, str(place), *(requirements or ["requirements.txt"])],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=quiet,
-    )
-
-
-def ensure(place, *requirements, **options):
-    """Runs `start` to its end: (exit code, what it said)."""
-    process = start(place, *requirements, **options)
-    said = process.communicate(timeout=60)[0]
-    assert "Traceback" not in said, said
-    return process.returncode, said
-
-
-def has(place, module):
-    line = [environment.python_of(place / ".venv"), "-c", f"import {module}"]
-    return subprocess.run(line, capture_output=True).returncode == 0
-
-
-def names(place):
-    return sorted(path.name for path in place.iterdir() if path.name.startswith(".venv"))
-
-
-def wait_for(path, seconds=30):
-    end = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < end, f"{path} did not appear"
-        time.sleep(0.05)
+@pytest.fixture(scope="module", params=["uv", "pip"])
+def by(request, tmp_path_factory):
+    """Which of them does it: uv, which is installed here, or pip, because there is no uv."""
+    folder = tmp_path_factory.mktemp("by")
+    variables = without_uv(folder)
+    if request.param == "uv":
+        variables |= program(folder / "real")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield request.param
 
 
 @pytest.fixture(scope="module")
-def two_starts(tmp_path_factory):
+def two_starts(by, tmp_path_factory):
     """Two first starts at the same moment: (place, one's process id, [(second, line)] it said, the other's words)."""
     place = tmp_path_factory.mktemp("place")
     (place / "requirements.txt").write_text(package(place, "alpha", "import time; time.sleep(3)") + "\n")
@@ -121,11 +63,14 @@ def place(two_starts):
     return place
 
 
-def test_a_first_start_says_how_long_and_tells_what_it_does(two_starts):
-    _, _, heard, _ = two_starts
+def test_a_first_start_says_how_long_and_tells_what_it_does(two_starts, by):
+    place, _, heard, _ = two_starts
     times, lines = zip(*heard)
-    assert lines[0] == "Setting up .venv, once: about 700 MB, one to three minutes.\n"
-    assert any("creating the environment" in line for line in lines) and any("package index" in line for line in lines)
+    assert lines[0] == "Setting up .venv, once: about 500 MB, a minute or two.\n"
+    assert installed_by(place, "alpha") == by
+    told = ["building alpha|installing 1 package"] if by == "uv" else ["creating the environment", "package index"]
+    assert all(any(re.search(words, line) for line in lines) for words in told), lines
+    assert by == "uv" or any("Going on with pip" in line for line in lines)
     assert lines[-1] == "changed True\n"
     assert max(b - a for a, b in zip(times, times[1:])) < 2.5  # 2 s, and half a second for a busy machine
 
@@ -206,7 +151,7 @@ def test_a_half_made_environment_is_repaired_and_a_dead_process_lock_is_no_obsta
     assert names(place) == [".venv"]
 
 
-def test_an_environment_that_somebody_else_made_is_left_alone(tmp_path):
+def test_an_environment_that_somebody_else_made_is_left_alone(tmp_path, by):
     (tmp_path / "requirements.txt").touch()
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "theirs").touch()
@@ -247,7 +192,7 @@ def test_a_rebuild_cut_off_by_a_power_cut_is_undone_at_the_next_start(place):
     assert has(place, "alpha") and names(place) == [".venv"]
 
 
-def test_a_first_start_stopped_by_ctrl_c_leaves_nothing_behind(tmp_path):
+def test_a_first_start_stopped_by_ctrl_c_leaves_nothing_behind(tmp_path, by):
     begun = tmp_path / "begun"
     (tmp_path / "requirements.txt").write_text(package(tmp_path, "waits", SLOW_BUILD.format(begun=str(begun))) + "\n")
     process = start(tmp_path)
@@ -263,14 +208,14 @@ def test_a_first_start_stopped_by_ctrl_c_leaves_nothing_behind(tmp_path):
     assert str(tmp_path) not in running
 
 
-def test_no_network_is_told_in_one_sentence(tmp_path):
+def test_no_network_is_told_in_one_sentence(tmp_path, by):
     (tmp_path / "requirements.txt").write_text("no-such-package-here\n")
     code, said = ensure(tmp_path, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_NO_INDEX="0", PIP_RETRIES="1")
     assert code == 1 and "The package index does not answer: check the network" in said, said
     assert "Nothing was left behind" in said and names(tmp_path) == []
 
 
-def test_too_little_space_is_noticed_before_anything_is_made(tmp_path):
+def test_too_little_space_is_noticed_before_anything_is_made(tmp_path, by):
     (tmp_path / "requirements.txt").touch()
     code, said = ensure(tmp_path, megabytes=10**9)
     assert code == 1 and re.search(r"Too little space: \d+ MB are free", said) and "Nothing was changed" in said
@@ -290,15 +235,14 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_disk_that_fills_up_is_told_and_nothing_is_left(small_disk):
-    fill = "open(directory + '/filler', 'wb').write(bytes(80 * 10**6))"
-    (small_disk / "requirements.txt").write_text(package(small_disk, "big", fill) + "\n")
+def test_a_disk_that_fills_up_is_told_and_nothing_is_left(small_disk, by):
+    (small_disk / "requirements.txt").write_text(package(small_disk, "big", entry="filler", size=80 * 10**6) + "\n")
     code, said = ensure(small_disk)
     assert code == 1 and "The disk is full" in said and "Nothing was left behind" in said, said
     assert names(small_disk) == []
 
 
-def test_a_read_only_disk_is_told_in_one_sentence(small_disk):
+def test_a_read_only_disk_is_told_in_one_sentence(small_disk, by):
     (small_disk / "requirements.txt").touch()
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     code, said = ensure(small_disk)
@@ -306,7 +250,7 @@ def test_a_read_only_disk_is_told_in_one_sentence(small_disk):
     assert names(small_disk) == []
 
 
-def test_a_folder_of_somebody_else_is_told_in_one_sentence(tmp_path):
+def test_a_folder_of_somebody_else_is_told_in_one_sentence(tmp_path, by):
     if os.name == "nt" or os.geteuid() == 0:
         pytest.skip("root may write to every folder, so this needs an ordinary user (a read-only disk is tested)")
     (tmp_path / "requirements.txt").touch()
@@ -315,14 +259,17 @@ def test_a_folder_of_somebody_else_is_told_in_one_sentence(tmp_path):
     assert code == 1 and "The folder cannot be written to" in said and "Nothing was changed" in said, said
 
 
-def test_a_python_without_ensurepip_names_the_package_to_install(tmp_path):
+def test_a_python_without_ensurepip_names_the_package_to_install_unless_there_is_uv(tmp_path, by):
     (tmp_path / "requirements.txt").touch()
     code, said = ensure(tmp_path, before="sys.modules['ensurepip'] = None")  # as Debian without python3-venv has it
-    assert code == 1 and "`sudo apt-get install python3-venv`" in said
-    assert names(tmp_path) == []
+    if by == "uv":
+        assert code == 0 and "Going on" not in said, said
+    else:
+        assert code == 1 and "`sudo apt-get install python3-venv`" in said and "Nothing was left behind" in said, said
+        assert names(tmp_path) == []
 
 
-def test_missing_requirements_mean_an_incomplete_copy(tmp_path):
+def test_missing_requirements_mean_an_incomplete_copy(tmp_path, by):
     code, said = ensure(tmp_path)
     assert code == 1 and "requirements.txt is missing" in said
 
