@@ -234,6 +234,28 @@ def test_what_is_asked_for_and_nothing_else_is_sent(other_side, tmp_path):
     assert list(fetch(other, **encoded)) == [".env", "other", "other/c"]
 
 
+def test_what_may_not_be_read_ends_the_call_with_its_sentence(other_side, tmp_path, monkeypatch):
+    (tmp_path / "a").write_text("1")
+    (tmp_path / "private").mkdir()
+    listdir = os.listdir
+
+    def denied(path):
+        if os.path.basename(path) == "private":
+            raise PermissionError(13, "Permission denied")
+        return listdir(path)
+
+    monkeypatch.setattr(context.os, "listdir", denied)
+    other = other_side(of_context(tmp_path))
+    assert list(fetch(other, followpaths=["a"])) == ["a"]
+    assert list(fetch(other, exclude_patterns=["private", "!private/x"])) == ["a"]
+    *_, (_, status, text) = other.listen(other.call(session.FILES, [("dir-name", "context")]))
+    assert (status, text) == (
+        2,
+        f"The build context {tmp_path.name} cannot be sent, because of private: Permission denied.",
+    )
+    assert [error.state for error in other.failures] == ["Nothing was built."]
+
+
 def test_only_the_two_folders_are_served(other_side, tmp_path):
     other = other_side(of_context(tmp_path))
     end = list(other.listen(other.call(session.FILES, [("dir-name", "/etc")])))

@@ -21,7 +21,6 @@ from ..errors import WorkshopError
 ON_WINDOWS = os.name == "nt"
 WILDCARDS = frozenset("*?[")
 IGNORE_FILE = ".dockerignore"
-READABLE = f"Make it readable, or name it in {IGNORE_FILE}, and run the cell again."
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Entry:
         try:
             return open(self.source, "rb")
         except OSError as error:
-            raise _unreadable(self.path, error) from None
+            raise _unreadable(self.source, self.path, error) from None
 
 
 def text_entry(name: str, content: bytes) -> Entry:
@@ -70,7 +69,7 @@ def walk(
     followed = _follow_links(folder, follow) if follow else []
     wanted = _matcher([*include, *followed]) if include or (follow and "" not in followed) else None
     below = _matcher([f"!{pattern}" for pattern in wanted.patterns if not pattern.startswith("!")]) if wanted else None
-    return _walk(folder, "", _Choice(_matcher(exclude), wanted, below), {})
+    return _walk(folder, "", True, _Choice(_matcher(exclude), wanted, below), {})
 
 
 def read_ignore_file(path: Path) -> bytes | None:
@@ -80,7 +79,7 @@ def read_ignore_file(path: Path) -> bytes | None:
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return None
     except OSError as error:
-        raise _unreadable(path.name, error) from None
+        raise _unreadable(path, path.name, error) from None
     if b"\0" in content:
         what = f"{path.name} is not UTF-8 text: what it names would be sent to the engine."
         raise WorkshopError(what, "Save it as UTF-8 and run the cell again.", "Nothing was built.")
@@ -122,27 +121,39 @@ def _matcher(patterns: Iterable[str]) -> PatternMatcher:
         raise WorkshopError(f"{error}.", f"Mend that line of {IGNORE_FILE} and run the cell again.") from None
 
 
-def _walk(folder: Path, below: str, choice: _Choice, files: dict[tuple[int, int], str]) -> Iterator[Entry]:
-    """files: {(device, inode): path} of the files so far that have several names."""
-    for name in sorted(os.listdir(folder / below), key=os.fsencode):
-        path = f"{below}/{name}" if below else name
+def _walk(
+    folder: Path, inside: str, asked: bool, choice: _Choice, files: dict[tuple[int, int], str]
+) -> Iterator[Entry]:
+    """What is taken of a folder inside of the folder. asked: whether that folder itself is: else it may be unreadable.
+
+    files: {(device, inode): path} of the files so far that have several names.
+    """
+    try:
+        names = sorted(os.listdir(folder / inside), key=os.fsencode)
+    except OSError as error:
+        if asked and not isinstance(error, FileNotFoundError):  # that one went away meanwhile
+            raise _unreadable(folder / inside, inside, error) from None
+        return
+    for name in names:
+        path = f"{inside}/{name}" if inside else name
         taken = choice.takes(path)
         try:
             found = os.lstat(folder / path)
-            if taken:
+            if told := taken:
                 yield _entry(folder, path, found, files)
-            if not stat.S_ISDIR(found.st_mode) or not choice.enters(path):
-                continue
-            for inner in _walk(folder, path, choice, files):
-                if not taken:
-                    yield _entry(folder, path, found, files)
-                    taken = True
-                yield inner
         except FileNotFoundError:
-            continue  # it went away meanwhile
+            continue
         except OSError as error:
             if taken:
-                raise _unreadable(path, error) from None
+                raise _unreadable(folder / path, path, error) from None
+            continue
+        if not stat.S_ISDIR(found.st_mode) or not choice.enters(path):
+            continue
+        for inner in _walk(folder, path, taken, choice, files):
+            if not told:
+                yield _entry(folder, path, found, files)
+                told = True
+            yield inner
 
 
 def _entry(folder: Path, path: str, found: os.stat_result, files: dict[tuple[int, int], str]) -> Entry:
@@ -211,6 +222,12 @@ def _clean(path: str) -> str:
     return posixpath.normpath("/" + path.replace(os.sep, "/")).strip("/")
 
 
-def _unreadable(path: str, error: OSError) -> WorkshopError:
+def _unreadable(path: Path, inside: str, error: OSError) -> WorkshopError:
+    """The error for what is in the context and cannot be read. inside: its path as seen from the context's top."""
+    top = path.parents[inside.count("/")] if inside else path
     reason = error.strerror or type(error).__name__
-    return WorkshopError(f"The build context has something that cannot be read: {path} ({reason}).", READABLE, "")
+    return WorkshopError(
+        f"The build context {top.name} cannot be sent, because of {inside or 'the folder itself'}: {reason}.",
+        f'Let yourself read it (`chmod -R u+rX "{path}"`, or its owner does), or name it in {IGNORE_FILE}: it stays out then.',
+        "Nothing was built.",
+    )
