@@ -6,10 +6,12 @@ import os
 import socket
 import stat
 import struct
+import tempfile
 import threading
 from collections import deque
 from urllib.parse import quote_plus
 
+import docker
 import h2.config
 import h2.connection
 import h2.events
@@ -26,14 +28,18 @@ GO_TYPES = sum(1 << bit for bit in (31, 27, 26, 25, 24, 21, 19))  # io/fs, ModeT
 class OtherSide:
     """What an engine does with a session: one call after the other."""
 
-    def __init__(self, services):
-        ours, theirs = socket.socketpair()
-        self.socket, self.failures = ours, []
-        server = grpc_server.GrpcServer(services, lambda: theirs.recv(1 << 16), theirs.sendall, self.failures.append)
-        self.thread = threading.Thread(target=server.serve, daemon=True)
+    def __init__(self, services=None, connection=None):
+        """services: to be served here; without them something else serves at the end of the connection."""
+        self.socket, self.failures, self.thread = connection, [], threading.Thread()
+        if services is not None:
+            self.socket, theirs = socket.socketpair()
+            server = grpc_server.GrpcServer(
+                services, lambda: theirs.recv(1 << 16), theirs.sendall, self.failures.append
+            )
+            self.thread = threading.Thread(target=server.serve, daemon=True)
+            self.thread.start()
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self.events: deque = deque()
-        self.thread.start()
         self.h2.initiate_connection()
 
     def call(self, path, metadata=(), *messages):
@@ -78,7 +84,8 @@ class OtherSide:
 
     def close(self):
         self.socket.close()
-        self.thread.join(5)
+        if self.thread.ident:
+            self.thread.join(5)
         assert not self.thread.is_alive()
 
 
@@ -260,3 +267,45 @@ def test_only_the_two_folders_are_served(other_side, tmp_path):
     other = other_side(of_context(tmp_path))
     end = list(other.listen(other.call(session.FILES, [("dir-name", "/etc")])))
     assert end == [("end", 5, "no folder is called /etc")]
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
+def test_a_session_is_opened_by_an_upgrade_and_hung_up_in_the_end(tmp_path):
+    """The other side speaks right behind its answer, in the same breath: none of that is lost."""
+    with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{short}/s")
+        listener.listen()
+        heard = {}
+
+        def answer():
+            connection, _ = listener.accept()
+            request = b""
+            while b"\r\n\r\n" not in request:
+                request += connection.recv(1 << 16)
+            heard["request"] = request.decode().split("\r\n")
+            other = OtherSide(connection=connection)
+            number = other.call(session.FILES, [("dir-name", "dockerfile")])
+            upgraded = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+            connection.sendall(upgraded + other.h2.data_to_send())
+            listening = other.listen(number)
+            heard["first"] = Message(next(listening)[1]).message(2).text(1)
+            other.say(number, encode((1, FIN)))
+            heard["end"] = list(listening)[-1]
+            heard["hung up"] = connection.recv(1 << 16)
+            connection.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        client = docker.DockerClient(base_url=f"unix://{short}/s", version="1.41")
+        with session.Session(client, tmp_path, [context.text_entry("Dockerfile", b"FROM a")], {}) as opened:
+            while "end" not in heard and thread.is_alive():
+                thread.join(0.05)
+        thread.join(5)
+    assert heard["request"][0] == "POST /v1.41/session HTTP/1.1" and "Upgrade: h2c" in heard["request"]
+    methods = [
+        line.partition(": ")[2] for line in heard["request"] if line.startswith("X-Docker-Expose-Session-Grpc-Method")
+    ]
+    assert methods == [session.FILES, session.SECRETS, session.HEALTH]
+    assert f"X-Docker-Expose-Session-Uuid: {opened.id}" in heard["request"]
+    assert heard["first"] == "Dockerfile" and heard["end"] == ("end", 0, "") and heard["hung up"] == b""
+    assert opened.failure is None and not [one for one in threading.enumerate() if one.name == "BuildKit session"]

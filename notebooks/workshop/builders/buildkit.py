@@ -122,7 +122,10 @@ def _history_length(client: docker.DockerClient, parsed: Dockerfile, index: int)
     lineage = parsed.lineage(index)
     lines = [line for stage in lineage for line in parsed.of_stage(stage) if line.word not in ("FROM", "ONBUILD")]
     base = parsed.stages[lineage[-1]].base
-    return len(lines) + (0 if base.lower() == "scratch" else len(client.api.history(base)))
+    try:
+        return len(lines) + (0 if base.lower() == "scratch" else len(client.api.history(base)))
+    except docker.errors.ImageNotFound:
+        return len(lines)  # BuildKit has it in its cache, or gets it by itself
 
 
 def _build_to(
