@@ -144,7 +144,7 @@ def as_pip_is_told(listing):
 
     listing: what `pip config list` prints, a line `section.option='value'` for each setting.
     """
-    told = {}
+    told: dict[str, str] = {}
     for section in ("global", "install", ":env:"):  # the later wins
         for name, value in re.findall(r"^%s\.(?:default-)?([\w-]+)=(.+)$" % section, listing, re.MULTILINE):
             told[name] = ast.literal_eval(value) or told.get(name, "")  # what is empty says nothing
