@@ -221,7 +221,7 @@ def _add(venv, requirements, lock):
 
     try:
         pins.write_text("".join("%s==%s\n" % tuple(path.stem.split("-")[:2]) for path in _dist_infos(venv)))
-        _fill(venv, requirements, ["--constraint", str(pins)], lock, undo)
+        _fill(venv, requirements, ["-c", str(pins)], lock, undo)
         _write_record(venv, requirements)
     except (installer.Failed, OSError, installer.Stopped) as error:
         reason = _reason(error, venv.parent)

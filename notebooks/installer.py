@@ -27,14 +27,13 @@ AS_UV = {  # an option of pip: the variable that tells uv the same, and what sta
     "index-url": ("UV_DEFAULT_INDEX", None),
     "extra-index-url": ("UV_INDEX", " "),
     "find-links": ("UV_FIND_LINKS", ","),
-    "constraint": ("UV_CONSTRAINT", " "),
     "trusted-host": ("UV_INSECURE_HOST", " "),
     "timeout": ("UV_HTTP_TIMEOUT", None),
     "retries": ("UV_HTTP_RETRIES", None),
     "cert": ("SSL_CERT_FILE", None),
     "client-cert": ("SSL_CLIENT_CERT", None),
 }
-PATHS = ("find-links", "constraint", "cert", "client-cert")  # relative to where pip is started
+PATHS = ("find-links", "cert", "client-cert")
 
 
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -78,11 +77,15 @@ def cache_folder():
     """Where a uv that was fetched is kept: beside the layers that were read, see workshop.layer.cache."""
     if os.environ.get("FACTORY_FLOOR_CACHE"):
         return Path(os.environ["FACTORY_FLOOR_CACHE"])
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user whom the system does not know, as in some containers
+        raise Failed("error: there is no home folder") from None
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "factory-floor"
+        return Path(os.environ.get("LOCALAPPDATA", home / "AppData/Local")) / "factory-floor"
     if sys.platform == "darwin":
-        return Path.home() / "Library/Caches/factory-floor"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "factory-floor"
+        return home / "Library/Caches/factory-floor"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "factory-floor"
 
 
 def at_least():
@@ -141,7 +144,7 @@ def as_pip_is_told(listing):
 
     listing: what `pip config list` prints, a line `section.option='value'` for each setting.
     """
-    told = {}
+    told: dict[str, str] = {}
     for section in ("global", "install", ":env:"):  # the later wins
         for name, value in re.findall(r"^%s\.(?:default-)?([\w-]+)=(.+)$" % section, listing, re.MULTILINE):
             told[name] = ast.literal_eval(value) or told.get(name, "")  # what is empty says nothing
@@ -153,7 +156,7 @@ def as_pip_is_told(listing):
     for name, (variable, between) in AS_UV.items():
         values = told.get(name, "").split() if between else [told.get(name, "").strip()]
         if name in PATHS:
-            values = [value if "://" in value or not value else os.path.abspath(value) for value in values]
+            values = [_absolute(value) for value in values if value]
         if any(values):
             variables[variable] = (between or "").join(values)
     if told.get("extra-index-url"):
@@ -169,10 +172,17 @@ def as_pip_is_told(listing):
     options = ["--color", "never"]
     if told.get("no-index", "").lower() in ("1", "true", "yes", "on", "t", "y"):
         options.append("--no-index")
+    for path in told.get("constraint", "").split():
+        options += ["-c", _absolute(path)]
     for name in ("only-binary", "no-binary"):
         for value in told.get(name, "").replace(",", " ").split():
             options += ["--" + name, value]
     return options, variables
+
+
+def _absolute(place):
+    """A path that is relative is so to where pip is started; an address stays."""
+    return place if re.match(r"[a-z+]+:/", place) else os.path.abspath(place)
 
 
 def _own_pip(venv, python, run):

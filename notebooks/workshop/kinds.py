@@ -59,6 +59,11 @@ def _text(given: Any, others: Mapping[str, Any], empty: bool = False, path: bool
     return given
 
 
+def _secret(given: Any, others: Mapping[str, Any]) -> str | Path:
+    """A Path stays one: it says that the secret is in that file."""
+    return Path(given).expanduser() if isinstance(given, PurePath) else _text(given, others, empty=True)
+
+
 def _address(given: Any, others: Mapping[str, Any]) -> str:
     if not _text(given, others).startswith("/"):
         raise Unfit("it begins without a slash")
@@ -391,6 +396,11 @@ KINDS: dict[str, Kind] = {
     "tag": Kind("a name for the image", _tag, 'Such as "factory/hello:mine".'),
     "buildargs": Kind(
         "a dict of texts", _of(_dict, one=_of(_text, empty=True), noun="text"), 'Such as {"VERSION": "1"}.'
+    ),
+    "secrets": Kind(
+        "a dict of texts or Paths",
+        _of(_dict, one=_secret, noun="text or a Path"),
+        'Such as {"token": "s3cret"}, or {"token": pathlib.Path("token.txt")}.',
     ),
     "nocache": truth,
     "builder": Kind("the name of a builder", _text, 'There are "classic" and "buildkit".'),

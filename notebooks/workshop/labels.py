@@ -28,6 +28,9 @@ BASES = (STAND_IN, STAND_IN_STAGE, STAND_IN_ROOT, CA_LAYER)
 
 KINDS = (IMAGE, STAGE, UNFINISHED, *BASES)
 
+# The label that says how many entries an image's history has, where no line of the history tells of our labels.
+HISTORY = f"{LABEL}.history"
+
 # How a history tells a line that sets labels of ours and nothing in front of them.
 OUR_LABELS = re.compile(rf'LABEL\s+("?{LABEL}(\.[\w-]+)?"?=.*)', re.DOTALL)
 
@@ -66,7 +69,9 @@ def made_here(client: docker.DockerClient, image: str, kind: str | None) -> bool
     """True if the workshop made this image, whose label has this value; asked at the moment of a change or a removal.
 
     An image inherits the labels of what it is built on, so a label proves nothing: ours is what ends in our LABEL lines,
-    those that set this very value. (What was imported, as the stand-ins' root is, has one history entry and no line.)
+    those that set this very value. BuildKit writes no line for a label that comes with the request: there the label says
+    how long the image's own history is, and whatever is built on it has a longer one. (What was imported, as the
+    stand-ins' root is, has one history entry and no line.)
     """
     if kind not in KINDS:
         return False
@@ -75,7 +80,10 @@ def made_here(client: docker.DockerClient, image: str, kind: str | None) -> bool
         return len(entries) == 1
     newest = itertools.takewhile(bool, map(OUR_LABELS.search, entries))
     value = re.compile(rf'(^|\s)"?{LABEL}"?="?{kind}"?(\s|$)')
-    return any(value.search(line[1]) for line in newest if line)
+    if any(value.search(line[1]) for line in newest if line):
+        return True
+    own = client.api.inspect_image(image)["Config"].get("Labels") or {}
+    return own.get(LABEL) == kind and own.get(HISTORY) == str(len(entries))
 
 
 def remove_untagged(client: docker.DockerClient, image: str | None) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
 import os
 import signal
@@ -13,10 +15,11 @@ import pytest
 import workshop
 from at_hand import everything, need_buildkit, traces_of
 from recipes import TWO_STAGES
-from workshop.builders import buildkit
+from workshop.builders import buildkit, context
 from workshop.builders.errors import BuildError
 from workshop.builders.steps import COLUMNS
 from workshop.engine import tidy
+from workshop.labels import IMAGE, STAGE, made_here
 
 RECIPE = """ARG TAG=1.37
 FROM busybox:$TAG AS maker
@@ -339,6 +342,166 @@ def test_an_edit_elsewhere_and_another_dockerfile_cost_no_cache(client, material
     assert status[6] == "cached" and status[3] == status[4] == "run"
     gate = workshop.gate(client, build(client, material, recipe))
     assert gate[gate["fate"] == "shipped"]["path"].tolist() == ["/list"]
+
+
+SHOW = "FROM busybox:1.37\nCOPY . /c\nCMD find /c | sort\n"
+
+
+def test_files_of_the_context_are_roots(client, busybox, app):
+    (app / "f").write_text("1")
+    if os.getuid() == 0:
+        os.chown(app / "f", 1000, 1000)
+    made = build(client, app, "FROM busybox:1.37\nCOPY f /f\nCMD stat -c %u:%g /f\n")
+    assert workshop.run(client, made.tag) == "0:0"
+
+
+def test_onbuild_copies_the_context_and_nothing_of_ours(client, busybox, app):
+    (app / "f").write_text("1")
+    recipe = (
+        "FROM busybox:1.37 AS base\nONBUILD COPY . /app\nONBUILD RUN ls -A /app > /list\nFROM base\nCMD cat /list\n"
+    )
+    made = build(client, app, recipe)
+    assert workshop.run(client, made.tag) == "f"
+    assert {made.image} <= {image["Id"] for image in tidy.our_images(client, app.name)}
+
+
+def test_a_heredoc_may_stand_beside_a_file(client, busybox, app):
+    if not newer_frontend(client):
+        pytest.skip("this engine's BuildKit does not know heredocs")
+    (app / "f").write_text("1")
+    made = build(client, app, "FROM busybox:1.37\nCOPY f <<E /d/\nx\nE\nCMD ls /d\n")
+    assert workshop.run(client, made.tag).split() == ["E", "f"]
+
+
+def test_a_dockerignore_of_the_dockerfiles_own_counts_instead(client, busybox, app):
+    for name in (".env", "a.md", "b.txt"):
+        (app / name).write_text("secret")
+    (app / "Dockerfile.own").write_text(SHOW)
+    (app / "Dockerfile.own.dockerignore").write_text(".env\nDockerfile*\n.dockerignore\n")
+    (app / ".dockerignore").write_text("*.md\nDockerfile*\n.dockerignore\n")
+    assert workshop.run(client, build(client, app, "Dockerfile.own").tag).split() == ["/c", "/c/a.md", "/c/b.txt"]
+    assert workshop.run(client, build(client, app, SHOW).tag).split() == ["/c", "/c/.env", "/c/b.txt"]
+
+
+@pytest.mark.parametrize("builder", ["classic", "buildkit"])
+@pytest.mark.parametrize("ignore", [b"\xef\xbb\xbf.env\nx\n", b"# caf\xe9\n.env\n", b"*\n!sub/**/*.md\n", b".env\r\n"])
+def test_dockerignore_is_read_as_its_bytes_say_and_copied_as_it_is(client, busybox, app, builder, ignore):
+    (app / "sub" / "deep").mkdir(parents=True)
+    for name in (".env", "sub/b.md", "sub/deep/c.md"):
+        (app / name).write_text("1")
+    (app / ".dockerignore").write_bytes(ignore)
+    (app / "Dockerfile.a").write_text(SHOW)
+    made = workshop.build(client, app, "Dockerfile.a", builder=builder)
+    found = set(workshop.run(client, made.tag).split())
+    assert "/c/.env" not in found and {"/c/sub/b.md", "/c/sub/deep/c.md"} <= found
+    if not ignore.startswith(b"*"):
+        assert (
+            workshop.run(client, made.tag, "cat /c/.dockerignore").encode()
+            == ignore.decode(errors="replace").strip().encode()
+        )
+
+
+def test_a_secret_is_there_for_its_step_and_in_no_layer(client, busybox, app, tmp_path):
+    word = f"password-{app.name}"
+    (tmp_path / "netrc").write_text(word)
+    recipe = (
+        "FROM busybox:1.37\n"
+        "RUN --mount=type=secret,id=token,required=true cat /run/secrets/token | wc -c > /length\n"
+        "RUN --mount=type=secret,id=netrc,target=/root/.netrc sha256sum < /root/.netrc > /sum\n"
+        "CMD cat /length /sum\n"
+    )
+    made = build(client, app, recipe, secrets={"token": word, "netrc": tmp_path / "netrc"})
+    assert workshop.run(client, made.tag).split() == [str(len(word)), hashlib.sha256(word.encode()).hexdigest(), "-"]
+    files = workshop.files(client, [made.tag])
+    assert word not in workshop.run(client, made.tag, "cat /length /sum /root/.netrc /run/secrets/token 2>&1 || true")
+    assert word not in str(client.api.history(made.tag)) and len(files)
+    with pytest.raises(BuildError, match="given no such secret"):
+        build(client, app, recipe.replace("wc -c", "wc  -c"), secrets={"netrc": word})
+    with pytest.raises(workshop.WorkshopError, match="'token' cannot be read from"):
+        build(client, app, recipe, secrets={"token": tmp_path / "nowhere"})
+    with pytest.raises(workshop.WorkshopError, match=r"classic builder passes no secrets to a build \(token\)"):
+        workshop.build(client, app, "FROM busybox:1.37\n\n", secrets={"token": word})
+
+
+def test_what_cannot_be_read_is_said_in_words_and_only_if_the_build_needs_it(client, busybox, app, monkeypatch):
+    (app / "f").write_text("1")
+    (app / "private").mkdir()
+    listdir = os.listdir
+
+    def denied(path):
+        if os.path.basename(path) == "private":
+            raise PermissionError(13, "Permission denied")
+        return listdir(path)
+
+    monkeypatch.setattr(context.os, "listdir", denied)
+    for builder in ("classic", "buildkit"):
+        with pytest.raises(workshop.WorkshopError, match="because of private: Permission denied"):
+            workshop.build(client, app, SHOW, builder=builder)
+    assert traces_of(client, app.name) == []
+    assert build(client, app, "FROM busybox:1.37\nCOPY f /f\n").stages
+    (app / ".dockerignore").write_text("private\n")
+    assert workshop.run(client, build(client, app, SHOW).tag).split() == ["/c", "/c/.dockerignore", "/c/f"]
+
+
+def test_many_files_and_much_content_arrive_whole(client, app):
+    """5,000 small files and one of 300 MB: more than any window of HTTP/2. Again, unchanged, nothing is sent."""
+    for number in range(5000):
+        (app / f"{number % 50}").mkdir(exist_ok=True)
+        (app / f"{number % 50}" / f"{number}").write_text(f"{number} {app.name}")
+    piece = os.urandom(1 << 20)
+    with open(app / "large", "wb") as large:
+        for _ in range(300):
+            large.write(piece)
+    made = build(client, app, "FROM scratch\nCOPY . /c\n")
+    files = workshop.files(client, [made.tag]).query("kind == 'file'").set_index("path")
+    assert len(files) == 5001 and files["bytes"]["/c/large"] == 300 << 20
+    assert files["digest"]["/c/large"].endswith(hashlib.sha256(piece * 300).hexdigest())
+    told = sum(len(f"{number} {app.name}") for number in range(5000)) + (300 << 20)
+    assert made.context_bytes == told
+    assert build(client, app, "FROM scratch\nCOPY . /d\n").context_bytes == 0
+
+
+def test_a_stage_without_a_name_can_be_the_target(client, material):
+    recipe = "FROM busybox:1.37\nCOPY material.txt /m\nFROM busybox:1.37\nCOPY --from=0 /m /n\n"
+    made = build(client, material, recipe)
+    assert list(made.stages) == ["stage-0", "stage-1"]
+    alone = build(client, material, recipe, target=0)
+    assert list(alone.stages) == ["stage-0"] and len(alone.steps) == 2
+    assert workshop.run(client, alone.tag, "cat /m") == material.name
+
+
+def test_warnings_are_sentences_with_their_lines(client, busybox, app):
+    if not newer_frontend(client):
+        pytest.skip("this engine's BuildKit gives no warnings")
+    made = build(client, app, "FROM busybox:1.37 as one\nCMD ls\n")
+    assert len(made.warnings) == 2 and all(one.startswith(("Line 1: ", "Line 2: ")) for one in made.warnings)
+    assert build(client, app, 'FROM busybox:1.37 AS one\nCMD ["ls"]\n').warnings == []
+
+
+def test_an_image_is_ours_by_the_length_of_its_history_and_what_is_built_on_it_is_not(client, material):
+    made = build(client, material)
+    child = f"{material.name}:not-ours"
+    for name in ("classic", "buildkit"):
+        workshop.build(
+            client, material, f"FROM {made.tag}\nCMD sh\n", tag=f"factory/{material.name}:{name}", builder=name
+        )
+    ours = {image["Id"] for image in tidy.our_images(client, material.name)}
+    for tag in (made.tag, f"factory/{material.name}:classic", f"factory/{material.name}:buildkit"):
+        assert client.api.inspect_image(tag)["Id"] in ours
+    stream = client.api.build(fileobj=io.BytesIO(f"FROM {made.tag}\nUSER 1\n".encode()), tag=child, decode=True)
+    assert not [message for message in stream if "error" in message]
+    try:
+        assert not made_here(client, child, IMAGE) and made_here(client, made.tag, IMAGE)
+        assert not made_here(client, made.tag, STAGE) and made_here(client, made.stage_tags["maker"], STAGE)
+    finally:
+        client.api.remove_image(child)
+
+
+def test_no_thread_and_no_connection_is_left_behind(client, material):
+    for recipe in (RECIPE, RECIPE.replace("echo hello", "false")):
+        with contextlib.suppress(BuildError):
+            build(client, material, recipe)
+    assert not [one.name for one in threading.enumerate() if "BuildKit" in one.name]
 
 
 def test_the_context_arrives_as_it_is(client, busybox, app):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from workshop.builders import buildkit_dockerfile, buildkit_trace, errors, protobuf
+from workshop.builders import buildkit, buildkit_trace, errors, protobuf
 from workshop.dockerfiles import history, syntax
 
 
@@ -60,60 +60,31 @@ def test_a_trace_places_vertices_by_words_and_by_number():
     assert trace.where() == "step 5 of the build"
 
 
-def test_the_dockerfile_as_buildkit_gets_it():
-    """A stage with the context first, names for the nameless, our label last, and as many lines as before."""
-    recipe = """# a comment
-ARG V=1
-FROM i:$V
-RUN <<EOF
-FROM b
-COPY x y
-EOF
-COPY \\
-  # about it
-  a b /c/
-ADD --chown=1 k.tar /l \\
-  http://example.org/m /n/
-COPY <<EOF /z
-EOF
-RUN --mount=type=cache,target=/t --mount=target=/u true
+def test_protocol_buffers_are_written_to_the_letter():
+    written = protobuf.encode((1, 150), (2, "testing"), (3, 0), (4, b""), (5, -1), (16, 1))
+    assert written == b"\x08\x96\x01" + b"\x12\x07testing" + b"\x28" + b"\xff" * 9 + b"\x01" + b"\x80\x01\x01"
+    assert list(protobuf.fields(written)) == [(1, 150), (2, b"testing"), (5, 2**64 - 1), (16, 1)]
 
-FROM i AS last
-copy --from=0 --chown=2 /x /y
-ADD ["a b", "/c"]
-RUN --mount=from=0,target=/v true \\
-"""
+
+def test_the_dockerfile_is_sent_as_it_is_and_a_stage_is_a_target_by_its_name():
+    """One that has no name for itself is made the last: no builder knows it by its number."""
+    recipe = "FROM i AS One\nRUN <<EOF\nFROM b\nEOF\n\n# about the next\nFROM i\nRUN a \\\n  b\n"
+    recipe += "FROM i AS two\nFROM i AS two\nFROM i\n"
     parsed = syntax.parse(recipe)
-    assert (
-        buildkit_dockerfile.rewrite(parsed, 0, "stage")
-        == """# a comment
-ARG V=1
-FROM scratch AS factory-floor-context
-COPY context/ /
-FROM i:$V AS stage-0
-RUN <<EOF
-FROM b
-COPY x y
-EOF
-COPY --from=factory-floor-context \\
-  # about it
-  a b /c/
-ADD --chown=1 context/k.tar context/l http://example.org/m /n/
+    assert buildkit._as_far_as(parsed, 4) == (recipe, "")
+    assert buildkit._as_far_as(parsed, 0) == (recipe, "One")
+    assert buildkit._as_far_as(parsed, 1) == (recipe[: recipe.index("FROM i AS two")], "")
+    assert buildkit._as_far_as(parsed, 2) == (recipe[: recipe.index("FROM i AS two\nFROM i\n")], "")
 
-COPY <<EOF /z
-EOF
-RUN --mount=type=cache,target=/t --mount=target=/u,from=factory-floor-context true
-LABEL factory-floor=stage
-"""
-    )
-    assert buildkit_dockerfile.rewrite(parsed, 1, "image").splitlines()[-5:] == [
-        "FROM i AS last",
-        "copy --from=stage-0 --chown=2 /x /y",
-        'ADD ["context/a b", "/c"]',
-        "RUN --mount=from=stage-0,target=/v true ",
-        "LABEL factory-floor=image",
-    ]
-    assert buildkit_dockerfile.renumber("error on line 2: line 5", parsed) == "error on line 2: line 3"
+
+def test_a_warning_is_a_sentence_with_its_line_and_comes_once():
+    trace = buildkit_trace.BuildkitTrace(syntax.parse("FROM a\nCMD b\n"), 0)
+    at_line_2 = field(7, field(1, field(1, 2)))
+    for text in (b"JSONArgsRecommended: JSON arguments recommended (line 2)", b"Something else"):
+        body = base64.b64encode(field(4, field(1, b"v1") + field(2, 1) + field(3, text) + at_line_2)).decode()
+        for _ in range(2):
+            trace.feed({"id": "moby.buildkit.trace", "aux": body})
+    assert trace.warnings == ["Line 2: JSON arguments recommended (JSONArgsRecommended)", "Line 2: Something else"]
 
 
 def test_needed_stages_follow_from_copy_and_mount():

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from workshop.builders import errors
-from workshop.builders.buildkit_dockerfile import renumber
 from workshop.builders.buildkit_trace import BuildkitTrace
 from workshop.builders.protobuf import Message
 from workshop.dockerfiles import syntax
@@ -63,7 +62,7 @@ def test_of_three_equal_lines_the_third_is_named_when_it_fails():
     assert [one.status for one in trace.dockerfile_steps()][:4] == ["base", "run", "run", "run"]
     instruction, output = trace.failed()
     assert instruction.line == 4 and len(output) == 3 and trace.where() == "step 4 of the build"
-    error = errors.buildkit_failed(renumber(trace.failure, trace.parsed), instruction, output, trace.parsed)
+    error = errors.buildkit_failed(trace.failure, instruction, output, trace.parsed)
     assert error.line == 4 and "Line 4 of the Dockerfile failed (exit code 1)" in str(error)
 
 

@@ -11,10 +11,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
-import workshop
-from workshop.builders import buildkit_dockerfile
+from workshop.builders import classic_context, context
 from workshop.builders.build import SAMPLE_APPS
-from workshop.builders.request import DOCKERFILE_NAME, ignores_itself, pack_context
+from workshop.builders.classic_context import DOCKERFILE_NAME
+from workshop.builders.request import BuildRequest
+from workshop.dockerfiles import syntax
+from workshop.errors import WorkshopError
 
 # Everything that a build needs, and nothing else: an app's folder may hold more.
 SENT = {
@@ -43,15 +45,24 @@ def test_a_build_is_sent_what_it_needs_and_no_more(app, tmp_path):
     assert not strangers & OUT.get(app, set())
 
 
+def sent(folder, dockerfile="") -> dict[str, bytes]:
+    """{path: content} of the files in the archive for the classic builder."""
+    packed, name, count = classic_context.pack(
+        BuildRequest(folder, syntax.parse("FROM scratch\n"), 0, "t", dockerfile=dockerfile)
+    )
+    with packed, tarfile.open(fileobj=packed) as archive:
+        members = [member for member in archive if member.isfile()]
+        contents = {member.name: archive.extractfile(member).read() for member in members}
+    assert name in contents and count > 0 and len(members) == len(contents)
+    assert {(member.uid, member.gid) for member in members} == {(0, 0)}
+    return contents
+
+
 def names(folder) -> set[str]:
     """The files in the context, without what goes along for the engine alone: the Dockerfile, and .dockerignore itself."""
-    packed, count = pack_context(folder, "FROM scratch\n")
-    with packed, tarfile.open(fileobj=packed) as context:
-        files = {member.name for member in context if member.isfile()}
-    assert DOCKERFILE_NAME in files and count > 0
-    if (folder / ".dockerignore").exists():
-        assert ignores_itself(folder)
-    return files - {DOCKERFILE_NAME, ".dockerignore"}
+    ignored = context.PatternMatcher(context.ignore_patterns(context.read_ignore_file(folder / ".dockerignore")))
+    assert not (folder / ".dockerignore").exists() or ignored.matches(".dockerignore")
+    return set(sent(folder)) - {DOCKERFILE_NAME, ".dockerignore"}
 
 
 def test_a_later_pattern_lets_a_file_in_again_and_a_comment_is_none(tmp_path):
@@ -97,39 +108,104 @@ def guarded():
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
 @pytest.mark.parametrize("path", ["secret.env", "deep/private"])
-@pytest.mark.parametrize(
-    "pack",
-    [lambda folder: pack_context(folder, "FROM scratch\n"), lambda folder: buildkit_dockerfile.pack_body(folder, "")],
-)
-def test_what_may_not_be_read_is_told_and_left_out_if_dockerignore_names_it(guarded, path, pack):
+def test_what_may_not_be_read_is_told_and_left_out_if_dockerignore_names_it(guarded, path):
     (guarded / path).chmod(0)
-    with as_nobody(), pytest.raises(workshop.WorkshopError) as told:
-        pack(guarded)
+    with as_nobody(), pytest.raises(WorkshopError) as told:
+        sent(guarded)
     assert str(told.value) == (
-        f"The build context app cannot be packed, because of {path}: Permission denied.\n"
+        f"The build context app cannot be sent, because of {path}: Permission denied.\n"
         f'Let yourself read it (`chmod -R u+rX "{guarded / path}"`, or its owner does), or name it in .dockerignore: '
         "it stays out then. Nothing was built."
     )
     (guarded / ".dockerignore").write_text(path)
     with as_nobody():
-        pack(guarded)[0].close()
+        assert path not in sent(guarded)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
 def test_a_folder_and_a_dockerignore_that_may_not_be_read_are_told(guarded):
     (guarded / ".dockerignore").write_text("a")
     (guarded / ".dockerignore").chmod(0)
-    with as_nobody(), pytest.raises(workshop.WorkshopError, match="because of .dockerignore: Permission denied"):
-        pack_context(guarded, None)
+    with as_nobody(), pytest.raises(WorkshopError, match="because of .dockerignore: Permission denied"):
+        sent(guarded)
     (guarded / ".dockerignore").unlink()
     guarded.chmod(0o311)
-    with as_nobody(), pytest.raises(workshop.WorkshopError, match="because of the folder itself: Permission denied"):
-        pack_context(guarded, None)
+    with as_nobody(), pytest.raises(WorkshopError, match="because of the folder itself: Permission denied"):
+        sent(guarded)
     guarded.chmod(0o755)
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
-def test_a_dockerignore_in_another_encoding_is_told(tmp_path, encoding):
-    (tmp_path / ".dockerignore").write_text("bücher\n", encoding=encoding)
-    with pytest.raises(workshop.WorkshopError, match=r"dockerignore cannot be read: byte \d of it is not UTF-8"):
-        pack_context(tmp_path, None)
+def test_of_a_dockerfile_in_the_folder_nothing_is_rewritten(tmp_path):
+    """The builder is told its name, and leaves it out itself if .dockerignore says so."""
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "Dockerfile.a").write_text("FROM scratch\n")
+    (tmp_path / ".dockerignore").write_bytes(b"\xef\xbb\xbf# caf\xe9\ndocker\n.env\r\n")
+    (tmp_path / ".env").write_text("secret")
+    got = sent(tmp_path, "docker/Dockerfile.a")
+    assert set(got) == {".dockerignore", "docker/Dockerfile.a"}
+    assert got[".dockerignore"] == b"\xef\xbb\xbf# caf\xe9\ndocker\n.env\r\n"
+
+
+def test_a_dockerfile_of_elsewhere_is_named_in_what_is_sent_for_dockerignore(tmp_path):
+    folder = tmp_path / "app"
+    folder.mkdir()
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    for dockerfile in ("", "../Dockerfile"):
+        got = sent(folder, dockerfile)
+        assert got == {
+            DOCKERFILE_NAME: b"FROM scratch\n",
+            ".dockerignore": b".dockerignore\n.factory-floor.Dockerfile\n",
+        }
+    (folder / ".dockerignore").write_text("*.env")
+    assert sent(folder)[".dockerignore"] == b"*.env\n.factory-floor.Dockerfile\n"
+
+
+def test_links_and_folders_are_packed_as_they_are(tmp_path):
+    (tmp_path / "a").write_text("12345")
+    (tmp_path / "a").chmod(0o750)
+    os.link(tmp_path / "a", tmp_path / "b")
+    (tmp_path / "c").symlink_to("../a")
+    (tmp_path / "empty").mkdir(mode=0o700)
+    packed, _, _ = classic_context.pack(BuildRequest(tmp_path, syntax.parse("FROM scratch\n"), 0, "t"))
+    with packed, tarfile.open(fileobj=packed) as archive:
+        a, b, c, empty = (archive.getmember(name) for name in ("a", "b", "c", "empty"))
+    assert (a.mode, a.size) == (0o750, 5) and b.islnk() and b.linkname == "a"
+    assert c.issym() and c.linkname == "../a" and empty.isdir() and empty.mode == 0o700
+
+
+def test_what_cannot_be_read_and_what_is_no_text_is_said_in_words(tmp_path, monkeypatch):
+    (tmp_path / ".dockerignore").write_text(".env\n", encoding="utf-16")
+    with pytest.raises(WorkshopError, match=r"\.dockerignore is not UTF-8 text"):
+        sent(tmp_path)
+    (tmp_path / ".dockerignore").write_text("a[\n")
+    with pytest.raises(WorkshopError, match="syntax error in pattern"):
+        sent(tmp_path)
+    (tmp_path / ".dockerignore").write_text("private\n")
+    (tmp_path / "private").mkdir()
+    refuse(monkeypatch, "private")
+    assert set(sent(tmp_path)) == {".dockerignore", DOCKERFILE_NAME}
+    (tmp_path / ".dockerignore").write_text("private\n!private/*/a\n")
+    assert set(sent(tmp_path)) == {".dockerignore", DOCKERFILE_NAME}
+    (tmp_path / ".dockerignore").unlink()
+    with pytest.raises(WorkshopError, match="because of private: Permission denied"):
+        sent(tmp_path)
+
+
+def refuse(monkeypatch, name):
+    """A folder that this user may not look into; root may look into all."""
+    listdir = os.listdir
+
+    def denied(path):
+        if os.path.basename(path) == name:
+            raise PermissionError(13, "Permission denied")
+        return listdir(path)
+
+    monkeypatch.setattr(context.os, "listdir", denied)
+
+
+def test_the_order_is_that_of_a_walk_by_bytes(tmp_path):
+    for path in ("a/z", "a-b", "a.b", "B", "é", "a/b/c", "z"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    told = [entry.path for entry in context.walk(tmp_path)]
+    assert told == ["B", "a", "a/b", "a/b/c", "a/z", "a-b", "a.b", "z", "é"]

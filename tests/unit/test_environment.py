@@ -92,12 +92,12 @@ def test_an_unchanged_environment_is_reused_at_once(place):
     assert marker.stat().st_mtime_ns == before
 
 
-def test_the_tests_extra_requirements_are_added_without_a_rebuild(place):
+def test_the_tests_extra_requirements_are_added_without_a_rebuild(place, by):
     (place / "more.txt").write_text(package(place, "beta") + "\n")
     stays = place / ".venv" / "stays"
     stays.touch()
     code, said = ensure(place, "requirements.txt", "more.txt")
-    assert code == 0 and "more.txt" in said
+    assert code == 0 and "more.txt" in said and installed_by(place, "beta") == by
     assert has(place, "beta") and has(place, "alpha") and stays.exists()
     assert ensure(place) == (0, "changed False\n")
     assert ensure(place, "requirements.txt", "more.txt") == (0, "changed False\n")

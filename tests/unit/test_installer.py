@@ -212,6 +212,15 @@ installer._has_pip = lambda python: python != installer.BASE and has_pip(python)
 
 
 @slow
+def test_a_user_without_a_home_folder_leaves_it_to_pip(place, nothing, tmp_path):
+    (place / "requirements.txt").write_text(package(place, "alpha") + "\n")
+    unknown = "import pathlib\ndef home():\n    raise RuntimeError('no home')\npathlib.Path.home = home"
+    code, said = ensure(place, before=unknown, **nothing | {"FACTORY_FLOOR_CACHE": "", "PIP_NO_INDEX": "1"})
+    assert code == 0 and "there is no home folder" in said, said
+    assert installed_by(place, "alpha") == "pip"
+
+
+@slow
 def test_an_index_without_uv_leaves_it_to_pip(place, nothing, index, tmp_path):
     wheel(tmp_path / "main", "alpha")
     code, said = ensure(place, **nothing, PIP_INDEX_URL=index.address("main"))
@@ -339,6 +348,7 @@ global.cert='/etc/another.pem'
 global.extra-index-url='https://one/simple\\nhttps://two/simple'
 global.index-url='https://wrong/simple'
 install.index-url='https://right/simple'
+install.constraint='pins.txt https://company/pins.txt'
 install.only-binary=':all:,alpha'
 freeze.index-url='https://other/simple'
 """
@@ -351,7 +361,8 @@ def test_later_sections_and_variables_win_as_they_do_in_pip(bare):
     assert variables["UV_INDEX_STRATEGY"] == "unsafe-best-match"
     assert variables["UV_HTTP_TIMEOUT"] == "180"
     assert variables["SSL_CERT_FILE"] == os.path.abspath("ca.pem")
-    assert options[-4:] == ["--only-binary", ":all:", "--only-binary", "alpha"]
+    pins = ["-c", os.path.abspath("pins.txt"), "-c", "https://company/pins.txt"]
+    assert options[2:] == [*pins, "--only-binary", ":all:", "--only-binary", "alpha"]
 
 
 def test_what_a_person_told_uv_itself_wins(bare, monkeypatch):

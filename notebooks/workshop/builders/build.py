@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from ..labels import PREFIX
 from ..progress import Panel
 from ..units import plural, seconds
 from . import buildkit, classic, errors
-from .request import Builder, BuildRequest
+from .request import Builder, BuildRequest, read_secrets
 from .stage_tags import tag_word
 from .steps import steps_frame
 
@@ -44,7 +46,8 @@ class Build:
     stage_tags: {stage name: tag} under which each stage is kept. steps: a DataFrame, one row per instruction, with columns
     step (from 1), stage, line (of the Dockerfile), instruction, status ("base" for FROM, else "cached" or "run"; on BuildKit
     "skipped" for a stage that nothing needed), seconds, bytes (what the engine's history says the step added), image
-    (short id after the step; "" on BuildKit, which makes images of stages only).
+    (short id after the step; "" on BuildKit, which makes images of stages only). context_bytes: what the engine was sent of
+    the app's folder. warnings: on BuildKit, what it has to say about the Dockerfile, each a sentence with its line.
     """
 
     image: str
@@ -56,6 +59,7 @@ class Build:
     dockerfile: str = field(repr=False)
     context_bytes: int = 0
     buildargs: dict[str, str] = field(default_factory=dict, repr=False)
+    warnings: list[str] = field(default_factory=list, repr=False)
 
     def __repr__(self) -> str:
         cached = int((self.steps["status"] == "cached").sum())
@@ -73,20 +77,22 @@ def build(
     buildargs: dict[str, str] | None = None,
     nocache: bool = False,
     builder: str = "classic",
+    secrets: Mapping[str, str | Path] | None = None,
 ) -> Build:
     """Build an app's image with live progress, and keep each of its stages under a tag of its own.
 
     app: a folder in sample_apps/, or a path. dockerfile: a file's name in it (Dockerfile.multi) or its path, or a
     Dockerfile's text. target: the stage to stop after. tag: by default factory/<app>:<the part after "Dockerfile.">. builder:
     "classic", which builds every stage up to the target, one after the other, or "buildkit", which builds what the target
-    needs, side by side. Base images that the engine lacks are made available first (`workshop.bases`).
+    needs, side by side. secrets: {id: text, or the path of a file} for `RUN --mount=type=secret,id=…` on BuildKit, which
+    no layer keeps. Base images that the engine lacks are made available first (`workshop.bases`).
 
     Raises WorkshopError for an app, Dockerfile or stage that is not there, BuildError for a step that failed, EngineLost
     when the engine goes away. Interrupted, it stops the build and removes what the build had made so far.
     """
     if builder not in BUILDERS:
         raise WorkshopError(f"There is no builder called {builder!r}.", f"There are: {', '.join(BUILDERS)}.")
-    chosen, request = BUILDERS[builder], _request(app, dockerfile, target, tag, buildargs, nocache)
+    chosen, request = BUILDERS[builder], _request(app, dockerfile, target, tag, buildargs, nocache, secrets)
     tag, parsed = request.tag, request.parsed
     chosen.check(client, request)
     _fetch_images(client, parsed)
@@ -113,10 +119,23 @@ def build(
         panel.summary = (
             f"Built {tag} in {seconds(took)}: {plural(len(steps), 'step')}, {cached} of them from the cache."
         )
+        if result.warnings:
+            panel.summary += (
+                f" BuildKit has {len(result.warnings)} to say about the Dockerfile: see the build's `.warnings`."
+            )
     outdated.discard(tag)
     image = list(result.stages.values())[-1]
     return Build(
-        image, tag, took, result.stages, result.stage_tags, steps, parsed.text, result.context_bytes, buildargs or {}
+        image,
+        tag,
+        took,
+        result.stages,
+        result.stage_tags,
+        steps,
+        parsed.text,
+        result.context_bytes,
+        buildargs or {},
+        result.warnings,
     )
 
 
@@ -127,6 +146,7 @@ def _request(
     tag: str | None,
     buildargs: dict[str, str] | None,
     nocache: bool,
+    secrets: Mapping[str, str | Path] | None = None,
 ) -> BuildRequest:
     """What is to be built, checked as far as that goes without the engine."""
     folder = syntax.locate(app, SAMPLE_APPS)
@@ -140,7 +160,9 @@ def _request(
     parsed = syntax.parse(syntax.read(folder, dockerfile), buildargs)
     parsed.target(target)
     errors.refuse_same_names(parsed, parsed.stage_index(target))
-    return BuildRequest(folder, parsed, parsed.stage_index(target), tag, buildargs, nocache)
+    name = "" if "\n" in dockerfile else os.path.relpath(syntax.path_of(folder, dockerfile), folder)
+    contents = read_secrets(secrets or {})
+    return BuildRequest(folder, parsed, parsed.stage_index(target), tag, buildargs, nocache, name, contents)
 
 
 class Recipe(str):

@@ -1,26 +1,31 @@
 """BuildKit, the builder inside of Docker Engine, through the Engine API alone; no `docker` program is needed.
 
-`POST /build?version=2` hands the build to BuildKit (Engine API, "Build an image"; builder/builder-next in moby), with the
-build context as the request's body. What BuildKit keeps in its cache belongs to no image: the engine clears that by itself.
+`POST /build?version=2` hands the build to BuildKit (Engine API, "Build an image"; builder/builder-next in moby), which asks
+for the Dockerfile and the build context through a session (session.py), as `docker build` has it. What BuildKit keeps in its
+cache belongs to no image: the engine clears that by itself.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import docker
 
 from ..dockerfiles.stages import Stages
+from ..dockerfiles.syntax import Dockerfile
 from ..engine.connect import describe
 from ..errors import CONNECTION_ERRORS, WorkshopError
-from ..labels import IMAGE, STAGE, full_tag, remove_untagged
+from ..labels import IMAGE, STAGE, full_tag, labels, remove_untagged
 from ..progress import Panel
 from ..units import size
-from . import buildkit_dockerfile, errors
+from . import context, errors
 from .buildkit_trace import CANCELED, BuildkitTrace, Vertex
-from .request import DOCKERFILE_NAME, BuildRequest, BuildResult
+from .request import BuildRequest, BuildResult
+from .session import NoSession, Session
 from .stage_tags import stage_tags, untag_earlier_stages
 from .steps import SMALLEST_SHOWN, first_line
 
@@ -50,9 +55,7 @@ def build(client: docker.DockerClient, request: BuildRequest, trace: BuildkitTra
     """
     names = {index: request.parsed.stages[index].name for index in trace.needed}
     tags = stage_tags(request.tag, list(names.values()))
-    context_bytes = _build_to(
-        client, request, request.target, IMAGE, trace, lambda vertices: _show(trace, vertices, panel)
-    )
+    context_bytes = _build_labelled(client, request, IMAGE, trace, lambda vertices: _show(trace, vertices, panel))
     _show_skipped(trace, panel)
     ids = {}
     for index in trace.needed[:-1]:
@@ -65,7 +68,7 @@ def build(client: docker.DockerClient, request: BuildRequest, trace: BuildkitTra
         client.api.tag(image, repository, version)
     untag_earlier_stages(client, request.tag, tags.values())
     _read_sizes(client, ids, trace, panel)
-    return BuildResult(ids, tags, context_bytes)
+    return BuildResult(ids, tags, context_bytes, trace.warnings)
 
 
 def remove_unfinished(client: docker.DockerClient, trace: BuildkitTrace) -> None:
@@ -87,36 +90,72 @@ def _build_stage(client: docker.DockerClient, request: BuildRequest, index: int,
     """The image of an earlier stage, all of whose steps are in the cache."""
     own = BuildkitTrace(request.parsed, index)
     own.new_images = trace.new_images  # an interruption removes all of them
-    _build_to(client, request, index, STAGE, own, lambda vertices: None)
+    _build_labelled(client, request, STAGE, own)
     return own.image
+
+
+def _build_labelled(
+    client: docker.DockerClient,
+    request: BuildRequest,
+    kind: str,
+    trace: BuildkitTrace,
+    show: Callable[[list[Vertex]], None] = lambda vertices: None,
+) -> int:
+    """Build the trace's target under our label, which says how long its history is. Returns the bytes sent of the context.
+
+    That is known afterwards only, as lines that a base brings (ONBUILD) count as well: if it was another than expected,
+    the image is written once more, from the cache.
+    """
+    expected = _history_length(client, request.parsed, trace.target)
+    sent = _build_to(client, request, kind, expected, trace, show)
+    if (length := len(client.api.history(trace.image))) != expected:
+        again = BuildkitTrace(request.parsed, trace.target)
+        again.new_images = trace.new_images
+        _build_to(client, dataclasses.replace(request, nocache=False), kind, length, again)
+        remove_untagged(client, trace.image)
+        trace.image = again.image
+    return sent
+
+
+def _history_length(client: docker.DockerClient, parsed: Dockerfile, index: int) -> int:
+    """How many entries a stage's history will have: its base's, and one for each instruction, as far as one can see."""
+    lineage = parsed.lineage(index)
+    lines = [line for stage in lineage for line in parsed.of_stage(stage) if line.word not in ("FROM", "ONBUILD")]
+    base = parsed.stages[lineage[-1]].base
+    try:
+        return len(lines) + (0 if base.lower() == "scratch" else len(client.api.history(base)))
+    except docker.errors.ImageNotFound:
+        return len(lines)  # BuildKit has it in its cache, or gets it by itself
 
 
 def _build_to(
     client: docker.DockerClient,
     request: BuildRequest,
-    index: int,
-    label: str,
+    kind: str,
+    history: int,
     trace: BuildkitTrace,
-    show: Callable[[list[Vertex]], None],
+    show: Callable[[list[Vertex]], None] = lambda vertices: None,
 ) -> int:
-    """One build as far as a stage; the bytes of its context. Stages after that one are cut off, so it needs no name."""
-    body, context_bytes = buildkit_dockerfile.pack_body(
-        request.folder, buildkit_dockerfile.rewrite(request.parsed, index, label)
-    )
+    """One build as far as the trace's target; the bytes sent of its context."""
+    text, target = _as_far_as(request.parsed, trace.target)
+    name = Path(request.dockerfile or "Dockerfile").name
     parameters = {
         "version": "2",
-        "dockerfile": DOCKERFILE_NAME,
+        "remote": "client-session",
+        "dockerfile": name,
+        "target": target,
+        "labels": json.dumps(labels(kind, history=str(history))),
         "buildargs": json.dumps(request.buildargs or {}),
-        "nocache": request.nocache and label == IMAGE,
-        "rm": True,
-        "forcerm": True,
+        "nocache": request.nocache and kind == IMAGE,
     }
-    with body:
+    try:
+        session = Session(client, request.folder, _dockerfile(request, name, text), request.secrets)
+    except NoSession:
+        raise no_buildkit(client) from None
+    with session:
         answer = client.api._post(
             client.api._url("/build"),
-            data=body,
-            params=parameters,
-            headers={"Content-Type": "application/x-tar"},
+            params={**parameters, "session": session.id, "buildid": session.id},
             stream=True,
             timeout=None,
         )
@@ -124,14 +163,41 @@ def _build_to(
             client.api._raise_for_status(answer)
             for message in client.api._stream_helper(answer, decode=True):
                 show(trace.feed(message))
-                if trace.other_builder:
-                    raise no_buildkit(client)
         finally:
             answer.close()  # the engine stops a build whose client has gone
+    if trace.failure and session.failure:
+        raise errors.not_sent(session.failure) from None
     if trace.failure:
-        reason = buildkit_dockerfile.renumber(trace.failure, request.parsed)
-        raise errors.buildkit_failed(reason, *trace.failed(), request.parsed, begun=trace.where() != "the build")
-    return context_bytes
+        raise errors.buildkit_failed(trace.failure, *trace.failed(), request.parsed, begun=trace.where() != "the build")
+    return session.sent
+
+
+def _dockerfile(request: BuildRequest, name: str, text: str) -> list[context.Entry]:
+    """The files beside each other that say what to build: the Dockerfile, and the .dockerignore of its own if it has one.
+
+    Raises WorkshopError if the .dockerignore that counts is no text.
+    """
+    own = f"{name}{context.IGNORE_FILE}"
+    path = request.folder / Path(request.dockerfile).with_name(own) if request.dockerfile else None
+    ignore = context.read_ignore_file(path) if path else None
+    if ignore is None:
+        context.read_ignore_file(request.folder / context.IGNORE_FILE)
+        return [context.text_entry(name, text.encode())]
+    return [context.text_entry(name, text.encode()), context.text_entry(own, ignore)]
+
+
+def _as_far_as(parsed: Dockerfile, index: int) -> tuple[str, str]:
+    """The Dockerfile for a stage, and the target to name: BuildKit knows stages by their names alone, not by numbers.
+
+    A stage that has none for itself becomes the last one: what comes after it is left out.
+    """
+    stage = parsed.stages[index]
+    if index == len(parsed.stages) - 1:
+        return parsed.text, ""
+    if stage.named and [one.name.lower() for one in parsed.stages].count(stage.name.lower()) == 1:
+        return parsed.text, stage.name
+    lines = parsed.text.split("\n")
+    return "\n".join([*lines[: parsed.stages[index + 1].line - 1], ""]), ""
 
 
 def _show(trace: BuildkitTrace, vertices: Iterable[Vertex], panel: Panel) -> None:

@@ -3,10 +3,11 @@
 The engine wraps each of BuildKit's own messages in base64 as {"id": "moby.buildkit.trace", "aux": …}. It is a protocol buffer,
 `StatusResponse` in moby/buildkit, api/services/control/control.proto:
 
-    StatusResponse { 1 repeated Vertex; 2 repeated VertexStatus; 3 repeated VertexLog }
+    StatusResponse { 1 repeated Vertex; 2 repeated VertexStatus; 3 repeated VertexLog; 4 repeated VertexWarning }
     Vertex         { 1 digest; 2 repeated inputs; 3 name; 4 cached; 5 started; 6 completed; 7 error }
     VertexStatus   { 1 id; 2 vertex; … }          for example "writing image sha256:…"
     VertexLog      { 1 vertex; 2 timestamp; 3 stream; 4 msg }
+    VertexWarning  { 1 vertex; 2 level; 3 short; …; 7 repeated Range { 1 start { 1 line } } }
     Timestamp      { 1 seconds; 2 nanoseconds }   google/protobuf/timestamp.proto
 
 A vertex is one piece of work, named "[builder 2/4] RUN …" by the frontend (frontend/dockerfile/dockerfile2llb, prefixCommand).
@@ -20,7 +21,6 @@ import re
 from dataclasses import dataclass
 
 from ..dockerfiles.syntax import Dockerfile, Instruction
-from .buildkit_dockerfile import CONTEXT_STAGE, without_context_stage
 from .protobuf import Message
 from .steps import ANSI, Step
 
@@ -56,7 +56,7 @@ class Vertex:
     @property
     def text(self) -> str:
         """The instruction; COPY --link has a second vertex "LINK COPY …"."""
-        return without_context_stage(re.sub(r"^\[[^\]]*\] (LINK )?", "", self.name))
+        return re.sub(r"^\[[^\]]*\] (LINK )?", "", self.name)
 
     @property
     def seconds(self) -> float:
@@ -78,7 +78,7 @@ class BuildkitTrace:
         self.new_images: list[str] = []  # ids of images as the engine begins to write them
         self.image = ""  # the result's id
         self.failure = ""  # the builder's last word, if it failed
-        self.other_builder = False  # another builder answers
+        self.warnings: list[str] = []  # what the builder has to say about the Dockerfile
         self.bytes: dict[int, int] = {}  # {number of the instruction: what the history says that it added}
         self._output: dict[str, bytes] = {}
 
@@ -86,8 +86,6 @@ class BuildkitTrace:
         """Take in one message of the stream, decoded. Returns the vertices that it tells about."""
         if "error" in message or "errorDetail" in message:
             self.failure = message.get("error") or message["errorDetail"].get("message", "")
-        if re.match(r"(\[\d+/\d+\] )?step \d+/\d+", message.get("stream", ""), re.IGNORECASE):
-            self.other_builder = True
         if message.get("id") == "moby.image.id":
             self.image = message["aux"]["ID"]
         return self._read_status(base64.b64decode(message["aux"])) if message.get("id") == "moby.buildkit.trace" else []
@@ -167,6 +165,8 @@ class BuildkitTrace:
                 digest = part.text(1)
                 self._output[digest] = (self._output.get(digest, b"") + part.raw(4))[-OUTPUT_LIMIT:]
                 mentioned += [self.vertices[digest]] if digest in self.vertices else []
+            elif number == 4 and (warning := _warning(part)) not in self.warnings:
+                self.warnings.append(warning)
         return mentioned
 
     def _assign(self, vertex: Vertex) -> None:
@@ -174,7 +174,7 @@ class BuildkitTrace:
 
         BuildKit replaces variables in the text and shortens heredocs; a base's ONBUILD lines shift the numbers.
         """
-        if not vertex.number or vertex.stage == CONTEXT_STAGE or self.instruction_of(vertex) is not None:
+        if not vertex.number or self.instruction_of(vertex) is not None:
             return
         words, candidates = vertex.text.split(), self._with_vertex(vertex)
         at_number = candidates[vertex.number - 1 : vertex.number]
@@ -196,6 +196,15 @@ class BuildkitTrace:
 def _vertex(part: Message) -> Vertex:
     started, completed = _time(part.message(5)), _time(part.message(6))
     return Vertex(part.text(1), part.text(3), bool(part.integer(4)), started, completed, part.text(7))
+
+
+def _warning(part: Message) -> str:
+    """A warning as a sentence that begins with its line: the linter puts it last, "Rule: what is wrong (line 3)"."""
+    short = part.text(3)
+    if found := re.fullmatch(r"(?s)(\w+): (.*) \(line (\d+)\)", short):
+        return f"Line {found[3]}: {found[2]} ({found[1]})"
+    line = part.message(7).message(1).integer(1)
+    return f"Line {line}: {short}" if line else short
 
 
 def _time(timestamp: Message) -> float:

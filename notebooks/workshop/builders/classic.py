@@ -13,16 +13,18 @@ from ..errors import CONNECTION_ERRORS, WorkshopError
 from ..labels import IMAGE, STAGE, UNFINISHED, labels
 from ..progress import Panel
 from ..units import size
-from . import classic_leftovers, errors
+from . import classic_context, classic_leftovers, errors
 from .classic_log import ClassicLog
-from .request import DOCKERFILE_NAME, BuildRequest, BuildResult, pack_context
+from .request import BuildRequest, BuildResult
 from .stage_tags import stage_tags, untag_earlier_stages
 from .steps import SMALLEST_SHOWN, Step, first_line
 
 
 def check(client: docker.DockerClient, request: BuildRequest) -> None:
     """Refuse what this builder cannot do."""
+    request.parsed.target(request.target)
     errors.refuse_heredocs(request.parsed)
+    errors.refuse_secrets(request.secrets)
 
 
 def start_log(request: BuildRequest) -> ClassicLog:
@@ -32,12 +34,12 @@ def start_log(request: BuildRequest) -> ClassicLog:
 
 def build(client: docker.DockerClient, request: BuildRequest, log: ClassicLog, panel: Panel) -> BuildResult:
     """Build. Raises BuildError for a step that failed."""
-    context, context_bytes = pack_context(request.folder, request.parsed.text)
+    context, dockerfile, context_bytes = classic_context.pack(request)
     stage = request.parsed.stages[request.target]
     options = dict(
         fileobj=context,
         custom_context=True,
-        dockerfile=DOCKERFILE_NAME,
+        dockerfile=dockerfile,
         tag=request.tag,
         nocache=request.nocache,
         target=stage.name if stage.named and stage.index + 1 < len(request.parsed.stages) else None,
@@ -48,7 +50,8 @@ def build(client: docker.DockerClient, request: BuildRequest, log: ClassicLog, p
         decode=True,
     )
     log.began = classic_leftovers.engine_time(client)
-    _follow(log, client.api.build(**options), panel)
+    with context:
+        _follow(log, client.api.build(**options), panel)
     if log.failure:
         kept = _label_cache(client, log)
         raise errors.failed(log.failure, log.instruction(), log.output, kept, begun=bool(log.steps))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import docker
 
@@ -67,6 +68,10 @@ HINTS = (
     (
         r"docker/dockerfile\b.*(no such host|failed to do request)",
         "The line `# syntax=…` asks for a frontend from a registry, which this machine cannot reach: leave that line out.",
+    ),
+    (
+        r"secret \S+: not found",
+        "The build was given no such secret: workshop.build(…, secrets={id: text or path}).",
     ),
     (r"[Uu]nknown flag", "This engine's builder is older than that flag: leave it out, or use a newer engine."),
     (
@@ -186,6 +191,13 @@ def _without_heredoc(step: Instruction) -> str:
     return f"Put the text into a file of the app's folder instead and {step.word} that"
 
 
+def refuse_secrets(secrets: Iterable[str]) -> None:
+    """Raise WorkshopError for secrets, which the classic builder has no way to pass to a step."""
+    if names := ", ".join(secrets):
+        what = f"The classic builder passes no secrets to a build ({names})."
+        raise WorkshopError(what, 'Build with BuildKit: workshop.build(…, builder="buildkit").', "Nothing was built.")
+
+
 def refused(error: docker.errors.APIError, dockerfile: Dockerfile) -> BuildError:
     """The error for a build that the engine refused outright, such as one whose Dockerfile it cannot parse."""
     return _refused(str(error.explanation or error), dockerfile)
@@ -200,6 +212,14 @@ def _refused(message: str, dockerfile: Dockerfile) -> BuildError:
     what = f"The engine refused the build: {message.strip()}"
     remedy = "Mend the Dockerfile and run the cell again."
     return BuildError(what, remedy, "Nothing was built.", line, command, [], hint(message))
+
+
+def not_sent(reason: Exception) -> WorkshopError:
+    """The error for a build that the engine could not be sent something for."""
+    if isinstance(reason, WorkshopError):
+        return WorkshopError(reason.what, reason.remedy, reason.state or "Nothing was built.")
+    what = f"The engine could not be sent what this build needs: {reason}."
+    return WorkshopError(what, "Run the cell again.", "Nothing was built.")
 
 
 def buildkit_failed(

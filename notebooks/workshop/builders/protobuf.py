@@ -1,16 +1,40 @@
-"""Protocol buffers, read without their description: BuildKit's messages need no more of them than this."""
+"""Protocol buffers, read and written without their description: BuildKit's messages need no more of them than this.
+
+protobuf.dev, "Encoding": a key is number << 3 | wire type; type 0 is a varint, 1 eight bytes, 2 a length and as many
+bytes, 5 four bytes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 
-def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a protocol buffer: (number, value), an int for a varint, else bytes. Raises ValueError if cut short.
+def encode(*parts: tuple[int, int | bytes | str]) -> bytes:
+    """A protocol buffer of (number, value) fields, in that order; what is 0 or empty is left out, as proto3 does.
 
-    protobuf.dev, "Encoding": a key is number << 3 | wire type; type 0 is a varint, 1 eight bytes, 2 a length and as many
-    bytes, 5 four bytes.
+    An int becomes a varint (a negative one its two's complement, as int64 has it), the rest a length and its bytes.
     """
+    written = bytearray()
+    for number, value in parts:
+        if isinstance(value, int) and value:
+            written += _to_varint(number << 3) + _to_varint(value % (1 << 64))
+        elif value:
+            content = value.encode() if isinstance(value, str) else value
+            written += _to_varint(number << 3 | 2) + _to_varint(len(content)) + content
+    return bytes(written)
+
+
+def _to_varint(value: int) -> bytes:
+    """Seven bits a byte, lowest first; the top bit says that more follow."""
+    written = bytearray()
+    while value > 0x7F:
+        written.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*written, value])
+
+
+def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """The fields of a protocol buffer: (number, value), an int for a varint, else bytes. Raises ValueError if cut short."""
     at = 0
     value: int | bytes
     while at < len(data):
@@ -29,7 +53,7 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Seven bits a byte, lowest first; the top bit says that more follow. (value, where the next field begins)"""
+    """(value, where the next field begins)"""
     value = shift = 0
     while at < len(data):
         value |= (data[at] & 0x7F) << shift

@@ -1,29 +1,28 @@
-"""What a builder is asked for, what it hands back, what every builder has to do, and the build context."""
+"""What a builder is asked for, what it hands back, and what every builder has to do."""
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import docker
-from docker.utils.build import Pattern
-from docker.utils.build import tar as context_tar
 
 from ..dockerfiles.syntax import Dockerfile
 from ..errors import WorkshopError
 from ..progress import Panel
 from .steps import Step
 
-# The Dockerfile travels in the context under this name and is excluded from it again, so that `COPY . .` never
-# picks it up, whatever the file on disk is called.
-DOCKERFILE_NAME = ".factory-floor.Dockerfile"
+LONGEST_SECRET = 500 * 1024  # bytes; BuildKit takes no more (session/secrets/secretsprovider)
 
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """One build to be made. parsed: its Dockerfile. target: a stage's number."""
+    """One build to be made. parsed: its Dockerfile. target: a stage's number. secrets: {id: content}.
+
+    dockerfile: where the Dockerfile is, seen from the folder; "" for one that is on no disk.
+    """
 
     folder: Path
     parsed: Dockerfile
@@ -31,15 +30,18 @@ class BuildRequest:
     tag: str
     buildargs: dict[str, str] | None = None
     nocache: bool = False
+    dockerfile: str = ""
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What a builder made: {stage: image id} and {stage: tag}, the target last, and the bytes of the context."""
+    """What a builder made: {stage: image id} and {stage: tag}, the target last; bytes sent of the context; its warnings."""
 
     stages: dict[str, str]
     stage_tags: dict[str, str]
     context_bytes: int
+    warnings: list[str] = field(default_factory=list)
 
 
 class BuildLog(Protocol):
@@ -68,51 +70,20 @@ class Builder(Protocol):
         """After an interruption: remove what the build had made."""
 
 
-def pack_context(folder: Path, dockerfile: str | None) -> tuple[io.BufferedIOBase, int]:
-    """The build context as an open tar file, and its size in bytes; .dockerignore is honoured as moby does.
+def read_secrets(secrets: Mapping[str, str | Path]) -> dict[str, bytes]:
+    """The content of each secret: a text, or the file of that path. Raises WorkshopError for a file that cannot be read.
 
-    dockerfile: the text that goes with it; None for the context alone. Raises WorkshopError for a file or folder in it
-    that cannot be read.
+    It is read before anything is built, so that a mistake is told at once.
     """
-    patterns = _patterns(folder)
-    try:
-        packed = context_tar(str(folder), exclude=patterns, dockerfile=(DOCKERFILE_NAME, dockerfile), gzip=False)
-    except OSError as error:
-        raise _unreadable(folder, error) from None
-    count = packed.seek(0, io.SEEK_END)
-    packed.seek(0)
-    return packed, count
-
-
-def ignores_itself(folder: Path) -> bool:
-    """True if .dockerignore names itself: the Docker SDK packs it nevertheless, for the engine to leave out."""
-    matching = [pattern for pattern in map(Pattern, _patterns(folder)) if pattern.match(".dockerignore")]
-    return bool(matching) and not matching[-1].exclusion
-
-
-def _patterns(folder: Path) -> list[str]:
-    ignore = folder / ".dockerignore"
-    try:
-        lines = ignore.read_text(encoding="utf-8-sig").splitlines() if ignore.is_file() else []
-    except OSError as error:
-        raise _unreadable(folder, error) from None
-    except UnicodeDecodeError as error:
-        raise WorkshopError(
-            f"{folder.name}/.dockerignore cannot be read: byte {error.start} of it is not UTF-8.",
-            "Save it as UTF-8, then run the cell again.",
-            "Nothing was built.",
-        ) from None
-    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-
-
-def _unreadable(folder: Path, error: OSError) -> WorkshopError:
-    """The error for what is in the context and cannot be read, with its path as seen from the folder."""
-    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error  # the SDK wraps what a file raises
-    path = Path(cause.filename or str(error).rpartition(": ")[2])
-    inside = path.relative_to(folder) if path.is_relative_to(folder) else path
-    shown = "the folder itself" if inside == Path() else str(inside)
-    return WorkshopError(
-        f"The build context {folder.name} cannot be packed, because of {shown}: {cause.strerror or cause}.",
-        f'Let yourself read it (`chmod -R u+rX "{path}"`, or its owner does), or name it in .dockerignore: it stays out then.',
-        "Nothing was built.",
-    )
+    contents = {}
+    for name, value in secrets.items():
+        try:
+            content = value.read_bytes() if isinstance(value, Path) else str(value).encode()
+        except OSError as error:
+            what = f"The secret {name!r} cannot be read from {value}: {error.strerror}."
+            raise WorkshopError(what, "Mend its path and run the cell again.", "Nothing was built.") from None
+        if len(content) > LONGEST_SECRET:
+            what = f"The secret {name!r} is {len(content)} bytes long; BuildKit takes {LONGEST_SECRET}."
+            raise WorkshopError(what, "Pass a shorter one.", "Nothing was built.")
+        contents[name] = content
+    return contents

@@ -259,7 +259,7 @@ def read(folder: Path, dockerfile: str) -> str:
         return dockerfile
     shown = shorten(dockerfile, 60)
     try:
-        path = _in_folder(folder, Path(dockerfile).expanduser())
+        path = path_of(folder, dockerfile)
         if path.is_file():
             return path.read_text(encoding="utf-8")
         is_folder = path.is_dir()
@@ -280,8 +280,9 @@ def read(folder: Path, dockerfile: str) -> str:
 FIRST_WORD = re.compile(r"\s*(FROM|ARG)\s", re.IGNORECASE)
 
 
-def _in_folder(folder: Path, path: Path) -> Path:
-    """A path as seen from the folder; if nothing is there, as seen from here, as long as that is in the folder."""
+def path_of(folder: Path, dockerfile: str) -> Path:
+    """Where a Dockerfile is: seen from the folder; if nothing is there, seen from here, as long as that is in the folder."""
+    path = Path(dockerfile).expanduser()
     inside = folder / path
     return path.resolve() if not inside.exists() and path.resolve().is_relative_to(folder) else inside
 

@@ -21,9 +21,9 @@ def tidy(client: docker.DockerClient, app: str | None = None, bases: bool = Fals
     """Remove the workshop's containers and images; with bases=True also the base images that it made itself.
 
     app: only the images of this app, such as "hello", and no container; another app's tags on them stay. An image counts as
-    ours if its last history entry is our label: an image that somebody built on one of ours inherits the label, but not
-    that. A tag that is not under factory/ keeps its image. Running it twice does no harm. What BuildKit keeps in its cache
-    carries no label, so it stays; the engine clears it by itself when it grows.
+    ours if the label is its own (`labels.made_here`): what somebody built on one of ours inherits it, and is left alone. A
+    tag that is not under factory/ keeps its image. Running it twice does no harm. What BuildKit keeps in its cache carries
+    no label, so it stays; the engine clears it by itself when it grows.
     Returns what was looked at: columns kind, name, outcome ("removed" or "kept: …").
     """
     rows = []
