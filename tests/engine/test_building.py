@@ -78,7 +78,7 @@ def test_an_edited_file_runs_only_the_steps_after_it(client, two_stages):
 
 def test_a_target_stops_there(client, two_stages):
     build = workshop.build(client, two_stages, target="maker")
-    assert list(build.stages) == ["maker"] and build.tag.endswith(":latest.maker")
+    assert list(build.stages) == ["maker"] and build.tag.endswith(":latest-to-maker")
     assert workshop.run(client, build.tag, "cat /out/product") == "steel\nsteel"
 
 

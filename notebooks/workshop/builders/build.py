@@ -158,7 +158,6 @@ def _request(
         )
     outdated.add(tag)
     parsed = syntax.parse(syntax.read(folder, dockerfile), buildargs)
-    parsed.target(target)
     errors.refuse_same_names(parsed, parsed.stage_index(target))
     name = "" if "\n" in dockerfile else os.path.relpath(syntax.path_of(folder, dockerfile), folder)
     contents = read_secrets(secrets or {})
