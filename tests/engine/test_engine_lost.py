@@ -15,6 +15,7 @@ from pathlib import Path
 import docker
 import pytest
 import workshop
+from workshop.builders import context
 
 DOCKERD, UNSHARE = shutil.which("dockerd"), shutil.which("unshare")
 pytestmark = pytest.mark.skipif(
@@ -92,3 +93,24 @@ def test_an_engine_that_dies_is_one_sentence_and_the_next_cell_works(client, bus
     own_engine.start()
     build = workshop.build(mine, app, recipe.format(0))
     assert workshop.run(mine, build.tag, "cat /a") == "first"
+
+
+def test_an_engine_that_dies_while_it_is_sent_a_context_is_one_sentence(own_engine, tmp_path, monkeypatch):
+    """On BuildKit, whose session notices it first; nothing goes on waiting for an engine that is gone."""
+    mine = own_engine.start()
+    (tmp_path / "large").write_bytes(os.urandom(1 << 24))
+    opened = context.Entry.open
+
+    def kill(entry):
+        if entry.path == "large":
+            own_engine.kill()
+        return opened(entry)
+
+    monkeypatch.setattr(context.Entry, "open", kill)
+    with pytest.raises(workshop.EngineLost, match="stopped answering during") as caught:
+        workshop.build(mine, tmp_path, "FROM scratch\nCOPY large /\n", builder="buildkit")
+    assert "Traceback" not in str(caught.value)
+    assert not [one.name for one in threading.enumerate() if "BuildKit" in one.name]
+    monkeypatch.undo()
+    own_engine.start()
+    assert workshop.build(mine, tmp_path, "FROM scratch\nCOPY large /\n", builder="buildkit").stages

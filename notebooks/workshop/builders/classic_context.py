@@ -38,8 +38,8 @@ def pack(request: BuildRequest) -> tuple[BinaryIO, str, int]:
     rewritten: dict[str, bytes] = {}
     needed = {name: text} if ignore is None else {name: text, IGNORE_FILE: ignore}
     if not name:
-        lines = [IGNORE_FILE.encode() if ignore is None else ignore, DOCKERFILE_NAME.encode(), b""]
-        needed = rewritten = {DOCKERFILE_NAME: text, IGNORE_FILE: b"\n".join(lines)}
+        lines = (IGNORE_FILE.encode() if ignore is None else ignore).removesuffix(b"\n")
+        needed = rewritten = {DOCKERFILE_NAME: text, IGNORE_FILE: lines + f"\n{DOCKERFILE_NAME}\n".encode()}
     packed = tempfile.TemporaryFile()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for entry in context.walk(request.folder, context.ignore_patterns(ignore)):
