@@ -37,6 +37,8 @@ SLIPS = [
     ("builders/classic_log.py", "self._next, self.parsed.instructions.index(found) + 1", "self._next, self._next"),
     ("builders/classic_log.py", 'step.status = "cached"', 'step.status = "run"'),
     ("builders/buildkit_trace.py", "cached = all(self.vertices", "cached = any(self.vertices"),
+    ("builders/fsutil.py", "stat.S_ISUID: 1 << 23", "stat.S_ISUID: 1 << 22"),
+    ("builders/context.py", "return not self.unwanted.matches(path) or", "return not self.unwanted.matches(path) and"),
     ("builders/stage_tags.py", 'f"{full_tag(tag)}.{tag_word(name)}"', 'f"{full_tag(tag)}.{tag_word(last)}"'),
     (
         "builders/request.py",
