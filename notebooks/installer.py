@@ -170,8 +170,13 @@ def as_pip_is_told(listing):
         if proxy:
             variables[name] = variables[name.upper()] = proxy
     options = ["--color", "never"]
-    if told.get("no-index", "").lower() in ("1", "true", "yes", "on", "t", "y"):
-        options.append("--no-index")
+    for name, words in (
+        ("no-index", ["--no-index"]),
+        ("require-hashes", ["--require-hashes"]),
+        ("pre", ["--prerelease", "allow"]),
+    ):
+        if told.get(name, "").lower() in ("1", "true", "yes", "on", "t", "y"):
+            options += words
     for path in told.get("constraint", "").split():
         options += ["-c", _absolute(path)]
     for name in ("only-binary", "no-binary"):

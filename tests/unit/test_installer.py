@@ -384,6 +384,11 @@ def test_no_index_is_a_switch(bare, value, without):
     assert ("--no-index" in options) is without
 
 
+def test_what_pip_is_to_insist_on_uv_insists_on_too():
+    options, _ = installer.as_pip_is_told("global.require-hashes='true'\ninstall.pre='1'\n")
+    assert options[2:] == ["--require-hashes", "--prerelease", "allow"]
+
+
 def test_pips_proxy_is_uvs(bare, monkeypatch):
     monkeypatch.setenv("https_proxy", "http://everybodys:3128")
     assert installer.as_pip_is_told("")[1]["HTTPS_PROXY"] == "http://everybodys:3128"
