@@ -4,6 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 import workshop
+from workshop.lesson import check
 
 
 @pytest.fixture
@@ -129,3 +130,16 @@ def test_every_size_in_a_table_is_shown_as_one():
         pd.DataFrame([["a", 3, *[10_000_000] * len(names)]], columns=["image", "layers", *names])
     ).frame
     assert shown.iloc[0].tolist() == ["a", 3, *["10.0 MB"] * len(names)]
+
+
+def test_the_first_difference_of_two_images_is_what_one_has_and_the_other_lacks():
+    same = {"/a": ("file", "x"), "/b": ("file", "y")}
+    assert check.first_difference(same, dict(same)) is None
+    assert check.first_difference({**same, "/z": ("file", "n")}, {**same, "/b": ("file", "other")}) == "/z"
+    assert check.first_difference(same, {**same, "/c": ("file", "z")}) == "/c"
+    assert check.first_difference({**same, "/b": ("symlink", "y")}, same) == "/b"
+
+
+def test_a_program_without_its_loader_is_told_from_one_that_is_not_there():
+    assert "the loader" in check.no_loader("exec /usr/local/bin/widget: no such file or directory\n(exit code 255)")
+    assert check.no_loader("cat: /nothing: No such file or directory") == ""

@@ -20,6 +20,8 @@ from workshop.lesson.predict import verdict
         (0, 5.0, "MB", "You said 0 MB, measured: 5.0 MB. Worth a second look."),
         ("glibc", "musl", "", "You said glibc. Not so: it is musl."),
         ("Musl", "musl", "", "You said Musl. Right: it is musl."),
+        ("factory/flask_hello:Scratch", "scratch", "", "You said factory/flask_hello:Scratch. Right: it is scratch."),
+        ("factory/scratch:slim", "scratch", "", "You said factory/scratch:slim. Not so: it is scratch."),
     ],
 )
 def test_a_prediction_is_scored_in_words(guess, measured, unit, says):

@@ -12,6 +12,7 @@ Wildcards in a path are those of `.dockerignore`: `*` and `?` stay within one fo
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,7 +24,6 @@ from ..engine import containers
 from ..errors import WorkshopError, translate_engine_loss
 from ..labels import full_tag, tags_of
 from ..layer.files import files, sizes
-from ..layer.source import inspect, stack_of
 from ..markup import news
 from ..paths import matches
 from ..units import shorten, size
@@ -42,7 +42,7 @@ __all__ = [
     "prints",
     "prints_other_than",
     "runs_as",
-    "same_layers_as",
+    "same_files_as",
     "smaller_than",
     "that",
     "waste_below",
@@ -291,17 +291,37 @@ def has_stage(name: str, *conditions: Condition) -> Condition:
     return condition
 
 
-def same_layers_as(other: str) -> Condition:
-    """Layer for layer the same files as the other image."""
+def same_files_as(other: str) -> Condition:
+    """The same files to be seen as in the other image, whatever recipe and cache they came from.
+
+    Of a compiled Python module only the size counts: it holds the time at which its source was installed (PEP 3147).
+    """
 
     def condition(client, image):
-        ours, theirs = (stack_of(inspect(client, name)).diff_ids for name in (image, other))
-        if ours == theirs:
-            return True, f"{image} ships the same {len(ours)} layers as {other}"
-        first = next((i for i, pair in enumerate(zip(ours, theirs)) if pair[0] != pair[1]), min(len(ours), len(theirs)))
-        return False, f"layer {first} of {image} differs from that of {other}: nothing new should cross the gate."
+        ours, theirs = (_contents(files(client, name)) for name in (image, other))
+        if (path := first_difference(ours, theirs)) is None:
+            return True, f"{image} ships the same {len(ours):,} files as {other}"
+        what = "is new" if path not in theirs else "is missing" if path not in ours else "is another one"
+        return False, f"{path} {what}, compared with {other}: nothing new should cross the gate."
 
     return condition
+
+
+def first_difference(ours: dict[str, tuple], theirs: dict[str, tuple]) -> str | None:
+    """The first path that is not the same in both, or None. What is new comes first: it crossed a gate."""
+    changed = sorted(path for path in ours.keys() | theirs.keys() if ours.get(path) != theirs.get(path))
+    return min(changed, key=lambda path: (path in theirs, changed.index(path)), default=None)
+
+
+def _contents(entries) -> dict[str, tuple]:
+    """{path: (kind, content)} of an image's visible entries but folders."""
+    seen = entries[entries["visible"] & (entries["kind"] != "directory")]
+    return {
+        path: (kind, count if path.endswith(".pyc") else digest or link)
+        for path, kind, count, digest, link in zip(
+            *(seen[name] for name in ("path", "kind", "bytes", "digest", "linkname"))
+        )
+    }
 
 
 def prints(text: str) -> Condition:
@@ -311,9 +331,20 @@ def prints(text: str) -> Condition:
         seen = containers.run(client, image)
         if text in seen:
             return True, f"it prints {text!r}"
-        return False, f"it prints {seen[-200:]!r}, which does not contain {text!r}."
+        return False, f"it prints {seen[-200:]!r}, which does not contain {text!r}.{no_loader(seen)}"
 
     return condition
+
+
+def no_loader(seen: str) -> str:
+    """A hint where a program cannot start though its file is there: the kernel misses the loader that the file names (execve)."""
+    missing = re.search(r"exec (\S+): no such file or directory", seen)
+    if not missing:
+        return ""
+    return (
+        f" The kernel does not mean {missing[1]} itself, but the loader that it was linked to need, and that this image"
+        " lacks: a static program needs none."
+    )
 
 
 def prints_other_than(text: str) -> Condition:

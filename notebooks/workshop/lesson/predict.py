@@ -32,7 +32,8 @@ def verdict(guess, measured, unit: str = "") -> str:
     if guess is ...:
         return "No prediction yet: put one in place of the dots, and run both cells again."
     if not isinstance(measured, Real) or isinstance(measured, bool):
-        right = str(guess).strip().lower() == str(measured).strip().lower()
+        said, true = (str(one).strip().lower() for one in (guess, measured))
+        right = said == true or said.endswith(f":{true}")  # an image by its whole name, as tables print it
         return f"You said {guess}. {'Right' if right else 'Not so'}: it is {truth}."
     if not isinstance(guess, Real) or isinstance(guess, bool):
         return f"A prediction here is a plain number{f' of {unit}' if unit else ''}, without quotes. Measured: {truth}."

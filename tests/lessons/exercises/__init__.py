@@ -3,7 +3,7 @@
 To write one for lesson 06, add `Exercise("06.1", …)` to the list in lesson_06.py, and to the notebook a cell of prose
 that begins `### Exercise 06.1 · Its title`. `python tests/refresh.py notebooks/06_…` puts the cells below it. Fields:
     start    the cell that the learner changes; run as it is, its check says "not attempted"
-    check    the cell that ends in `check.that(…)`; the first one of a lesson says `check = workshop.check` before
+    check    the cell that ends in `check.that(…)`, and begins `check = workshop.check`
     hint     Markdown that is folded, and says where to look; because: what is said after the solution; lead: before it
     wrong    {what is wrong with it: (attempt, words that the check's hint must have)}, at least one
     right    {what was done: attempt}, at least two that differ in kind; the first is the solution that is shown

@@ -34,6 +34,7 @@ check.that(client, "factory/hello:mine",
         "00.2",
         start=HELLO + 'heavy = workshop.build(client, "hello", recipe, tag="factory/hello:heavy")',
         check="""
+check = workshop.check
 check.that(client, "factory/hello:heavy",
            check.more_layers_than("factory/hello"), check.has("/ballast", at_least_megabytes=5), unlike="factory/hello")
 """,

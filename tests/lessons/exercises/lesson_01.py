@@ -24,7 +24,7 @@ EXERCISES = [
         check="""
 check = workshop.check
 check.that(client, "factory/widget:tiny",
-           check.lacks("/bin/*"), check.prints("Widget no. 1"),
+           check.lacks("**/busybox"), check.prints("Widget no. 1"),
            check.smaller_than("factory/widget:multi"), unlike="factory/widget:multi")
 """,
         hint="The box is whatever the last `FROM` names. `scratch` can stand there like any other name.",
@@ -46,12 +46,17 @@ check.that(client, "factory/widget:tiny",
                 ("/out/widget /usr/local/bin/widget", "/out /shelf"),
                 ('["widget"]', '["/shelf/widget"]'),
             ],
+            "the whole folder of products, where programs are": [
+                ("FROM busybox:1.37", "FROM scratch"),
+                ("/out/widget /usr/local/bin/widget", "/out/ /bin/"),
+            ],
         },
     ),
     Exercise(
         "01.2",
         start=WIDGET + 'packed = workshop.build(client, "widget", recipe, tag="factory/widget:packed")',
         check="""
+check = workshop.check
 check.that(client, "factory/widget:packed",
            check.has_stage("floor", check.has("/out/slip.txt")),
            check.has("/usr/local/share/slip.txt"), check.has("/usr/local/bin/widget"),

@@ -48,6 +48,7 @@ check.that(client, "factory/flask_hello:smaller",
         + "swept_guess = ...  # MB that the image gets smaller\n"
         + 'swept = workshop.build(client, "flask_hello", recipe, tag="factory/flask_hello:swept")',
         check="""
+check = workshop.check
 check.that(client, "factory/flask_hello:swept",
            check.lacks("/usr/lib/gcc/**"), check.not_smaller_than("factory/flask_hello:single"),
            check.answers("Hello"), unlike="factory/flask_hello:single")

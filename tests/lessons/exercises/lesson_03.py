@@ -50,9 +50,10 @@ CMD ["python", "app.py"]
 tested = workshop.build(client, "flask_hello", recipe, tag="factory/flask_hello:tested")
 ''',
         check="""
+check = workshop.check
 check.that(client, "factory/flask_hello:tested",
            check.has_stage("test", check.more_layers_than("factory/flask_hello:multi.builder")),
-           check.same_layers_as("factory/flask_hello:multi"),
+           check.same_files_as("factory/flask_hello:multi"),
            check.answers("Hello"), unlike="factory/flask_hello:multi")
 """,
         hint="Three lines between the two stages. `python -c` runs a program that is given as text.",
@@ -97,6 +98,15 @@ check.that(client, "factory/flask_hello:tested",
                     "RUN PYTHONPATH=/install/lib/python3.11/site-packages python -c 'import app'\n\n"
                     "FROM python:3.11-alpine",
                 )
+            ],
+            "a recipe that the cache does not know": [
+                ("COPY requirements.txt .", "COPY requirements.txt ./"),
+                ("RUN pip install", "RUN python -m pip install"),
+                (
+                    "FROM python:3.11-alpine",
+                    "FROM builder AS test\nRUN PYTHONPATH=/install/lib/python3.11/site-packages python -m flask --version\n\n"
+                    "FROM python:3.11-alpine",
+                ),
             ],
         },
     ),

@@ -55,6 +55,7 @@ check.that(client, "factory/flask_hello:staging",
         start=RECIPE.format(base="python:3.11-slim")
         + 'lean = workshop.build(client, "flask_hello", recipe, tag="factory/flask_hello:lean")',
         check="""
+check = workshop.check
 check.that(client, "factory/flask_hello:lean",
            check.brings_less_than("python:3.11-slim", megabytes=10),
            check.answers("Hello"), unlike="factory/flask_hello:slim")

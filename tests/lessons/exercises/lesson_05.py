@@ -100,6 +100,7 @@ CMD ["tini", "python", "app.py"]
 """)
 ''',
         check="""
+check = workshop.check
 check.that(client, "factory/leaky:mended",
            check.no_layer_has("/root/.netrc", as_in="factory/leaky:single"), check.history_lacks(password),
            check.prints("400,000 parts"), unlike="factory/leaky:hasty")
