@@ -64,7 +64,10 @@ def test_no_output_is_an_error_or_a_warning(path):
 def test_it_opens_with_number_minutes_needs_and_objective(path):
     first = nbformat.read(path, as_version=4).cells[0].source
     number = int(path.stem[:2])
-    assert re.match(rf"# {number} · .+\n\n\*\*\d+ minutes\*\* · needs .+\n\nAfterwards you .+", first)
+    opening = re.match(rf"# {number} · .+\n\n\*\*(\d+) minutes\*\* · needs .+\n\nAfterwards you .+", first)
+    assert opening
+    readme = (path.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\| {path.stem[:2]} \| \[.+\]\(notebooks/{path.name}\) \| {opening[1]} \| .+ \|$", readme, re.M)
 
 
 def test_it_closes_with_a_way_to_the_next_lesson(path):
