@@ -1,4 +1,4 @@
-"""A learner runs cells again, and goes back: each lesson is run twice in one kernel, and says the second time what it said first."""
+"""A learner runs cells again, and goes back: each lesson runs twice in one kernel, and says the same both times."""
 
 from __future__ import annotations
 

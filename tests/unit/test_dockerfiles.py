@@ -1,8 +1,12 @@
 """Reading Dockerfiles: stages, lines, and the images they need from outside."""
 
+from pathlib import Path
+
 import pytest
 from workshop import WorkshopError
 from workshop.builders import build as building
+from workshop.builders import buildkit, classic
+from workshop.builders.request import BuildRequest
 from workshop.dockerfiles import copy_from, syntax
 from workshop.dockerfiles.stages import layers_below
 
@@ -118,3 +122,15 @@ def test_what_a_stage_was_built_upon_counts_and_an_image_has_no_line():
     )
     made = [copy_from.maker(line, parsed) for line in parsed.instructions[-2:]]
     assert made == [parsed.instructions[1], None]
+
+
+def test_only_the_stages_that_are_built_ask_for_images():
+    text = (
+        "FROM a AS one\nRUN x\nFROM gone/win:1 AS unneeded\nRUN x\nFROM one AS two\nCOPY --from=tools:1 /t /\n"
+        "FROM two\nCOPY --from=gone/late:1 /t /\n"
+    )
+    parsed = syntax.parse(text)
+    request = BuildRequest(Path("."), parsed, parsed.stage_index("two"), "t")
+    assert parsed.images(classic.stages(request)) == ["a", "gone/win:1", "tools:1"]
+    assert parsed.images(buildkit.stages(request)) == ["a", "tools:1"]
+    assert parsed.images() == ["a", "gone/win:1", "tools:1", "gone/late:1"]

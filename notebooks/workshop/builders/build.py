@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,7 +95,7 @@ def build(
     chosen, request = BUILDERS[builder], _request(app, dockerfile, target, tag, buildargs, nocache, secrets)
     tag, parsed = request.tag, request.parsed
     chosen.check(client, request)
-    _fetch_images(client, parsed)
+    _fetch_images(client, parsed, chosen.stages(request))
     log = chosen.start_log(request)
     began = time.monotonic()
     with Panel(f"Building {tag}") as panel:
@@ -187,9 +187,9 @@ def default_tag(app: str, dockerfile: str, target: str | int | None = None) -> s
     return f"{PREFIX}{name}:{version}" + ("" if target is None else f"-to-{tag_word(str(target))}")
 
 
-def _fetch_images(client: docker.DockerClient, parsed: syntax.Dockerfile) -> None:
+def _fetch_images(client: docker.DockerClient, parsed: syntax.Dockerfile, stages: Collection[int]) -> None:
     try:
-        resolve.ensure(client, parsed.images())
+        resolve.ensure(client, parsed.images(stages))
     except resolve.Unavailable as error:
         if error.name in parsed.copied_images():
             raise errors.no_such_source(error.name, parsed, error) from None

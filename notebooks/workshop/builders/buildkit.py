@@ -43,6 +43,11 @@ def no_buildkit(client: docker.DockerClient) -> WorkshopError:
     return WorkshopError(f"This engine ({engine}) has no BuildKit.", remedy, "Nothing was built.")
 
 
+def stages(request: BuildRequest) -> list[int]:
+    """What the target needs."""
+    return request.parsed.needed(request.target)
+
+
 def start_log(request: BuildRequest) -> BuildkitTrace:
     """An empty log of this builder."""
     return BuildkitTrace(request.parsed, request.target)

@@ -27,6 +27,11 @@ def check(client: docker.DockerClient, request: BuildRequest) -> None:
     errors.refuse_secrets(request.secrets)
 
 
+def stages(request: BuildRequest) -> range:
+    """Every stage up to the target, whether that needs it or not."""
+    return range(request.target + 1)
+
+
 def start_log(request: BuildRequest) -> ClassicLog:
     """An empty log of this builder."""
     return ClassicLog(request.parsed)

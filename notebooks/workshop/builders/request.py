@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -59,6 +59,9 @@ class Builder(Protocol):
 
     def check(self, client: docker.DockerClient, request: BuildRequest) -> None:
         """Raise WorkshopError for what this builder, or this engine, cannot do."""
+
+    def stages(self, request: BuildRequest) -> Collection[int]:
+        """The numbers of the stages that this builder builds for the target."""
 
     def start_log(self, request: BuildRequest) -> Any:
         """An empty log, a BuildLog, for `build` to fill."""

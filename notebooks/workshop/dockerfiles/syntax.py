@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,10 +55,16 @@ class Dockerfile:
     instructions: tuple[Instruction, ...] = field(repr=False)
     stages: tuple[Stage, ...] = ()
 
-    def images(self) -> list[str]:
-        """The images from outside that a build needs: bases first, then what `COPY --from` and mounts name."""
-        bases = [stage.base for stage in self.stages if stage.parent is None and stage.base.lower() != "scratch"]
-        return list(dict.fromkeys([*bases, *self.copied_images()]))
+    def images(self, stages: Collection[int] | None = None) -> list[str]:
+        """The images from outside that a build needs: bases first, then what `COPY --from` and mounts name.
+
+        stages: the numbers of the stages that are built; None for all.
+        """
+        built = [stage for stage in self.stages if stages is None or stage.index in stages]
+        bases = [stage.base for stage in built if stage.parent is None and stage.base.lower() != "scratch"]
+        lines = [line for stage in built for line in self.of_stage(stage.index)]
+        copied = [source for line in lines for source in line.sources if isinstance(source, str)]
+        return list(dict.fromkeys([*bases, *copied]))
 
     def copied_images(self) -> list[str]:
         """The images from outside that files are copied or mounted from."""
