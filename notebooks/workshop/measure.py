@@ -33,7 +33,7 @@ def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
     what came with the stage's base image). attrs["base"] names the base image of the final one. A copied file is known by
     its content's SHA-256 and, among equal ones, by its path.
     """
-    stages = Stages(client, syntax.parse(build.dockerfile, build.buildargs), build.stages)
+    stages = Stages(client, syntax.parse(build.dockerfile, build.buildargs), build.stages, build.bases)
     read = files(client, list(build.stages.values()))
     facts = [
         StageFacts(

@@ -286,3 +286,17 @@ COPY --link --from=maker /two /two
         ("maker", "/three"): [3, "left behind", None],
         ("stage-2", "/copied"): [1, "made here", "/copied"],
     }
+
+
+def test_a_base_whose_name_goes_to_another_image_after_the_build_is_still_the_base(client, busybox, app, builder):
+    base = f"{app.name}-base:1"
+    client.api.tag(busybox, f"{app.name}-base", "1")
+    try:
+        made = workshop.build(client, app, f"FROM {base}\nRUN echo {app.name} > /x\n", builder=builder)
+        before = workshop.gate(client, made)
+        other = workshop.build(client, app, f"FROM scratch\nENV A={app.name}\n", tag=f"factory/{app.name}:other")
+        client.api.tag(other.tag, f"{app.name}-base", "1")
+        assert workshop.gate(client, made).equals(before)
+        assert set(before.loc[before["path"] != "/x", "fate"]) == {"from the base"}
+    finally:
+        client.api.remove_image(base)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from ..bases import resolve
 from ..dockerfiles import syntax
+from ..dockerfiles.stages import BaseImage, look_at_bases
 from ..engine.connect import describe
 from ..errors import CONNECTION_ERRORS, WorkshopError, engine_lost
 from ..labels import PREFIX
@@ -48,6 +49,7 @@ class Build:
     "skipped" for a stage that nothing needed), seconds, bytes (what the engine's history says the step added), image
     (short id after the step; "" on BuildKit, which makes images of stages only). context_bytes: what the engine was sent of
     the app's folder. warnings: on BuildKit, what it has to say about the Dockerfile, each a sentence with its line.
+    bases: {image that a stage is built FROM: what it was then}.
     """
 
     image: str
@@ -60,6 +62,7 @@ class Build:
     context_bytes: int = 0
     buildargs: dict[str, str] = field(default_factory=dict, repr=False)
     warnings: list[str] = field(default_factory=list, repr=False)
+    bases: dict[str, BaseImage] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         cached = int((self.steps["status"] == "cached").sum())
@@ -100,6 +103,7 @@ def build(
     began = time.monotonic()
     with Panel(f"Building {tag}") as panel:
         try:
+            found = look_at_bases(client, parsed, chosen.stages(request))
             result = chosen.build(client, request, log, panel)
         except KeyboardInterrupt:
             chosen.remove_unfinished(client, log)
@@ -136,6 +140,7 @@ def build(
         result.context_bytes,
         buildargs or {},
         result.warnings,
+        found,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import docker
 
@@ -16,12 +16,25 @@ OURS = f"LABEL {LABEL}="
 
 
 @dataclass(frozen=True)
+class BaseImage:
+    """An image that a stage is built FROM. layers: its diff ids, from the lowest on. entries: how many its history has."""
+
+    id: str
+    layers: list[str]
+    entries: int
+
+
+@dataclass(frozen=True)
 class Stages:
-    """The stages of one build. ids: {stage's name: image id}, in the order of the Dockerfile, the target last."""
+    """The stages of one build. ids: {stage's name: image id}, in the order of the Dockerfile, the target last.
+
+    bases: {image: what it was when it was built on}, for names that may have gone to another image since.
+    """
 
     client: docker.DockerClient
     dockerfile: Dockerfile
     ids: dict[str, str]
+    bases: Mapping[str, BaseImage] = field(default_factory=dict)
 
     @property
     def target(self) -> str:
@@ -46,7 +59,7 @@ class Stages:
     def entries(self, name: str) -> list[tuple[Entry, Instruction | None]]:
         """What a stage adds to its base's history, each entry with its instruction, oldest first."""
         base = self._base_image(name)
-        inherited = len(entries_of(self.client, base)) if base else 0
+        inherited = base.entries if base else 0
         history = entries_of(self.client, self.ids[name])[inherited:]
         lines = [line for line in self.dockerfile.of_stage(self._index(name)) if line.word != "FROM"]
         return list(zip(history, align(history, lines)))
@@ -64,15 +77,26 @@ class Stages:
         base = self._base_image(name)
         if base is None:
             return 0
-        return layers_below(base, _diff_ids(self.client, base), _diff_ids(self.client, self.ids[name]))
+        return layers_below(self.dockerfile.stage(name).base, base.layers, _diff_ids(self.client, self.ids[name]))
 
     def _index(self, name: str) -> int:
         return self.dockerfile.stage(name).index
 
-    def _base_image(self, name: str) -> str | None:
-        """What a stage is built FROM: the id of an earlier stage's image, an image's name, or None for scratch."""
+    def _base_image(self, name: str) -> BaseImage | None:
+        """What a stage is built FROM: an earlier stage's image, an image from outside, or None for scratch."""
         parent, base = self.parent(name), self.dockerfile.stage(name).base
-        return self.ids.get(parent) if parent else None if base.lower() == "scratch" else base
+        if parent:
+            return look_at(self.client, self.ids[parent]) if parent in self.ids else None
+        return None if base.lower() == "scratch" else self.bases.get(base) or look_at(self.client, base)
+
+
+def look_at(client: docker.DockerClient, image: str) -> BaseImage:
+    """An image as it is now. Raises WorkshopError if the engine has it no more."""
+    try:
+        about = client.api.inspect_image(image)
+    except docker.errors.ImageNotFound:
+        raise gone(image) from None
+    return BaseImage(about["Id"], about["RootFS"].get("Layers") or [], len(entries_of(client, about["Id"])))
 
 
 def entries_of(client: docker.DockerClient, image: str) -> list[Entry]:
@@ -100,4 +124,15 @@ def _diff_ids(client: docker.DockerClient, image: str) -> list[str]:
     try:
         return client.api.inspect_image(image)["RootFS"].get("Layers") or []
     except docker.errors.ImageNotFound:
-        raise WorkshopError(f"The engine has no image {image} any more.", "Build again, then run this cell.") from None
+        raise gone(image) from None
+
+
+def look_at_bases(client: docker.DockerClient, dockerfile: Dockerfile, stages: Collection[int]) -> dict[str, BaseImage]:
+    """{image: what it is now} of the images from outside that these stages are built FROM, by their numbers."""
+    built = [stage for stage in dockerfile.stages if stage.index in stages and stage.parent is None]
+    return {base: look_at(client, base) for base in {stage.base for stage in built} if base.lower() != "scratch"}
+
+
+def gone(image: str) -> WorkshopError:
+    """The error for an image that was there when it was built on."""
+    return WorkshopError(f"The engine has no image {image} any more.", "Build again, then run this cell.")
