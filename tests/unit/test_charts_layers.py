@@ -145,7 +145,7 @@ def test_waste_names_the_line_and_the_sentence_the_causes():
     assert title(figure) == "40.0 MB is shipped for nobody, 90 % of it by RUN pip install flask"
     assert charts.in_words(figure) == (
         title(figure) + " (36.0 MB); in 1,252 files of 3 lines: 30.0 MB deleted later, 6.0 MB overwritten later, "
-        "3.0 MB stored again: mode or owner, 1.0 MB folder replaced later."
+        "3.0 MB only its metadata changed later, 1.0 MB opaque: its folder was replaced later."
     )
 
 
@@ -156,8 +156,8 @@ def test_the_most_wasteful_line_is_on_top_and_each_cause_has_colour_and_pattern(
     assert drawn == {
         "deleted later": [(0, 30_000_000)],
         "overwritten later": [(0, 6_000_000)],
-        "stored again: mode or owner": [(1, 3_000_000)],
-        "folder replaced later": [(2, 1_000_000)],
+        "only its metadata changed later": [(1, 3_000_000)],
+        "opaque: its folder was replaced later": [(2, 1_000_000)],
     }
     for part in (lambda bar: bar.marker.pattern.shape, lambda bar: bar.marker.line.color):
         assert len({part(bar) for bar in figure.data}) == 4

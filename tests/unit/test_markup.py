@@ -137,3 +137,8 @@ def test_news_can_be_read_in_both_themes(name, kind):
     mixed = tuple((one * markup.SHARE + other * (100 - markup.SHARE)) / 100 for one, other in zip(pure, words))
     assert contrast(mixed, behind) >= 4.5
     assert contrast(given["--jp-ui-font-color1"], behind) >= 4.5
+
+
+def test_what_is_hidden_by_no_layer_has_no_number():
+    shown = Table(pd.DataFrame({"path": ["/a", "/b"], "hidden_by_layer": [-1, 3]}))
+    assert list(shown.frame["hidden_by_layer"]) == ["", 3]

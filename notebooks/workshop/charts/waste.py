@@ -15,8 +15,8 @@ LINES = 8  # Dockerfile lines shown
 CAUSES = {  # cause → (what became of the bytes, colour, pattern)
     "deleted": ("deleted later", BETWEEN[2], "/"),
     "overwritten": ("overwritten later", BETWEEN[1], "x"),
-    "opaque": ("folder replaced later", BETWEEN[0], "."),
-    "metadata": ("stored again: mode or owner", BUILDER, "-"),
+    "opaque": ("opaque: its folder was replaced later", BETWEEN[0], "."),
+    "metadata": ("only its metadata changed later", BUILDER, "-"),
 }
 
 

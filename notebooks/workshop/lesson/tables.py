@@ -36,6 +36,8 @@ class Table:
             in_bytes = column in IN_BYTES or str(column).startswith("bytes")
             if in_bytes and pd.api.types.is_numeric_dtype(frame[column]):
                 self.frame[column] = [size(count) if math.isfinite(count) else "" for count in frame[column]]
+        if "hidden_by_layer" in self.frame:  # of what is hidden by none, `files` says -1
+            self.frame["hidden_by_layer"] = ["" if layer == -1 else layer for layer in self.frame["hidden_by_layer"]]
 
     def __repr__(self) -> str:
         return self.frame.to_string(index=False)
