@@ -188,3 +188,8 @@ def test_a_heredoc_is_refused_with_advice_for_its_word(line, advice):
     with pytest.raises(errors.BuildError) as caught:
         errors.refuse_heredocs(syntax.parse(f"FROM a\n{line}\n"))
     assert caught.value.remedy == f"{advice}, and run the cell again."
+
+
+@pytest.mark.parametrize("said", ["secret token: not found", "secret token not found: not found"])  # 28.5, 20.10
+def test_a_secret_that_was_not_given_is_no_missing_command(said):
+    assert errors.hint(said).startswith("The build was given no such secret")

@@ -70,7 +70,7 @@ HINTS = (
         "The line `# syntax=…` asks for a frontend from a registry, which this machine cannot reach: leave that line out.",
     ),
     (
-        r"secret \S+: not found",
+        r"secret \S+( not found)?: not found",  # BuildKit of 20.10 says it twice
         "The build was given no such secret: workshop.build(…, secrets={id: text or path}).",
     ),
     (r"[Uu]nknown flag", "This engine's builder is older than that flag: leave it out, or use a newer engine."),
