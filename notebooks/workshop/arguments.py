@@ -84,8 +84,9 @@ def _fit(
         return kind.take(given, others)
     except Unfit as unfit:
         why = f": {unfit}" if str(unfit) else ""
+        what = f"a {type(given).__name__}" if kind.secret else shown(given)
         raise WorkshopError(
-            f"The argument {name} of {called}() has to be {kind.wanted}, and {shown(given)} was given{why}.",
+            f"The argument {name} of {called}() has to be {kind.wanted}, and {what} was given{why}.",
             kind.remedy.replace("{call}", _usage(called, signature)),
         ) from None
 
