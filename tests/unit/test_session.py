@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 import struct
+import sys
 import tempfile
 import threading
 from collections import deque
@@ -222,6 +223,16 @@ def test_a_stat_is_written_to_the_letter():
     )
     before = Message(fsutil.encode_stat(context.Entry("a", stat.S_IFREG, modified=-1))).integer(6)
     assert before == 2**64 - 1  # int64: two's complement
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux")
+def test_what_is_not_utf8_is_said_as_it_is_written_a_links_target_too():
+    file = stat.S_IFREG | 0o644
+    for entry in (context.Entry("a\udcff", file), context.Entry("a", file, attributes={"\udcff": b"1"})):
+        with pytest.raises(WorkshopError, match="a name that is not UTF-8: a"):
+            fsutil.encode_stat(entry)
+    with pytest.raises(WorkshopError, match=r"a name that is not UTF-8: b -> \\xff\."):
+        fsutil.encode_stat(context.Entry("b", stat.S_IFLNK, link="\udcff"))
 
 
 def test_what_is_asked_for_and_nothing_else_is_sent(other_side, tmp_path):
