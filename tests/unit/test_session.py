@@ -320,3 +320,40 @@ def test_a_session_is_opened_by_an_upgrade_and_hung_up_in_the_end(tmp_path):
     assert f"X-Docker-Expose-Session-Uuid: {opened.id}" in heard["request"]
     assert heard["first"] == "Dockerfile" and heard["end"] == ("end", 0, "") and heard["hung up"] == b""
     assert opened.failure is None and not [one for one in threading.enumerate() if one.name == "BuildKit session"]
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
+def test_a_session_that_cannot_go_on_hangs_up_and_says_why(tmp_path):
+    """Else the engine would wait for it, and the build for the engine."""
+    with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{short}/s")
+        listener.listen()
+        heard = []
+
+        def answer():
+            connection, _ = listener.accept()
+            with connection:
+                while b"\r\n\r\n" not in connection.recv(1 << 16):
+                    pass
+                other = OtherSide(connection=connection)
+                upgraded = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+                no_frame = b"\0\0\5\1\5\0\0\0\1" + b"\xff" * 5  # headers that no HPACK has
+                connection.sendall(upgraded + other.h2.data_to_send() + no_frame)
+                connection.settimeout(20)
+                while heard_now := connection.recv(1 << 16):
+                    heard.append(heard_now)
+                heard.append("hung up")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        client = docker.DockerClient(base_url=f"unix://{short}/s", version="1.41")
+        with session.Session(client, tmp_path, [context.text_entry("Dockerfile", b"FROM a")], {}) as opened:
+            thread.join(30)
+            assert heard[-1] == "hung up"
+    assert isinstance(opened.failure, session.ProtocolError)
+
+
+def test_a_number_without_an_end_is_refused_before_it_is_added_up():
+    with pytest.raises(ValueError, match="more than ten bytes"):
+        Message(b"\x08" + b"\x80" * 1_000_000)
+    assert Message(encode((1, -1))).integer(1) == 2**64 - 1  # ten bytes, the longest
