@@ -356,6 +356,12 @@ def test_behind_its_door_a_function_keeps_its_name_signature_and_docstring(calle
     )
 
 
+def test_a_module_that_is_guarded_again_keeps_its_one_door():
+    before = dict(vars(charts))
+    arguments.guard(vars(charts), "workshop.charts.")
+    assert all(vars(charts)[name] is before[name] for name in charts.__all__)
+
+
 def test_the_sentence_says_what_was_given_what_is_wanted_and_where_it_comes_from():
     with pytest.raises(workshop.WorkshopError) as told:
         charts.waste(workshop.waste(FILES))
