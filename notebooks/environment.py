@@ -309,7 +309,7 @@ def _path(kind, venv):
 
 
 def _dist_infos(venv):
-    return list(Path(_path("purelib", venv)).glob("*.dist-info"))
+    return list(Path(_path("purelib", venv)).glob("[!~]*.dist-info"))  # ~: what pip could not remove
 
 
 def _entries(venv):
@@ -323,7 +323,7 @@ def _old(venv):
 def _remove(path):
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(str(path), ignore_errors=True)
-    elif path.exists():
+    elif path.exists() or path.is_symlink():  # a link that leads nowhere is there, too
         path.unlink()
 
 

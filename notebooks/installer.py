@@ -34,6 +34,7 @@ AS_UV = {  # an option of pip: the variable that tells uv the same, and what sta
     "client-cert": ("SSL_CLIENT_CERT", None),
 }
 PATHS = ("find-links", "cert", "client-cert")
+OLDER = {"UV_DEFAULT_INDEX": "UV_INDEX_URL", "UV_INDEX": "UV_EXTRA_INDEX_URL"}  # names that uv still goes by
 
 
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -163,7 +164,9 @@ def as_pip_is_told(listing):
         variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # pip takes the best of all indexes
     if sys.dont_write_bytecode:  # else each module is compiled when it is first needed, which takes less time in all
         variables["UV_COMPILE_BYTECODE"] = "1"
-    variables = {name: value for name, value in variables.items() if not (name[:3] == "UV_" and name in os.environ)}
+    own = [name for name in variables if name[:3] == "UV_" and {name, OLDER.get(name)} & set(os.environ)]
+    for name in own:  # what a person told uv itself wins
+        del variables[name]
     found = urllib.request.getproxies()  # on Windows and macOS also the system's setting
     for name in ("http_proxy", "https_proxy"):
         proxy = told.get("proxy") or found.get(name.split("_")[0])

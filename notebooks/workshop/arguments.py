@@ -12,11 +12,13 @@ import re
 from collections.abc import Callable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
+from weakref import WeakSet
 
 from .errors import WorkshopError
 from .kinds import Kind, Unfit, kind_of, shown
 
 PACKAGE = "workshop."  # what a learner writes before the name of a public function
+_doors: WeakSet[Callable] = WeakSet()  # a package that is loaded again finds its modules' doors in place
 
 
 def guard(public: dict[str, Any], prefix: str = PACKAGE) -> None:
@@ -27,7 +29,7 @@ def guard(public: dict[str, Any], prefix: str = PACKAGE) -> None:
     for name in public["__all__"]:
         if isinstance(public[name], ModuleType):
             guard(vars(public[name]), f"{prefix}{name}.")
-        elif isinstance(public[name], FunctionType):
+        elif isinstance(public[name], FunctionType) and public[name] not in _doors:
             public[name] = checked(public[name], prefix + name)
 
 
@@ -55,6 +57,7 @@ def checked(function: Callable, called: str) -> Callable:
                 arguments[name] = fit(given, name)
         return function(*bound.args, **bound.kwargs)
 
+    _doors.add(call)
     return call
 
 
@@ -84,8 +87,9 @@ def _fit(
         return kind.take(given, others)
     except Unfit as unfit:
         why = f": {unfit}" if str(unfit) else ""
+        what = f"a {type(given).__name__}" if kind.secret else shown(given)
         raise WorkshopError(
-            f"The argument {name} of {called}() has to be {kind.wanted}, and {shown(given)} was given{why}.",
+            f"The argument {name} of {called}() has to be {kind.wanted}, and {what} was given{why}.",
             kind.remedy.replace("{call}", _usage(called, signature)),
         ) from None
 

@@ -39,11 +39,15 @@ class Unfit(Exception):
 
 @dataclass(frozen=True)
 class Kind:
-    """wanted: goes on after "has to be". remedy: how to get one; {call} stands for how the function is called."""
+    """wanted: goes on after "has to be". remedy: how to get one; {call} stands for how the function is called.
+
+    secret: what was given is never shown, as a notebook keeps what it has shown.
+    """
 
     wanted: str
     take: Take
     remedy: str = "It is called like this: {call}."
+    secret: bool = False
 
 
 def _text(given: Any, others: Mapping[str, Any], empty: bool = False, path: bool = False) -> str:
@@ -61,7 +65,11 @@ def _text(given: Any, others: Mapping[str, Any], empty: bool = False, path: bool
 
 def _secret(given: Any, others: Mapping[str, Any]) -> str | Path:
     """A Path stays one: it says that the secret is in that file."""
-    return Path(given).expanduser() if isinstance(given, PurePath) else _text(given, others, empty=True)
+    if not isinstance(given, PurePath):
+        return _text(given, others, empty=True)
+    if "\0" in str(given):
+        raise Unfit("it holds what is no character")
+    return _at_home(str(given))
 
 
 def _address(given: Any, others: Mapping[str, Any]) -> str:
@@ -78,9 +86,9 @@ def _file(given: Any, others: Mapping[str, Any]) -> str:
     return text
 
 
-def _at_home(path: str) -> None:
+def _at_home(path: str) -> Path:
     try:
-        Path(path).expanduser()
+        return Path(path).expanduser()
     except RuntimeError:
         raise Unfit("nobody of that name has a home here") from None
 
@@ -92,9 +100,17 @@ def _number(
         raise Unfit("a number stands without quotes")
     if isinstance(given, (bool, np.bool_)) or not isinstance(given, Integral if whole else Real):
         raise Unfit()
-    if not math.isfinite(given) or not least <= float(given) <= most:
+    size = _as_float(given)
+    if not math.isfinite(size) or not least <= size <= most:
         raise Unfit()
     return given
+
+
+def _as_float(given: Real) -> float:
+    try:
+        return float(given)
+    except OverflowError:  # a whole number may have any length
+        raise Unfit("that is too large to reckon with") from None
 
 
 def _truth(given: Any, others: Mapping[str, Any]) -> Any:
@@ -111,6 +127,8 @@ def _callable(given: Any, others: Mapping[str, Any]) -> Any:
 
 def _word(given: Any, others: Mapping[str, Any]) -> Any:
     """Anything: what is no number is compared as a word."""
+    if isinstance(given, Real):
+        _as_float(given)
     return _text(given, others, empty=True) if isinstance(given, str) else given
 
 
@@ -148,18 +166,21 @@ def _list(given: Any, others: Mapping[str, Any], one: Take, noun: str, alone: bo
     return items
 
 
-def _dict(given: Any, others: Mapping[str, Any], one: Take, noun: str) -> Mapping:
-    """A dict with texts as keys."""
+def _dict(given: Any, others: Mapping[str, Any], one: Take, noun: str, secret: bool = False) -> dict[str, Any]:
+    """A dict with texts as keys. secret: neither a value nor a key that may be one is shown."""
     if not isinstance(given, Mapping):
         raise Unfit()
+    items = {}
     for key, value in given.items():
         if not isinstance(key, str):
-            raise Unfit(f"its key {shown(key)} is no text")
+            raise Unfit("a key of it is no text" if secret else f"its key {shown(key)} is no text")
         try:
-            one(value, others)
-        except Unfit:
-            raise Unfit(f"what it has for {key!r}, {shown(value)}, is no {noun}") from None
-    return given
+            items[key] = one(value, others)
+        except Unfit as unfit:
+            what = "" if secret else f", {shown(value)},"
+            why = f", {unfit}" if str(unfit) else ""
+            raise Unfit(f"what it has for {key!r}{what} is no {noun}{why}") from None
+    return items
 
 
 def _client(given: Any, others: Mapping[str, Any]) -> docker.DockerClient:
@@ -269,9 +290,10 @@ MAKERS = {
 # What the columns hold, in whichever frame they are.
 NUMBERS = {
     *("layer", "bytes", "bytes_a", "bytes_b", "files", "wasted", "tar", "compressed", "engine", "shared", "on_top"),
-    "seconds",
+    *("seconds", "mode", "uid", "gid", "hidden_by_layer"),
 }  # 0 or more
-TEXTS = {"path", "stage", "fate", "kind", "change"}
+LEAST = {"hidden_by_layer": -1}  # of what can be seen
+TEXTS = {"path", "stage", "fate", "kind", "change", "cause"}
 
 
 def _frame(
@@ -298,10 +320,12 @@ def _frame(
     for name in used if len(given) else ():
         if wrong := _wrong_in(given[name], name, gaps):
             raise Unfit(f"its column {name} holds {wrong}")
-    if plain := [name for name in used if name in NUMBERS and given[name].dtype == object]:
-        given = given.assign(**{name: pd.to_numeric(given[name]) for name in plain})
+    if plain := {name: _plain(given[name], name) for name in used if _is_wrapped(given[name], name)}:
+        given = given.assign(**plain)
     if one_row and given.duplicated(list(one_row)).any():
         raise Unfit(f"it has several rows for one {' and '.join(one_row)}")
+    if not set(given.index.names).isdisjoint(given.columns):  # as set_index(…, drop=False) makes it
+        given = given.rename_axis(index=[None] * given.index.nlevels)
     return given if given.index.is_unique or not columns else given.reset_index(drop=True)
 
 
@@ -309,14 +333,30 @@ def _wrong_in(column: pd.Series, name: str, gaps: bool) -> str:
     """What a column holds and should not, or ""."""
     if name in NUMBERS:
         known = column.dropna() if gaps else column
-        numeric = pd.api.types.is_numeric_dtype(known) or all(isinstance(one, Real) for one in known)
-        if not numeric or not known.astype(float).between(0, 2**63, inclusive="left").all():
-            return "what is no number of 0 or more"
-    if name in TEXTS and pd.api.types.infer_dtype(column, skipna=False) not in ("string", "categorical"):
-        return "what is no text"
-    if name == "visible" and not pd.api.types.is_bool_dtype(column):
-        return "what is neither True nor False"
+        real = pd.api.types.is_numeric_dtype(known) and not pd.api.types.is_complex_dtype(known)
+        numeric = real or all(isinstance(one, Real) for one in known)
+        if not numeric or not known.astype(float).between(LEAST.get(name, 0), 2**63, inclusive="left").all():
+            return f"what is no number of {LEAST.get(name, 0)} or more"
+    if name in TEXTS:
+        texts = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
+        if column.hasnans or pd.api.types.infer_dtype(texts, skipna=False) != "string":
+            return "what is no text"
+    if name == "image" and column.hasnans:
+        return "a gap"
+    if name == "visible" and column.dtype != bool:
+        if column.hasnans or pd.api.types.infer_dtype(column.astype(object)) != "boolean":
+            return "what is neither True nor False"
     return ""
+
+
+def _is_wrapped(column: pd.Series, name: str) -> bool:
+    """True for numbers and truths that are stored as objects or as categories: pandas does not reckon with these."""
+    wrapped = column.dtype == object or isinstance(column.dtype, pd.CategoricalDtype)
+    return wrapped and name in NUMBERS or name == "visible" and column.dtype != bool
+
+
+def _plain(column: pd.Series, name: str) -> pd.Series:
+    return column.astype(bool) if name == "visible" else pd.to_numeric(column.astype(object))
 
 
 def _of(take: Callable, **options: Any) -> Take:
@@ -399,8 +439,9 @@ KINDS: dict[str, Kind] = {
     ),
     "secrets": Kind(
         "a dict of texts or Paths",
-        _of(_dict, one=_secret, noun="text or a Path"),
+        _of(_dict, one=_secret, noun="text or a Path", secret=True),
         'Such as {"token": "s3cret"}, or {"token": pathlib.Path("token.txt")}.',
+        secret=True,
     ),
     "nocache": truth,
     "builder": Kind("the name of a builder", _text, 'There are "classic" and "buildkit".'),
@@ -462,7 +503,9 @@ KINDS: dict[str, Kind] = {
     "charts.pull.frame": frame(
         "workshop.costs.pull_times(sizes)", "image", "speed", "seconds", one_row=("image", "speed"), gaps=True
     ),
-    "charts.waste.frame": frame("workshop.waste_by_line(files)", "layer", "created_by", "cause", "files", "bytes"),
+    "charts.waste.frame": frame(
+        "workshop.waste_by_line(files)", *("layer", "created_by", "cause", "files", "bytes"), optional=("image",)
+    ),
     # checks
     "other": one_image,
     "as_in": one_image,
@@ -506,6 +549,9 @@ class _Short(reprlib.Repr):
     maxstring = 60
 
     def repr_instance(self, x: Any, level: int) -> str:
+        for kind in (str, list, tuple, set, dict):
+            if isinstance(x, kind):  # of a type of its own, such as NumPy's texts
+                return getattr(self, f"repr_{kind.__name__}")(x, level)
         return repr(x) if isinstance(x, (bytes, Real)) or x is None else shown(x)
 
 

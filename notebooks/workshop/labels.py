@@ -9,6 +9,7 @@ import contextlib
 import functools
 import itertools
 import re
+from collections.abc import Mapping
 
 import docker
 
@@ -31,8 +32,9 @@ KINDS = (IMAGE, STAGE, UNFINISHED, *BASES)
 # The label that says how many entries an image's history has, where no line of the history tells of our labels.
 HISTORY = f"{LABEL}.history"
 
-# How a history tells a line that sets labels of ours and nothing in front of them.
-OUR_LABELS = re.compile(rf'LABEL\s+("?{LABEL}(\.[\w-]+)?"?=.*)', re.DOTALL)
+# How a history tells a line that sets labels of ours and nothing in front of them. The shell may stand before it, and never
+# the text of another instruction: a program that looks for such a line is none.
+OUR_LABELS = re.compile(rf"""([^#'"]*\#\(nop\)\s+)?LABEL\s+(?P<set>"?{LABEL}(\.[\w-]+)?"?=.*)""", re.DOTALL)
 
 # Our images live under one repository prefix, so that nobody's tag is ever taken over.
 PREFIX = "factory/"
@@ -75,15 +77,23 @@ def made_here(client: docker.DockerClient, image: str, kind: str | None) -> bool
     """
     if kind not in KINDS:
         return False
-    entries = [entry.get("CreatedBy") or "" for entry in client.api.history(image)]
+    try:
+        entries = [entry.get("CreatedBy") or "" for entry in client.api.history(image)]
+        own = (client.api.inspect_image(image).get("Config") or {}).get("Labels") or {}
+    except docker.errors.NotFound:
+        return False  # somebody has removed it meanwhile
+    return is_own(kind, entries, own)
+
+
+def is_own(kind: str, history: list[str], own: Mapping[str, str]) -> bool:
+    """The decision of `made_here`. history: CreatedBy of each entry, the newest first. own: the image's labels."""
     if kind == STAND_IN_ROOT:
-        return len(entries) == 1
-    newest = itertools.takewhile(bool, map(OUR_LABELS.search, entries))
+        return len(history) == 1
+    newest = itertools.takewhile(bool, map(OUR_LABELS.match, history))
     value = re.compile(rf'(^|\s)"?{LABEL}"?="?{kind}"?(\s|$)')
-    if any(value.search(line[1]) for line in newest if line):
+    if any(value.search(line["set"]) for line in newest if line):
         return True
-    own = client.api.inspect_image(image)["Config"].get("Labels") or {}
-    return own.get(LABEL) == kind and own.get(HISTORY) == str(len(entries))
+    return own.get(LABEL) == kind and own.get(HISTORY) == str(len(history))
 
 
 def remove_untagged(client: docker.DockerClient, image: str | None) -> bool:

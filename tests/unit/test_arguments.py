@@ -6,11 +6,12 @@ may be right or wrong must end in a result or in a sentence, never in a tracebac
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import inspect
 import re
 import types
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import docker
 import numpy as np
@@ -183,8 +184,24 @@ TEXTS = [
     "**",
 ]
 TEXTS += ["$x$", "a:b:c", "x" * 300, "/" + "x" * 300, "/nowhere", "./nowhere", "FROM scratch", "FROM a\nFROM b AS c\n"]
-NUMBERS = [-1, 0, 1, 10**30, 1e300, -0.5, np.int64(3), np.float64(2.5), np.True_, pd.NA, pd.NaT, ...]
+NUMBERS = [
+    -1,
+    0,
+    1,
+    10**30,
+    10**400,
+    -(10**400),
+    1e300,
+    -0.5,
+    np.int64(3),
+    np.float64(2.5),
+    np.True_,
+    pd.NA,
+    pd.NaT,
+    ...,
+]
 LISTS = [[], {}, (), set(), ["hand", "hand"], ("hand", 0), ("hand", 99), ("hand",), ("hand", "0"), {"key": "value"}]
+LISTS += [np.str_("A B"), RECIPE, collections.Counter("ab"), collections.OrderedDict(a=1), np.str_("hand")]
 LISTS += [
     ["/a", 1],
     range(3),
@@ -210,6 +227,10 @@ FRAMES += [FILES.iloc[:0], SIZES.iloc[:0], workshop.costs.pull_times(SIZES).assi
 FRAMES += [pd.concat([frame, frame]) for frame in (SIZES, FILES, GATE)] + [pd.concat([SIZES, SIZES], axis=1)]
 FRAMES += [SIZES.assign(bytes=value) for value in ("10", None, -1, float("inf"), float("nan"))]
 FRAMES += [SIZES.assign(compressed="5"), SIZES.assign(compressed=0), SIZES.assign(image=None), SIZES.assign(image=1)]
+FRAMES += [FILES.assign(path=pd.Categorical(range(len(FILES)))), FILES.assign(image=None)]
+FRAMES += [FILES.assign(**{name: None}) for name in ("mode", "hidden_by_layer")]
+FRAMES += [FILES.astype({name: object}).assign(**{name: ["x", *FILES[name][1:]]}) for name in ("layer", "visible")]
+FRAMES += [workshop.waste_by_line(FILES).assign(cause=None), SIZES.assign(image=["a", None])]
 FRAMES += [FILES.assign(path=1), FILES.assign(visible=1), FILES.assign(layer=None), FILES.assign(kind=2)]
 FRAMES += [GATE.assign(fate=None), GATE.assign(stage=1), GATE.assign(path=None), GATE.assign(landed=5)]
 FRAMES += [
@@ -335,6 +356,12 @@ def test_behind_its_door_a_function_keeps_its_name_signature_and_docstring(calle
     )
 
 
+def test_a_module_that_is_guarded_again_keeps_its_one_door():
+    before = dict(vars(charts))
+    arguments.guard(vars(charts), "workshop.charts.")
+    assert all(vars(charts)[name] is before[name] for name in charts.__all__)
+
+
 def test_the_sentence_says_what_was_given_what_is_wanted_and_where_it_comes_from():
     with pytest.raises(workshop.WorkshopError) as told:
         charts.waste(workshop.waste(FILES))
@@ -368,6 +395,44 @@ def test_a_build_stands_for_its_image(tmp_path):
 def test_rows_that_have_one_number_are_told_apart():
     twice = pd.concat([GATE, GATE.assign(stage="other")])
     assert charts.in_words(charts.gate(twice)) == charts.in_words(charts.gate(twice.reset_index(drop=True)))
+
+
+OTHER_FORMS = {
+    "numbers as objects": lambda frame: frame.astype({"bytes": object, "layer": object}),
+    "numbers as categories": lambda frame: frame.astype({"bytes": "category", "hidden_by_layer": "category"}),
+    "truths as objects": lambda frame: frame.astype({"visible": object}),
+    "truths that may be missing": lambda frame: frame.astype({"visible": "boolean"}),
+    "texts as categories": lambda frame: frame.astype({"path": "category"}),
+    "a column that is the index, too": lambda frame: frame.set_index(["image", "path"], drop=False),
+}
+
+
+@pytest.mark.parametrize("form", OTHER_FORMS)
+def test_a_frame_in_another_form_is_the_same_frame(form):
+    frame = OTHER_FORMS[form](FILES)
+    measures = [workshop.waste, workshop.layers, workshop.directories, workshop.efficiency, workshop.as_one]
+    for measure in [*measures, lambda files: workshop.diff(files, "hand", ("hand", 1))]:
+        assert measure(frame).astype(object).equals(measure(FILES).astype(object))
+
+
+def test_a_layer_of_which_no_row_is_left_ends_a_run_of_lines():
+    assert workshop.as_one(FILES[FILES["kind"] == "file"]).empty
+
+
+def test_what_is_handed_over_as_a_secret_is_never_shown(tmp_path):
+    missing, folder = Path("~no-such-user/s3cret"), tmp_path
+    for secrets in (b"s3cret", "s3cret", ["s3cret"], {"token": b"s3cret"}, {b"s3cret": ""}, {"token": "s3cret\0"}):
+        with pytest.raises(workshop.WorkshopError) as told:
+            workshop.build(CLIENT, folder, builder="buildkit", secrets=secrets)
+        assert "s3cret" not in told.value.what
+    with pytest.raises(workshop.WorkshopError, match="'token' is no text or a Path, nobody of that name has a home"):
+        workshop.build(CLIENT, folder, builder="buildkit", secrets={"token": missing})
+
+
+def test_a_secrets_path_may_begin_at_home_and_is_never_the_secret_itself(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    taken = kinds.KINDS["secrets"].take({"a": Path("~/a"), "b": PurePosixPath("b"), "c": "~/c"}, {})
+    assert taken == {"a": tmp_path / "a", "b": Path("b"), "c": "~/c"} and isinstance(taken["b"], Path)
 
 
 @pytest.mark.parametrize(

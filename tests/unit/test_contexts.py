@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import stat
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from workshop.builders import classic_context, context
 from workshop.builders.build import SAMPLE_APPS
 from workshop.builders.classic_context import DOCKERFILE_NAME
-from workshop.builders.request import BuildRequest
+from workshop.builders.request import LONGEST_SECRET, BuildRequest, read_secrets
 from workshop.dockerfiles import syntax
 from workshop.errors import WorkshopError
 
@@ -209,3 +211,80 @@ def test_the_order_is_that_of_a_walk_by_bytes(tmp_path):
         (tmp_path / path).touch()
     told = [entry.path for entry in context.walk(tmp_path)]
     assert told == ["B", "a", "a/b", "a/b/c", "a/z", "a-b", "a.b", "z", "é"]
+
+
+def walked(folder, *patterns) -> list[str]:
+    return [entry.path for entry in context.walk(folder, patterns)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no paths of that length")
+def test_folders_may_lie_deeper_than_python_calls_itself(tmp_path):
+    deep = (sys.getrecursionlimit() + 500) * "a/"
+    here = os.getcwd()
+    try:
+        os.chdir(tmp_path)
+        for name in deep.strip("/").split("/"):  # a step at a time: the whole path may be too long for one call
+            os.mkdir(name)
+            os.chdir(name)
+    finally:
+        os.chdir(here)
+    paths = walked(tmp_path)
+    assert len(paths) == deep.count("/") and paths[-1] == deep.strip("/")
+    while paths:  # pytest's own removal is recursive
+        (tmp_path / paths.pop()).rmdir()
+
+
+def test_a_folder_is_told_of_before_what_is_taken_of_it_and_once(tmp_path):
+    for path in ("a/b/c", "a/b/d", "a/e/f", "g/h"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    assert walked(tmp_path, "*", "!a/b/c", "!a/b/d") == ["a", "a/b", "a/b/c", "a/b/d"]
+    assert walked(tmp_path, "a/b", "!a/b/d") == ["a", "a/b", "a/b/d", "a/e", "a/e/f", "g", "g/h"]
+
+
+def test_a_name_that_begins_with_a_hash_is_named_behind_a_space(tmp_path):
+    """As moby reads it: a comment is a line whose first letter is #, and only then is the line trimmed."""
+    (tmp_path / "#secret#").touch()
+    (tmp_path / ".dockerignore").write_text(" #*#\n.dockerignore\n")
+    assert names(tmp_path) == set()
+    assert walked(tmp_path, "#*#") == [".dockerignore"]  # BuildKit reads the file itself, and asks with its patterns
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+def test_a_pipe_in_the_place_of_a_file_is_never_waited_for(tmp_path):
+    os.mkfifo(tmp_path / ".dockerignore")
+    with pytest.raises(WorkshopError, match="because of .dockerignore: it is no file"):
+        sent(tmp_path)
+    with context.Entry("a", stat.S_IFREG, source=tmp_path / ".dockerignore").open() as by_now:
+        assert by_now.read() == b""
+    with pytest.raises(WorkshopError, match="'token' cannot be read from .*: it is no file"):
+        read_secrets({"token": tmp_path / ".dockerignore"})
+
+
+def test_of_a_secrets_file_no_more_is_read_than_a_secret_may_have(tmp_path):
+    with open(tmp_path / "big", "wb") as file:
+        file.truncate(1 << 40)  # on a disk without so much space; nothing has that much memory
+    with pytest.raises(WorkshopError, match="'token' is longer than 512000 bytes"):
+        read_secrets({"token": tmp_path / "big"})
+    (tmp_path / "longest").write_bytes(b"x" * LONGEST_SECRET)
+    assert len(read_secrets({"token": tmp_path / "longest"})["token"]) == LONGEST_SECRET
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_and_a_file_that_gets_shorter_meanwhile_are_said_in_words(tmp_path, monkeypatch):
+    (tmp_path / "a").write_bytes(b"x" * 100)
+
+    class Shorter(io.BytesIO):
+        """Its length is looked at, and then somebody empties it."""
+
+        def seek(self, offset, whence=0):
+            at = super().seek(offset, whence)
+            self.truncate(0) if whence == 0 else None
+            return at
+
+    monkeypatch.setattr(context.Entry, "open", lambda entry: Shorter(b"x" * 100))
+    with pytest.raises(WorkshopError, match="cannot be packed: unexpected end of data"):
+        sent(tmp_path)
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: open("/dev/full", "r+b", buffering=0))
+    with pytest.raises(WorkshopError, match="cannot be packed: No space left on device"):
+        sent(tmp_path)

@@ -11,7 +11,7 @@ import threading
 import docker
 import pytest
 import workshop
-from workshop.engine import connect
+from workshop.engine import connect, containers
 
 
 def place(path) -> connect.Candidate:
@@ -100,3 +100,24 @@ def test_a_dead_docker_host_is_an_error_and_not_a_detour(monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     with pytest.raises(workshop.WorkshopError, match="unset DOCKER_HOST"):
         workshop.connect()
+
+
+def test_a_web_app_on_this_machine_is_asked_past_the_networks_proxy(monkeypatch):
+    class App(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "5")
+            self.end_headers()
+            self.wfile.write(b"Hello")
+
+        def log_message(self, *_):
+            pass
+
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), App) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert containers.ask(f"http://127.0.0.1:{server.server_address[1]}/").text == "Hello"
+        server.shutdown()

@@ -14,6 +14,7 @@ import threading
 import zipfile
 from pathlib import Path
 
+import environment
 import installer
 import pytest
 from environments import (
@@ -369,6 +370,10 @@ def test_what_a_person_told_uv_itself_wins(bare, monkeypatch):
     monkeypatch.setenv("UV_DEFAULT_INDEX", "https://mine/simple")
     _, variables = installer.as_pip_is_told(LISTING)
     assert "UV_DEFAULT_INDEX" not in variables and "UV_INDEX" in variables
+    monkeypatch.delenv("UV_DEFAULT_INDEX")
+    monkeypatch.setenv("UV_INDEX_URL", "https://mine/simple")  # as uv called it before
+    monkeypatch.setenv("UV_EXTRA_INDEX_URL", "https://mine/more")
+    assert not {"UV_DEFAULT_INDEX", "UV_INDEX"} & set(installer.as_pip_is_told(LISTING)[1])
 
 
 def test_pip_that_is_told_nothing_leaves_uv_its_own_index_and_certificates_of_the_system(bare):
@@ -417,3 +422,18 @@ def test_a_uv_that_is_too_old_is_passed_over(monkeypatch, tmp_path):
         program(folder, f"echo 'uv {version}'")
         monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
         assert (installer.uv_at_hand() == str(folder / "uv")) is good, version
+
+
+def test_a_link_that_leads_nowhere_is_removed_and_what_it_led_to_is_not(tmp_path):
+    (tmp_path / "kept").mkdir()
+    for name, target in (("nowhere", "gone"), ("link", "kept")):
+        (tmp_path / name).symlink_to(tmp_path / target)
+        environment._remove(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_what_pip_could_not_remove_is_no_package_to_be_pinned(tmp_path):
+    packages = Path(environment._path("purelib", tmp_path))
+    for name in ("alpha-1.0", "~lpha-0.9"):
+        (packages / f"{name}.dist-info").mkdir(parents=True)
+    assert [path.name for path in environment._dist_infos(tmp_path)] == ["alpha-1.0.dist-info"]

@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 import struct
+import sys
 import tempfile
 import threading
 from collections import deque
@@ -224,6 +225,16 @@ def test_a_stat_is_written_to_the_letter():
     assert before == 2**64 - 1  # int64: two's complement
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux")
+def test_what_is_not_utf8_is_said_as_it_is_written_a_links_target_too():
+    file = stat.S_IFREG | 0o644
+    for entry in (context.Entry("a\udcff", file), context.Entry("a", file, attributes={"\udcff": b"1"})):
+        with pytest.raises(WorkshopError, match="a name that is not UTF-8: a"):
+            fsutil.encode_stat(entry)
+    with pytest.raises(WorkshopError, match=r"a name that is not UTF-8: b -> \\xff\."):
+        fsutil.encode_stat(context.Entry("b", stat.S_IFLNK, link="\udcff"))
+
+
 def test_what_is_asked_for_and_nothing_else_is_sent(other_side, tmp_path):
     for name in ("app/a.py", "app/a.pyc", "app/sub/b.md", "other/c", ".env", "ü"):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
@@ -309,3 +320,40 @@ def test_a_session_is_opened_by_an_upgrade_and_hung_up_in_the_end(tmp_path):
     assert f"X-Docker-Expose-Session-Uuid: {opened.id}" in heard["request"]
     assert heard["first"] == "Dockerfile" and heard["end"] == ("end", 0, "") and heard["hung up"] == b""
     assert opened.failure is None and not [one for one in threading.enumerate() if one.name == "BuildKit session"]
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
+def test_a_session_that_cannot_go_on_hangs_up_and_says_why(tmp_path):
+    """Else the engine would wait for it, and the build for the engine."""
+    with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{short}/s")
+        listener.listen()
+        heard = []
+
+        def answer():
+            connection, _ = listener.accept()
+            with connection:
+                while b"\r\n\r\n" not in connection.recv(1 << 16):
+                    pass
+                other = OtherSide(connection=connection)
+                upgraded = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+                no_frame = b"\0\0\5\1\5\0\0\0\1" + b"\xff" * 5  # headers that no HPACK has
+                connection.sendall(upgraded + other.h2.data_to_send() + no_frame)
+                connection.settimeout(20)
+                while heard_now := connection.recv(1 << 16):
+                    heard.append(heard_now)
+                heard.append("hung up")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        client = docker.DockerClient(base_url=f"unix://{short}/s", version="1.41")
+        with session.Session(client, tmp_path, [context.text_entry("Dockerfile", b"FROM a")], {}) as opened:
+            thread.join(30)
+            assert heard[-1] == "hung up"
+    assert isinstance(opened.failure, session.ProtocolError)
+
+
+def test_a_number_without_an_end_is_refused_before_it_is_added_up():
+    with pytest.raises(ValueError, match="more than ten bytes"):
+        Message(b"\x08" + b"\x80" * 1_000_000)
+    assert Message(encode((1, -1))).integer(1) == 2**64 - 1  # ten bytes, the longest

@@ -63,7 +63,7 @@ def of_image(files: pd.DataFrame, image: str) -> pd.DataFrame:
     """The rows of one image, by any of its names. Raises WorkshopError, and says which images there are."""
     own = files[files["image"] == files.attrs.get("aliases", {}).get(image, image)]
     if own.empty:
-        known = ", ".join(dict.fromkeys(files["image"].astype(str))) or "none"
+        known = ", ".join(map(str, dict.fromkeys(files["image"]))) or "none"
         raise WorkshopError(
             f"These files are not of an image named {image}.",
             f"They are of: {known}. For another one, call files() with its name, too.",

@@ -53,7 +53,7 @@ def as_one(files: pd.DataFrame, image: str | None = None) -> pd.DataFrame:
     run = dict(zip(zip(layers["image"], layers["layer"]), layers["run"]))
     hidden = hidden_files(files)
     hidden["run"], hidden["hider"] = (
-        [run[key] for key in zip(hidden["image"], hidden[column])] for column in ("layer", "hidden_by_layer")
+        [run.get(key) for key in zip(hidden["image"], hidden[column])] for column in ("layer", "hidden_by_layer")
     )
     inside = (hidden["run"] == hidden["hider"]) & (hidden["layer"] < hidden["hidden_by_layer"])
     saved = hidden[inside].groupby("run")["bytes"].sum()

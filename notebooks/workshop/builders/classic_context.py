@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from .. import archives
+from ..errors import WorkshopError
 from . import context
 from .context import IGNORE_FILE, Entry
 from .request import BuildRequest
@@ -40,17 +43,30 @@ def pack(request: BuildRequest) -> tuple[BinaryIO, str, int]:
     if not name:
         lines = (IGNORE_FILE.encode() if ignore is None else ignore).removesuffix(b"\n")
         needed = rewritten = {DOCKERFILE_NAME: text, IGNORE_FILE: lines + f"\n{DOCKERFILE_NAME}\n".encode()}
-    packed = tempfile.TemporaryFile()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for entry in context.walk(request.folder, context.ignore_patterns(ignore)):
-            if entry.path not in rewritten:
-                _add(archive, entry)
-                needed.pop(entry.path, None)
-        for path, content in needed.items():
-            archives.add(archive, path, content)
-    count = packed.tell()
-    packed.seek(0)
+    with contextlib.ExitStack() as failed, _in_words():
+        packed = failed.enter_context(tempfile.TemporaryFile())
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            for entry in context.walk(request.folder, context.ignore_patterns(ignore)):
+                if entry.path not in rewritten:
+                    _add(archive, entry)
+                    needed.pop(entry.path, None)
+            for path, content in needed.items():
+                archives.add(archive, path, content)
+        count = packed.tell()
+        packed.seek(0)
+        failed.pop_all()  # the file stays open
     return packed, name or DOCKERFILE_NAME, count
+
+
+@contextlib.contextmanager
+def _in_words() -> Iterator[None]:
+    """What keeps the archive from being written, as WorkshopError: a full disk, a file that got shorter while it was read."""
+    try:
+        yield
+    except OSError as error:
+        what = f"The build context cannot be packed: {error.strerror or error}."
+        remedy = f"If there is no space in {tempfile.gettempdir()}, free some; then run the cell again."
+        raise WorkshopError(what, remedy, "Nothing was built.") from None
 
 
 def _inside(folder: Path, dockerfile: str) -> str:

@@ -18,15 +18,23 @@ from ..errors import CONNECTION_ERRORS
 from ..labels import tags_of
 from .classic_log import ClassicLog
 
+NEVER = -(2**63)  # as pandas has it for a time stamp that is empty
+
 
 def engine_time(client: docker.DockerClient) -> int:
     """The engine's clock, in nanoseconds since 1970: its own records are compared with it, and never with ours."""
     return nanoseconds(client.api.info()["SystemTime"])
 
 
-def nanoseconds(time_stamp: str) -> int:
-    """An engine's time stamp (RFC 3339) in nanoseconds since 1970."""
-    return pd.Timestamp(time_stamp).value
+def nanoseconds(time_stamp: str | None) -> int:
+    """An engine's time stamp (RFC 3339) in nanoseconds since 1970; of one that says nothing, a time before all others.
+
+    An image that its builder gives no date is from the year 1, or from none.
+    """
+    try:
+        return pd.Timestamp(time_stamp).value
+    except (ValueError, OverflowError):
+        return NEVER
 
 
 def remove(client: docker.DockerClient, log: ClassicLog) -> None:
@@ -82,7 +90,7 @@ def unreported_images(client: docker.DockerClient, log: ClassicLog) -> list[str]
         if nameless and _parent(image) in of_build and _made_since(client, image["Id"], log.began):
             try:
                 container = client.api.inspect_image(image["Id"]).get("Container")
-                newest = client.api.history(image["Id"])[0]["CreatedBy"]
+                newest = next((entry["CreatedBy"] for entry in client.api.history(image["Id"])), None)
             except docker.errors.NotFound:
                 continue  # somebody else's, which they have just removed
             same_instruction = as_written(newest).split() == log.current.instruction.split()
@@ -115,7 +123,7 @@ def _called(ids: list[str], claims: list[str]) -> list[str]:
 
 def _made_since(client: docker.DockerClient, image: str, began: int) -> bool:
     try:
-        return nanoseconds(client.api.inspect_image(image)["Created"]) >= began
+        return nanoseconds(client.api.inspect_image(image).get("Created")) >= began
     except docker.errors.NotFound:
         return False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import os
 import posixpath
@@ -23,7 +24,7 @@ WILDCARDS = frozenset("*?[")
 IGNORE_FILE = ".dockerignore"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a context may have 100,000 of them
 class Entry:
     """A file, folder, link or special file. path: from the context's top, with slashes. mode: as st_mode."""
 
@@ -46,9 +47,14 @@ class Entry:
         if isinstance(self.source, bytes) or not stat.S_ISREG(self.mode):
             return io.BytesIO(self.source if isinstance(self.source, bytes) else b"")
         try:
-            return open(self.source, "rb")
+            return open(self.source, "rb", opener=_without_waiting)
         except OSError as error:
             raise _unreadable(self.source, self.path, error) from None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """What was a file a moment ago may be a named pipe by now, whose other end would be waited for."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def text_entry(name: str, content: bytes) -> Entry:
@@ -69,13 +75,25 @@ def walk(
     followed = _follow_links(folder, follow) if follow else []
     wanted = _matcher([*include, *followed]) if include or (follow and "" not in followed) else None
     below = _matcher([f"!{pattern}" for pattern in wanted.patterns if not pattern.startswith("!")]) if wanted else None
-    return _walk(folder, "", True, _Choice(_matcher(exclude), wanted, below), {})
+    unwanted = list(exclude)
+    return _walk(folder, _Choice(_matcher(unwanted) if unwanted else None, wanted, below))
+
+
+def read_file(path: Path, most: int = -1) -> bytes:
+    """The content of a file, at most so many bytes of it. Raises OSError, for what is no file as well.
+
+    Whoever opens a named pipe waits for its other end, and a device such as /dev/zero has no end.
+    """
+    if not (stat.S_ISREG(path.stat().st_mode) or path.is_dir()):
+        raise OSError(errno.EINVAL, "it is no file")
+    with path.open("rb") as file:
+        return file.read(most)
 
 
 def read_ignore_file(path: Path) -> bytes | None:
     """A .dockerignore as it is; None if there is none. Raises WorkshopError if no builder could read it as lines of text."""
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return None
     except OSError as error:
@@ -98,80 +116,96 @@ def ignore_patterns(content: bytes | None) -> list[str]:
 
 @dataclass(frozen=True)
 class _Choice:
-    """Which paths are sent. wanted: None for all. below: the same patterns, asked what they may match in a folder."""
+    """Which paths are sent. unwanted: None for none. wanted: None for all. below: the same patterns, asked what they may
+    match in a folder.
+    """
 
-    unwanted: PatternMatcher
+    unwanted: PatternMatcher | None
     wanted: PatternMatcher | None
     below: PatternMatcher | None
 
     def takes(self, path: str) -> bool:
-        return (self.wanted is None or self.wanted.matches(path)) and not self.unwanted.matches(path)
+        wanted = self.wanted is None or self.wanted.matches(path)
+        return wanted and not (self.unwanted and self.unwanted.matches(path))
 
     def enters(self, path: str) -> bool:
         """True if something in that folder may be taken."""
         if self.wanted and self.below and not self.wanted.matches(path) and not self.below.may_match_under(path):
             return False
-        return not self.unwanted.matches(path) or self.unwanted.may_match_under(path)
+        return not self.unwanted or not self.unwanted.matches(path) or self.unwanted.may_match_under(path)
 
 
 def _matcher(patterns: Iterable[str]) -> PatternMatcher:
+    # Behind a space, # is a name's first letter to moby; to this matcher it begins a comment, but not behind "./".
+    names = [f"./{pattern}" if pattern.startswith("#") else pattern for pattern in patterns]
     try:
-        return PatternMatcher(list(patterns), backslash_is_separator=ON_WINDOWS)
+        return PatternMatcher(names, backslash_is_separator=ON_WINDOWS)
     except ValueError as error:
         raise WorkshopError(f"{error}.", f"Mend that line of {IGNORE_FILE} and run the cell again.") from None
 
 
-def _walk(
-    folder: Path, inside: str, asked: bool, choice: _Choice, files: dict[tuple[int, int], str]
-) -> Iterator[Entry]:
-    """What is taken of a folder inside of the folder. asked: whether that folder itself is: else it may be unreadable.
-
-    files: {(device, inode): path} of the files so far that have several names.
-    """
-    try:
-        names = sorted(os.listdir(folder / inside), key=os.fsencode)
-    except OSError as error:
-        if asked and not isinstance(error, FileNotFoundError):  # that one went away meanwhile
-            raise _unreadable(folder / inside, inside, error) from None
-        return
-    for name in names:
-        path = f"{inside}/{name}" if inside else name
-        taken = choice.takes(path)
+def _walk(folder: Path, choice: _Choice) -> Iterator[Entry]:
+    """What is taken of a folder. A loop, as folders may lie deeper in one another than Python's calls may."""
+    files: dict[tuple[int, int], str] = {}
+    waiting = [_names(folder, "", asked=True)]
+    untold: list[tuple[str, str, os.stat_result] | None] = [
+        None
+    ]  # of each of them, the folder if it was not told of yet
+    while waiting:
+        path = next(waiting[-1], None)
+        if path is None:
+            waiting.pop()
+            untold.pop()
+            continue
+        place, taken = os.path.join(folder, path), choice.takes(path)
         try:
-            found = os.lstat(folder / path)
-            if told := taken:
-                yield _entry(folder, path, found, files)
+            found = os.lstat(place)
+            entry = _entry(place, path, found, files) if taken else None
         except FileNotFoundError:
             continue
         except OSError as error:
             if taken:
                 raise _unreadable(folder / path, path, error) from None
             continue
-        if not stat.S_ISDIR(found.st_mode) or not choice.enters(path):
-            continue
-        for inner in _walk(folder, path, taken, choice, files):
-            if not told:
-                yield _entry(folder, path, found, files)
-                told = True
-            yield inner
+        if entry:
+            for number, above in enumerate(untold):
+                if above:
+                    yield _entry(*above, files)
+                    untold[number] = None
+            yield entry
+        if stat.S_ISDIR(found.st_mode) and choice.enters(path):
+            waiting.append(_names(folder, path, taken))
+            untold.append(None if taken else (place, path, found))
 
 
-def _entry(folder: Path, path: str, found: os.stat_result, files: dict[tuple[int, int], str]) -> Entry:
+def _names(folder: Path, inside: str, asked: bool) -> Iterator[str]:
+    """The paths of what is in a folder inside of the folder. asked: whether that one is: else it may be unreadable."""
+    try:
+        names = sorted(os.listdir(folder / inside), key=os.fsencode)
+    except OSError as error:
+        if asked and not isinstance(error, FileNotFoundError):  # that one went away meanwhile
+            raise _unreadable(folder / inside, inside, error) from None
+        return iter(())
+    return iter([f"{inside}/{name}" for name in names] if inside else names)
+
+
+def _entry(place: str, path: str, found: os.stat_result, files: dict[tuple[int, int], str]) -> Entry:
+    """place: where it is on this machine. files: {(device, inode): path} of the files so far that have several names."""
     mode, size, link, device = found.st_mode, found.st_size, "", (0, 0)
     if ON_WINDOWS:
         mode |= 0o755  # there is no such bit: every file may be a program
     if stat.S_ISLNK(mode):
-        link = os.readlink(folder / path).replace(os.sep, "/")
+        link = os.readlink(place).replace(os.sep, "/")
     elif stat.S_ISREG(mode) and found.st_nlink > 1:
         first = files.setdefault((found.st_dev, found.st_ino), path)
         link, size = ("", size) if first == path else (first, 0)
     elif stat.S_ISBLK(mode) or stat.S_ISCHR(mode):
         device = os.major(found.st_rdev), os.minor(found.st_rdev)
     size = 0 if stat.S_ISDIR(mode) else size
-    return Entry(path, mode, size, found.st_mtime_ns, link, device, _attributes(folder / path), folder / path)
+    return Entry(path, mode, size, found.st_mtime_ns, link, device, _attributes(place), Path(place))
 
 
-def _attributes(path: Path) -> dict[str, bytes]:
+def _attributes(path: str) -> dict[str, bytes]:
     """Extended attributes, where Python has them: on Linux."""
     if not hasattr(os, "listxattr"):
         return {}

@@ -10,6 +10,7 @@ pieces (DATA), an empty one last. FIN from either side ends it.
 
 from __future__ import annotations
 
+import re
 import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -68,8 +69,8 @@ def encode_stat(entry: Entry) -> bytes:
 
     Raises WorkshopError for a name that is not UTF-8: no string of a protocol buffer is.
     """
-    attributes = [(10, encode((1, name), (2, value))) for name, value in sorted(entry.attributes.items())]
     try:
+        attributes = [(10, encode((1, name), (2, value))) for name, value in sorted(entry.attributes.items())]
         return encode(
             (1, entry.path),
             (2, go_mode(entry.mode)),
@@ -81,8 +82,9 @@ def encode_stat(entry: Entry) -> bytes:
             *attributes,
         )
     except UnicodeEncodeError:
-        name = entry.path.encode(errors="backslashreplace").decode()
-        what = f"The build context has a name that is not UTF-8: {name}."
+        name = f"{entry.path} -> {entry.link}" if entry.link else entry.path
+        shown = re.sub(r"[\udc80-\udcff]", lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", name)
+        what = f"The build context has a name that is not UTF-8: {shown}."
         raise WorkshopError(what, "Rename it, or name it in .dockerignore, and run the cell again.", "") from None
 
 

@@ -56,6 +56,8 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     """(value, where the next field begins)"""
     value = shift = 0
     while at < len(data):
+        if shift >= 70:
+            raise ValueError("a number has more than ten bytes")
         value |= (data[at] & 0x7F) << shift
         shift, at = shift + 7, at + 1
         if data[at - 1] < 0x80:

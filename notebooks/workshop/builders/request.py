@@ -12,6 +12,7 @@ import docker
 from ..dockerfiles.syntax import Dockerfile
 from ..errors import WorkshopError
 from ..progress import Panel
+from .context import read_file
 from .steps import Step
 
 LONGEST_SECRET = 500 * 1024  # bytes; BuildKit takes no more (session/secrets/secretsprovider)
@@ -81,12 +82,12 @@ def read_secrets(secrets: Mapping[str, str | Path]) -> dict[str, bytes]:
     contents = {}
     for name, value in secrets.items():
         try:
-            content = value.read_bytes() if isinstance(value, Path) else str(value).encode()
+            content = read_file(value, LONGEST_SECRET + 1) if isinstance(value, Path) else str(value).encode()
         except OSError as error:
             what = f"The secret {name!r} cannot be read from {value}: {error.strerror}."
             raise WorkshopError(what, "Mend its path and run the cell again.", "Nothing was built.") from None
         if len(content) > LONGEST_SECRET:
-            what = f"The secret {name!r} is {len(content)} bytes long; BuildKit takes {LONGEST_SECRET}."
+            what = f"The secret {name!r} is longer than {LONGEST_SECRET} bytes; BuildKit takes no more."
             raise WorkshopError(what, "Pass a shorter one.", "Nothing was built.")
         contents[name] = content
     return contents

@@ -85,12 +85,11 @@ class Session:
     ) -> None:
         """Hang up."""
         self._closed = True
-        for close in (lambda: self._socket.shutdown(socket.SHUT_RDWR), self._socket.close, self._answer.close):
-            try:
-                close()
-            except (AttributeError, OSError, ValueError):
-                continue  # a pipe has no shutdown; what is closed already need not be closed
+        _try_each(self._end, self._socket.close, self._answer.close)
         self._thread.join(timeout=2)
+
+    def _end(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
 
     def _serve(self) -> None:
         try:
@@ -98,12 +97,22 @@ class Session:
         except (*CONNECTION_ERRORS, OSError, ValueError, AttributeError, ProtocolError) as error:
             if not self._closed and not isinstance(error, CONNECTION_ERRORS):
                 self._fail(error)  # of an engine that went away the build itself tells
+        finally:
+            _try_each(self._end)  # nobody serves any more: a build that waits for this session is told so
 
     def _fail(self, error: Exception) -> None:
         self.failure = self.failure or error
 
     def _count(self, sent: int) -> None:
         self.sent += sent
+
+
+def _try_each(*calls: Callable[[], object]) -> None:
+    for call in calls:
+        try:
+            call()
+        except (AttributeError, OSError, ValueError):
+            continue  # a pipe has no shutdown; what is closed already need not be closed
 
 
 def context_service(folder: Path, count: Callable[[int], object]) -> Service:

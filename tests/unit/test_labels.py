@@ -1,0 +1,64 @@
+"""What is ours: an image's own history and labels say so, and nothing that a program printed or a base has left in it."""
+
+from __future__ import annotations
+
+import pytest
+from workshop.builders import classic_leftovers
+from workshop.labels import HISTORY, IMAGE, LABEL, STAGE, STAND_IN_ROOT, is_own
+
+BELOW = ['/bin/sh -c #(nop)  CMD ["sh"]', "/bin/sh -c #(nop) ADD file:0a1b in / "]
+OURS = {LABEL: IMAGE}  # on every image below: on a child of ours it is inherited
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "/bin/sh -c #(nop)  LABEL factory-floor=image",
+        "/bin/bash -o pipefail -c #(nop)  LABEL factory-floor=image",
+        "bash #(nop) LABEL factory-floor=image",
+        '/bin/sh -c #(nop) LABEL "factory-floor"="image"',
+        "LABEL factory-floor=image",
+        "LABEL factory-floor.stand-in-for=x factory-floor=image",
+    ],
+)
+def test_an_image_that_ends_in_our_label_is_ours(line):
+    assert is_own(IMAGE, [line, *BELOW], OURS)
+    assert is_own(IMAGE, ["/bin/sh -c #(nop)  LABEL factory-floor.more=1", line, *BELOW], OURS)
+    assert not is_own(STAGE, [line, *BELOW], {LABEL: STAGE})
+    assert not is_own(IMAGE, ["/bin/sh -c #(nop)  USER nobody", line, *BELOW], OURS)
+    assert not is_own(IMAGE, ["/bin/sh -c #(nop)  LABEL mine=1", line, *BELOW], OURS)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "/bin/sh -c grep 'LABEL factory-floor=image ' Dockerfile",
+        "RUN /bin/sh -c echo LABEL factory-floor=image # buildkit",
+        "/bin/sh -c echo '#(nop)  LABEL factory-floor=image'",
+        "COPY LABEL factory-floor=image /x # buildkit",
+        "ENV HINT=LABEL factory-floor=image",
+        "/bin/sh -c #(nop)  LABEL mine=1 factory-floor=image",
+        "",
+    ],
+)
+def test_what_only_speaks_of_our_label_is_not_ours(line):
+    assert not is_own(IMAGE, [line, *BELOW], OURS)
+
+
+def test_where_no_line_tells_of_a_label_the_length_of_the_history_does():
+    said = OURS | {HISTORY: "2"}
+    assert is_own(IMAGE, BELOW, said)
+    assert not is_own(IMAGE, ["USER nobody", *BELOW], said) and not is_own(IMAGE, BELOW[1:], said)
+    assert not is_own(STAGE, BELOW, said) and not is_own(IMAGE, BELOW, OURS) and not is_own(IMAGE, [], OURS)
+
+
+def test_a_root_of_stand_ins_was_imported_and_has_one_entry():
+    assert is_own(STAND_IN_ROOT, [""], {LABEL: STAND_IN_ROOT})
+    assert not is_own(STAND_IN_ROOT, ["/bin/sh -c apt-get update", ""], {LABEL: STAND_IN_ROOT})
+
+
+@pytest.mark.parametrize("time_stamp", ["0001-01-01T00:00:00Z", "", None, "9999-12-31T00:00:00Z", "yesterday?"])
+def test_an_image_without_a_date_was_not_made_since_a_build_began(time_stamp):
+    """So it is never removed as that build's."""
+    assert classic_leftovers.nanoseconds(time_stamp) < 0
+    assert classic_leftovers.nanoseconds("1970-01-01T01:00:00.000000007+01:00") == 7
