@@ -392,6 +392,12 @@ def test_a_build_stands_for_its_image(tmp_path):
     assert kinds.KINDS["a"].take(HELLO, {"files": by_id}) == HELLO.image
 
 
+@pytest.mark.parametrize("port, good", [(0, False), (1, True), (65535, True), (65536, False), (80.0, False)])
+def test_a_port_is_one_that_there_is(port, good):
+    with pytest.raises(Asked if good else workshop.WorkshopError):
+        workshop.answer(CLIENT, "hand", port=port)
+
+
 def test_rows_that_have_one_number_are_told_apart():
     twice = pd.concat([GATE, GATE.assign(stage="other")])
     assert charts.in_words(charts.gate(twice)) == charts.in_words(charts.gate(twice.reset_index(drop=True)))

@@ -288,3 +288,25 @@ def test_a_full_disk_and_a_file_that_gets_shorter_meanwhile_are_said_in_words(tm
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda: open("/dev/full", "r+b", buffering=0))
     with pytest.raises(WorkshopError, match="cannot be packed: No space left on device"):
         sent(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux")
+def test_a_name_that_is_no_text_is_in_its_place_by_its_bytes(tmp_path):
+    for name in (b"\xff", "\N{GRINNING FACE}".encode()):
+        os.close(os.open(os.fsencode(tmp_path) + b"/" + name, os.O_CREAT))
+    assert [os.fsencode(path) for path in walked(tmp_path)] == [b"\xf0\x9f\x98\x80", b"\xff"]
+
+
+def test_a_second_name_of_a_file_has_no_bytes_of_its_own_unless_the_first_is_left_out(tmp_path):
+    (tmp_path / "a").write_text("12345")
+    os.link(tmp_path / "a", tmp_path / "b")
+    assert [(entry.path, entry.size, entry.link) for entry in context.walk(tmp_path)] == [("a", 5, ""), ("b", 0, "a")]
+    assert [(entry.path, entry.size, entry.link) for entry in context.walk(tmp_path, ["a"])] == [("b", 5, "")]
+
+
+def test_a_file_is_packed_with_its_time(tmp_path):
+    (tmp_path / "a").touch()
+    os.utime(tmp_path / "a", ns=(0, 1_700_000_000_999_999_999))
+    packed, _, _ = classic_context.pack(BuildRequest(tmp_path, syntax.parse("FROM scratch\n"), 0, "t"))
+    with packed, tarfile.open(fileobj=packed) as archive:
+        assert archive.getmember("a").mtime == 1_700_000_000

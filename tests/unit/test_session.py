@@ -39,6 +39,7 @@ class OtherSide:
             )
             self.thread = threading.Thread(target=server.serve, daemon=True)
             self.thread.start()
+        self.socket.settimeout(30)  # a session that says nothing any more is a fault, and no reason to wait for ever
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self.events: deque = deque()
         self.h2.initiate_connection()
@@ -250,6 +251,41 @@ def test_what_is_asked_for_and_nothing_else_is_sent(other_side, tmp_path):
     assert list(fetch(other, followpaths=["."], exclude_patterns=["*", "!ü"])) == ["ü"]
     encoded = {"exclude_patterns": [quote_plus(one) for one in ("ü", "a*", "l*")], "exclude_patterns_encoded": ["1"]}
     assert list(fetch(other, **encoded)) == [".env", "other", "other/c"]
+
+
+def test_more_is_asked_for_than_one_window_holds(other_side, tmp_path):
+    """Each request is a packet of a few bytes, and a large context has thousands: the other side gets its leave back."""
+    (tmp_path / "a").write_bytes(b"1")
+    other = other_side(of_context(tmp_path))
+    number = other.call(session.FILES, [("dir-name", "context")])
+    listening = other.listen(number)
+    next(listening), next(listening)
+    for _ in range(9):  # 9 × 10,000 bytes, in packets of 11: HTTP/2 begins with a window of 65,535
+        for _ in range(1000):
+            other.say(number, encode((1, REQ)) + b"\x18\x00" + b"\x48\x00")
+        while other.h2.local_flow_control_window(number) < 20_000:
+            next(listening)
+    other.say(number, encode((1, FIN)))
+    assert list(listening)[-1] == ("end", 0, "")
+
+
+def test_the_patterns_of_a_long_dockerignore_come_as_headers(other_side, tmp_path):
+    for name in ("a", "pattern-2999"):
+        (tmp_path / name).touch()
+    other = other_side(of_context(tmp_path))
+    patterns = [f"pattern-{number}" for number in range(3000)]  # 3,000 × (16 + 12 + 32) bytes as HTTP/2 counts them
+    assert list(fetch(other, exclude_patterns=patterns)) == ["a"]
+
+
+def test_a_pattern_that_is_not_utf8_comes_encoded_and_stands_for_its_bytes():
+    asked = {"exclude-patterns": ["%FF*", "a+b"], "exclude-patterns-encoded": ["1"]}
+    assert session._values(asked, "exclude-patterns") == ["\udcff*", "a b"]
+
+
+def test_the_other_side_may_give_up_a_folder_in_words(other_side, tmp_path):
+    other = other_side(of_context(tmp_path))
+    number = other.call(session.FILES, [("dir-name", "context")], encode((1, fsutil.ERR), (4, b"no space")))
+    assert list(other.listen(number))[-1] == ("end", 0, "") and other.failures == []
 
 
 def test_what_may_not_be_read_ends_the_call_with_its_sentence(other_side, tmp_path, monkeypatch):
