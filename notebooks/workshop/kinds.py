@@ -509,6 +509,7 @@ KINDS: dict[str, Kind] = {
     # checks
     "other": one_image,
     "as_in": one_image,
+    "beyond": one_image,
     "unlike": one_image,
     "text": text,
     "name": text,

@@ -113,6 +113,7 @@ RIGHT = {
     "charts.waste.frame": workshop.waste_by_line(FILES),
     "other": "other:1",
     "as_in": "other:1",
+    "beyond": "other:1",
     "unlike": "other:1",
     "name": "builder",
     "other_than": "root",

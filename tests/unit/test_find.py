@@ -4,6 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 import workshop
+from workshop.engine import containers
 from workshop.lesson import check
 
 
@@ -141,5 +142,16 @@ def test_the_first_difference_of_two_images_is_what_one_has_and_the_other_lacks(
 
 
 def test_a_program_without_its_loader_is_told_from_one_that_is_not_there():
-    assert "the loader" in check.no_loader("exec /usr/local/bin/widget: no such file or directory\n(exit code 255)")
-    assert check.no_loader("cat: /nothing: No such file or directory") == ""
+    assert "the loader" in containers.no_loader(
+        "exec /usr/local/bin/widget: no such file or directory\n(exit code 255)"
+    )
+    assert containers.no_loader("cat: /nothing: No such file or directory") == ""
+
+
+def test_what_a_history_says_was_run_and_where():
+    lines = ["WORKDIR /app", "RUN pip check", "python -B -c import flask", "COPY app.py .", "RUN true"]
+    assert check.ran(lines) == ["pip check", "python -B -c import flask", "true"]
+    assert check.settings({"Env": ["PATH=/a", "SAID=it's"], "WorkingDir": "/my app"}) == (
+        "export 'SAID=it'\"'\"'s'\nmkdir -p '/my app' && cd '/my app'"
+    )
+    assert check.settings({}) == "mkdir -p / && cd /"

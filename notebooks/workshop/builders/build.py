@@ -110,7 +110,7 @@ def build(
             podman = describe(client)["engine"] == "Podman"
             goes_on = " Podman lets the step that was running go on to its end, for nothing." if podman else ""
             raise KeyboardInterrupt(
-                f"The build of {tag} was stopped, and what it had made was removed; an earlier {tag} is untouched.{goes_on}"
+                f"The build of {tag} was stopped, and what it had made was removed; an earlier image of it is as it was.{goes_on}"
             ) from None
         except CONNECTION_ERRORS:
             state = f"{tag} was not built; images that were finished before are untouched."

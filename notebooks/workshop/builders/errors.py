@@ -150,7 +150,7 @@ def collided(message: str, instruction: Instruction | None = None) -> BuildError
 
 def no_such_source(name: str, dockerfile: Dockerfile, reason: WorkshopError) -> WorkshopError:
     """The error for a `--from` that names no stage, and no image that could be had either."""
-    stages = ", ".join(stage.name if stage.named else str(stage.index) for stage in dockerfile.stages)
+    stages = ", ".join(stage.name if stage.named else f"number {stage.index}" for stage in dockerfile.stages)
     return WorkshopError(
         f"`--from={name}` names neither an earlier stage (there are: {stages}) nor an image that can be had here.",
         "Mend the name and run the cell again.",

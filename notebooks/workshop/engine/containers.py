@@ -142,10 +142,21 @@ def _cannot_start(image: str, message: str) -> str:
         r"executable file [`'\"]?([^`'\"]+)[`'\"]? not found", message
     )
     if not missing:
-        return f"A container of {image} cannot start: {message.strip()}."
+        return f"A container of {image} cannot start: {message.strip()}.{no_loader(message)}"
     if missing[1] in ("/bin/sh", "sh"):
         return f'A container of {image} cannot start: there is no shell in it. A CMD without one is written CMD ["program"].'
     return f"A container of {image} cannot start: there is no {missing[1]} in it (or not on its PATH). Look at its CMD line."
+
+
+def no_loader(seen: str) -> str:
+    """A hint where a program cannot start though its file is there: the kernel misses the loader that the file names (execve)."""
+    missing = re.search(r"exec (\S+): no such file or directory", seen)
+    if not missing:
+        return ""
+    return (
+        f" The kernel does not mean {missing[1]} itself, but the loader that it was linked to need, and that this image"
+        " lacks: a static program needs none."
+    )
 
 
 def _silent(container: Container, image: str, what: str) -> WorkshopError:

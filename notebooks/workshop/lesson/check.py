@@ -12,14 +12,15 @@ Wildcards in a path are those of `.dockerignore`: `*` and `?` stay within one fo
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import docker
 
 from ..analysis.waste import waste
 from ..builders import build
+from ..dockerfiles.stages import entries_of
 from ..engine import containers
 from ..errors import WorkshopError, translate_engine_loss
 from ..labels import full_tag, tags_of
@@ -32,6 +33,7 @@ __all__ = [
     "Verdict",
     "answers",
     "brings_less_than",
+    "fails_in",
     "has",
     "has_stage",
     "history_lacks",
@@ -324,6 +326,43 @@ def _contents(entries) -> dict[str, tuple]:
     }
 
 
+def fails_in(other: str, beyond: str) -> Condition:
+    """Some RUN that the image adds to `beyond` fails in a container of `other`: a test that fails where nothing is to be found.
+
+    What it needs from the image's configuration, ENV and WORKDIR, goes with it.
+    """
+
+    def condition(client, image):
+        added = entries_of(client, image)[len(entries_of(client, beyond)) :]
+        commands = ran(entry.text for entry in added)
+        if not commands:
+            return False, f"{image} runs nothing that {beyond} does not run: a test needs a RUN."
+        set_up = settings(client.api.inspect_image(image)["Config"])
+        for command in commands:
+            if "(exit code" in containers.run(client, other, ["sh", "-c", f"{set_up}\n{command}"]):
+                return True, f"`{shorten(command, 60)}` fails in {other}, as it should"
+        return False, f"`{shorten(commands[-1], 60)}` does not fail in {other} either, where nothing is installed."
+
+    return condition
+
+
+def ran(lines: Iterable[str]) -> list[str]:
+    """The commands of a history's RUN lines. The classic builder writes down those in brackets as they are, without RUN."""
+    split = [line.partition(" ") for line in lines]
+    return [
+        rest if word == "RUN" else word + space + rest
+        for word, space, rest in split
+        if word == "RUN" or not word.isupper()
+    ]
+
+
+def settings(config: dict) -> str:
+    """An image's ENV and WORKDIR as lines of a shell, but for PATH, which is another image's own."""
+    exported = [f"export {shlex.quote(line)}" for line in config.get("Env") or [] if not line.startswith("PATH=")]
+    folder = shlex.quote(config.get("WorkingDir") or "/")
+    return "\n".join([*exported, f"mkdir -p {folder} && cd {folder}"])
+
+
 def prints(text: str) -> Condition:
     """A container of the image prints this text."""
 
@@ -331,20 +370,9 @@ def prints(text: str) -> Condition:
         seen = containers.run(client, image)
         if text in seen:
             return True, f"it prints {text!r}"
-        return False, f"it prints {seen[-200:]!r}, which does not contain {text!r}.{no_loader(seen)}"
+        return False, f"it prints {seen[-200:]!r}, which does not contain {text!r}.{containers.no_loader(seen)}"
 
     return condition
-
-
-def no_loader(seen: str) -> str:
-    """A hint where a program cannot start though its file is there: the kernel misses the loader that the file names (execve)."""
-    missing = re.search(r"exec (\S+): no such file or directory", seen)
-    if not missing:
-        return ""
-    return (
-        f" The kernel does not mean {missing[1]} itself, but the loader that it was linked to need, and that this image"
-        " lacks: a static program needs none."
-    )
 
 
 def prints_other_than(text: str) -> Condition:
@@ -431,9 +459,14 @@ def _heaviest(client, image: str) -> str:
 
 def _nearest(client, image: str, path: str) -> str:
     found = _visible(client, image, "**")
+    entries = files(client, image)
+    gone = entries[[matches(one, path) for one in entries["path"]] & (entries["hidden_by"] == "deleted")]
+    if len(gone):
+        line = entries.loc[entries["layer"] == gone.iloc[-1]["hidden_by_layer"], "created_by"].iloc[0]
+        return f"It was there, until a later layer deleted it: {shorten(line, 60)}."
     same_name = found[found["path"].str.endswith("/" + path.rpartition("/")[2])]["path"]
     close = difflib.get_close_matches(
-        path, list(same_name) or list(found["path"]), n=1, cutoff=0.0 if len(same_name) else 0.7
+        path, list(same_name) or list(found["path"]), n=1, cutoff=0.0 if len(same_name) else 0.8
     )
     return f"It has {close[0]}." if close else "Nothing of that name is in it."
 

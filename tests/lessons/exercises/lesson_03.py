@@ -52,7 +52,7 @@ tested = workshop.build(client, "flask_hello", recipe, tag="factory/flask_hello:
         check="""
 check = workshop.check
 check.that(client, "factory/flask_hello:tested",
-           check.has_stage("test", check.more_layers_than("factory/flask_hello:multi.builder")),
+           check.has_stage("test", check.fails_in("python:3.11-slim", beyond="factory/flask_hello:multi.builder")),
            check.same_files_as("factory/flask_hello:multi"),
            check.answers("Hello"), unlike="factory/flask_hello:multi")
 """,
@@ -82,6 +82,20 @@ check.that(client, "factory/flask_hello:tested",
                 [("FROM python:3.11-alpine", "FROM builder AS test\n\nFROM python:3.11-alpine")],
                 "in the stage test",
             ),
+            "a command that cannot fail": (
+                [("FROM python:3.11-alpine", "FROM builder AS test\nRUN touch /tested\n\nFROM python:3.11-alpine")],
+                "does not fail in python:3.11-slim either",
+            ),
+            "a test whose failure is ignored": (
+                [
+                    (
+                        "FROM python:3.11-alpine",
+                        "FROM builder AS test\nENV PYTHONPATH=/install/lib/python3.11/site-packages\n"
+                        'RUN python -c "import flask" || true\n\nFROM python:3.11-alpine',
+                    )
+                ],
+                "does not fail in python:3.11-slim either",
+            ),
         },
         right={
             "a variable, then the import": [
@@ -97,6 +111,13 @@ check.that(client, "factory/flask_hello:tested",
                     "FROM builder AS test\nCOPY app.py .\n"
                     "RUN PYTHONPATH=/install/lib/python3.11/site-packages python -c 'import app'\n\n"
                     "FROM python:3.11-alpine",
+                )
+            ],
+            "an import that writes nothing": [
+                (
+                    "FROM python:3.11-alpine",
+                    "FROM builder AS test\nENV PYTHONPATH=/install/lib/python3.11/site-packages\n"
+                    'RUN ["python", "-B", "-c", "import flask"]\n\nFROM python:3.11-alpine',
                 )
             ],
             "a recipe that the cache does not know": [
