@@ -460,7 +460,8 @@ def _heaviest(client, image: str) -> str:
 def _nearest(client, image: str, path: str) -> str:
     found = _visible(client, image, "**")
     entries = files(client, image)
-    gone = entries[[matches(one, path) for one in entries["path"]] & (entries["hidden_by"] == "deleted")]
+    gone = entries[entries["hidden_by"] == "deleted"]
+    gone = gone[[matches(one, path) for one in gone["path"]]]
     if len(gone):
         line = entries.loc[entries["layer"] == gone.iloc[-1]["hidden_by_layer"], "created_by"].iloc[0]
         return f"It was there, until a later layer deleted it: {shorten(line, 60)}."

@@ -121,8 +121,7 @@ check.that(client, "factory/flask_hello:tested",
                 )
             ],
             "a recipe that the cache does not know": [
-                ("COPY requirements.txt .", "COPY requirements.txt ./"),
-                ("RUN pip install", "RUN python -m pip install"),
+                ("--no-cache-dir", "--no-cache-dir --no-input"),
                 (
                     "FROM python:3.11-alpine",
                     "FROM builder AS test\nRUN PYTHONPATH=/install/lib/python3.11/site-packages python -m flask --version\n\n"
