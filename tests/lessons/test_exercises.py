@@ -45,14 +45,14 @@ def every_verdict_is_deserved(exercise: exercises.Exercise, learner: dict) -> No
             exec(line, learner)
         return eval(last, learner)
 
+    found = verdict(exercise.cell([]))
+    assert found.state == "not attempted", f"{exercise.number}, untouched: {found}"
     for name, (attempt, says) in exercise.wrong.items():
         found = verdict(exercise.cell(attempt))
         assert found.state == "not yet" and says in found.words, f"{exercise.number}, {name}: {found}"
     for name, attempt in exercise.right.items():
         found = verdict(exercise.cell(attempt))
         assert found.state == "passed", f"{exercise.number}, {name}: {found}"
-    found = verdict(exercise.cell([]))
-    assert found.state == "not attempted", f"{exercise.number}, untouched: {found}"
 
 
 @each_lesson
