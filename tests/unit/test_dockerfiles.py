@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from workshop import WorkshopError
 from workshop.builders import build as building
-from workshop.builders import buildkit, classic
+from workshop.builders import buildkit, classic, errors
 from workshop.builders.request import BuildRequest
 from workshop.dockerfiles import copy_from, syntax
 from workshop.dockerfiles.stages import layers_below
@@ -134,3 +134,24 @@ def test_only_the_stages_that_are_built_ask_for_images():
     assert parsed.images(classic.stages(request)) == ["a", "gone/win:1", "tools:1"]
     assert parsed.images(buildkit.stages(request)) == ["a", "tools:1"]
     assert parsed.images() == ["a", "gone/win:1", "tools:1", "gone/late:1"]
+
+
+def test_the_platform_that_buildkit_sets_chooses_a_stage():
+    text = "FROM a AS for-amd64\nFROM b AS for-arm64\nFROM for-${TARGETARCH}\n"
+    parsed = syntax.parse(text, syntax.platform_arguments("linux/arm64"))
+    assert parsed.stages[2].parent == 1 and parsed.needed() == [1, 2]
+    assert syntax.platform_arguments("linux/arm/v7")["BUILDVARIANT"] == "v7"
+    assert syntax.parse(text).stages[2].parent is None
+
+
+def test_a_variable_that_leaves_no_name_is_told_by_its_line():
+    with pytest.raises(WorkshopError, match=r"Line 2 of the Dockerfile builds on 'for-', which is no image's name"):
+        errors.refuse_no_names(syntax.parse("FROM a AS x\nFROM for-${TARGETARCH}\n"))
+    for name in (
+        "scratch",
+        "gcr.io/distroless/python3-debian12",
+        "a@sha256:" + "0" * 64,
+        "localhost:5000/a_b:1.2-x",
+        "A",
+    ):
+        errors.refuse_no_names(syntax.parse(f"FROM {name}\n"))

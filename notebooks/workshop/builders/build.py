@@ -95,7 +95,9 @@ def build(
     """
     if builder not in BUILDERS:
         raise WorkshopError(f"There is no builder called {builder!r}.", f"There are: {', '.join(BUILDERS)}.")
-    chosen, request = BUILDERS[builder], _request(app, dockerfile, target, tag, buildargs, nocache, secrets)
+    known = syntax.platform_arguments(describe(client)["platform"]) if builder == "buildkit" else {}
+    known |= buildargs or {}  # what the model of the Dockerfile goes by
+    chosen, request = BUILDERS[builder], _request(app, dockerfile, target, tag, buildargs, nocache, secrets, known)
     tag, parsed = request.tag, request.parsed
     chosen.check(client, request)
     _fetch_images(client, parsed, chosen.stages(request))
@@ -138,7 +140,7 @@ def build(
         steps,
         parsed.text,
         result.context_bytes,
-        buildargs or {},
+        known,
         result.warnings,
         found,
     )
@@ -152,6 +154,7 @@ def _request(
     buildargs: dict[str, str] | None,
     nocache: bool,
     secrets: Mapping[str, str | Path] | None = None,
+    known: Mapping[str, str] | None = None,
 ) -> BuildRequest:
     """What is to be built, checked as far as that goes without the engine."""
     folder = syntax.locate(app, SAMPLE_APPS)
@@ -162,7 +165,8 @@ def _request(
             state="Nothing was built.",
         )
     outdated.add(tag)
-    parsed = syntax.parse(syntax.read(folder, dockerfile), buildargs)
+    parsed = syntax.parse(syntax.read(folder, dockerfile), known or buildargs)
+    errors.refuse_no_names(parsed)
     errors.refuse_same_names(parsed, parsed.stage_index(target))
     name = "" if "\n" in dockerfile else os.path.relpath(syntax.path_of(folder, dockerfile), folder)
     contents = read_secrets(secrets or {})

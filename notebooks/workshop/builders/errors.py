@@ -167,6 +167,17 @@ def refuse_heredocs(dockerfile: Dockerfile) -> None:
             raise BuildError(what, remedy, "Nothing was built.", step.line, step.text, [], hint("heredoc"))
 
 
+def refuse_no_names(dockerfile: Dockerfile) -> None:
+    """Raise WorkshopError for a FROM whose variables leave no image's name (distribution/reference, "Grammar")."""
+    for stage in dockerfile.stages:
+        if stage.parent is None and not re.match(r"[A-Za-z0-9]([\w./:@-]*[A-Za-z0-9_])?$", stage.base):
+            raise WorkshopError(
+                f"Line {stage.line} of the Dockerfile builds on {stage.base!r}, which is no image's name.",
+                "A variable in a FROM line needs an ARG line before the first FROM, with a default or a value in buildargs.",
+                "Nothing was built.",
+            )
+
+
 def refuse_same_names(dockerfile: Dockerfile, target: int) -> None:
     """Raise WorkshopError if two stages up to the target go by one name, by which each would be kept.
 

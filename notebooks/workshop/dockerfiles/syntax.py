@@ -137,6 +137,16 @@ class Dockerfile:
         raise WorkshopError(f"The Dockerfile has no stage called {target!r}.", f"Its stages are: {names}.")
 
 
+# What BuildKit sets by itself (Dockerfile reference, "Automatic platform ARGs in the global scope").
+PLATFORM_ARGUMENTS = [side + part for side in ("TARGET", "BUILD") for part in ("PLATFORM", "OS", "ARCH", "VARIANT")]
+
+
+def platform_arguments(platform: str) -> dict[str, str]:
+    """The values of these for a build on the machine itself. platform: such as "linux/amd64" or "linux/arm/v7"."""
+    system, architecture, variant = (platform.split("/") + ["", ""])[:3]
+    return dict(zip(PLATFORM_ARGUMENTS, [platform, system, architecture, variant] * 2))
+
+
 def parse(text: str, buildargs: Mapping[str, str] | None = None) -> Dockerfile:
     """Parse a Dockerfile. Raises WorkshopError, naming the line, where it cannot be understood.
 
@@ -152,7 +162,8 @@ def parse(text: str, buildargs: Mapping[str, str] | None = None) -> Dockerfile:
         ) from None
     instructions: list[Instruction] = []
     stages: list[Stage] = []
-    defaults: dict[str, str] = {}  # ARGs before the first FROM: the only ones that FROM sees
+    # ARGs before the first FROM, and those that say for which platform is built: the only ones that FROM sees
+    defaults = {name: value for name, value in (buildargs or {}).items() if name in PLATFORM_ARGUMENTS}
     for node in tree.instructions:
         word = node.name.upper()
         if word == "ARG" and not stages:
