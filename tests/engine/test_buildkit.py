@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import workshop
-from at_hand import everything, need_buildkit, traces_of
+from at_hand import everything, need_buildkit, refuse, traces_of
 from recipes import TWO_STAGES
 from workshop.builders import buildkit, context
 from workshop.builders.errors import BuildError
@@ -449,14 +449,7 @@ def test_a_secret_is_there_for_its_step_and_in_no_layer(client, busybox, app, tm
 def test_what_cannot_be_read_is_said_in_words_and_only_if_the_build_needs_it(client, busybox, app, monkeypatch):
     (app / "f").write_text("1")
     (app / "private").mkdir()
-    listdir = os.listdir
-
-    def denied(path):
-        if os.path.basename(path) == "private":
-            raise PermissionError(13, "Permission denied")
-        return listdir(path)
-
-    monkeypatch.setattr(context.os, "listdir", denied)
+    refuse(monkeypatch, "private")
     for builder in ("classic", "buildkit"):
         with pytest.raises(workshop.WorkshopError, match="because of private: Permission denied"):
             workshop.build(client, app, SHOW, builder=builder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import time
@@ -79,3 +80,15 @@ def everything(client) -> dict[str, set]:
         "networks": {network["Id"] for network in client.api.networks()},
         "volumes": {volume["Name"] for volume in client.api.volumes()["Volumes"] or []},
     }
+
+
+def refuse(monkeypatch, name):
+    """A folder that this user may not look into; root may look into all."""
+    listdir = os.listdir
+
+    def denied(path):
+        if os.path.basename(path) == name:
+            raise PermissionError(13, "Permission denied")
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", denied)

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from at_hand import refuse
 from workshop.builders import classic_context, context
 from workshop.builders.build import SAMPLE_APPS
 from workshop.builders.classic_context import DOCKERFILE_NAME
@@ -191,18 +192,6 @@ def test_what_cannot_be_read_and_what_is_no_text_is_said_in_words(tmp_path, monk
     (tmp_path / ".dockerignore").unlink()
     with pytest.raises(WorkshopError, match="because of private: Permission denied"):
         sent(tmp_path)
-
-
-def refuse(monkeypatch, name):
-    """A folder that this user may not look into; root may look into all."""
-    listdir = os.listdir
-
-    def denied(path):
-        if os.path.basename(path) == name:
-            raise PermissionError(13, "Permission denied")
-        return listdir(path)
-
-    monkeypatch.setattr(context.os, "listdir", denied)
 
 
 def test_the_order_is_that_of_a_walk_by_bytes(tmp_path):

@@ -17,6 +17,7 @@ import h2.config
 import h2.connection
 import h2.events
 import pytest
+from at_hand import refuse
 from workshop.builders import context, fsutil, grpc_server, session
 from workshop.builders.protobuf import Message, encode
 from workshop.errors import WorkshopError
@@ -291,14 +292,7 @@ def test_the_other_side_may_give_up_a_folder_in_words(other_side, tmp_path):
 def test_what_may_not_be_read_ends_the_call_with_its_sentence(other_side, tmp_path, monkeypatch):
     (tmp_path / "a").write_text("1")
     (tmp_path / "private").mkdir()
-    listdir = os.listdir
-
-    def denied(path):
-        if os.path.basename(path) == "private":
-            raise PermissionError(13, "Permission denied")
-        return listdir(path)
-
-    monkeypatch.setattr(context.os, "listdir", denied)
+    refuse(monkeypatch, "private")
     other = other_side(of_context(tmp_path))
     assert list(fetch(other, followpaths=["a"])) == ["a"]
     assert list(fetch(other, exclude_patterns=["private", "!private/x"])) == ["a"]

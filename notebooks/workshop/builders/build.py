@@ -100,12 +100,14 @@ def build(
     chosen, request = BUILDERS[builder], _request(app, dockerfile, target, tag, buildargs, nocache, secrets, known)
     tag, parsed = request.tag, request.parsed
     chosen.check(client, request)
-    _fetch_images(client, parsed, chosen.stages(request))
+    stages = chosen.stages(request)
+    errors.refuse_no_names(parsed, stages)
+    _fetch_images(client, parsed, stages)
     log = chosen.start_log(request)
     began = time.monotonic()
     with Panel(f"Building {tag}") as panel:
         try:
-            found = look_at_bases(client, parsed, chosen.stages(request))
+            found = look_at_bases(client, parsed, stages)
             result = chosen.build(client, request, log, panel)
         except KeyboardInterrupt:
             chosen.remove_unfinished(client, log)
@@ -166,7 +168,6 @@ def _request(
         )
     outdated.add(tag)
     parsed = syntax.parse(syntax.read(folder, dockerfile), known or buildargs)
-    errors.refuse_no_names(parsed)
     errors.refuse_same_names(parsed, parsed.stage_index(target))
     name = "" if "\n" in dockerfile else os.path.relpath(syntax.path_of(folder, dockerfile), folder)
     contents = read_secrets(secrets or {})

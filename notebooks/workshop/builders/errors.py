@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import docker
 
@@ -167,9 +167,12 @@ def refuse_heredocs(dockerfile: Dockerfile) -> None:
             raise BuildError(what, remedy, "Nothing was built.", step.line, step.text, [], hint("heredoc"))
 
 
-def refuse_no_names(dockerfile: Dockerfile) -> None:
-    """Raise WorkshopError for a FROM whose variables leave no image's name (distribution/reference, "Grammar")."""
-    for stage in dockerfile.stages:
+def refuse_no_names(dockerfile: Dockerfile, stages: Collection[int]) -> None:
+    """Raise WorkshopError for a FROM whose variables leave no image's name (distribution/reference, "Grammar").
+
+    stages: the numbers of those that are built.
+    """
+    for stage in (dockerfile.stages[index] for index in stages):
         if stage.parent is None and not re.match(r"[A-Za-z0-9]([\w./:@-]*[A-Za-z0-9_])?$", stage.base):
             raise WorkshopError(
                 f"Line {stage.line} of the Dockerfile builds on {stage.base!r}, which is no image's name.",
