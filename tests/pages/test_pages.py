@@ -100,8 +100,8 @@ def test_lesson_00_runs_in_the_browser(lab, page):
 def test_the_factory_picture_is_interactive(lab, page):
     cells = opened(page, lab, "01_the_factory_floor.ipynb")
     run(cells.filter(has_text="import workshop"))
-    run(cells.filter(has_text="recipe = workshop.dockerfile"))
-    cell = cells.filter(has_text="workshop.charts.floor(recipe)")
+    run(cells.filter(has_text='= workshop.dockerfile("widget", "Dockerfile.multi")'))
+    cell = cells.filter(has_text="workshop.show(workshop.charts.floor(")
     run(cell)
     figure = cell.locator(".js-plotly-plot")
     card = figure.locator(".textpoint").filter(has_text=re.compile(r"^\s*(line \d|the end of)"))
