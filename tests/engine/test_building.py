@@ -1,7 +1,8 @@
-"""build(): progress, stages, errors, interruption, with a real engine."""
+"""build() on the classic builder: progress, stages, errors, interruption, with a real engine."""
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import signal
@@ -19,6 +20,8 @@ from workshop.builders.errors import BuildError
 from workshop.dockerfiles import syntax
 from workshop.engine import connect
 
+classic_build = functools.partial(workshop.build, builder="classic")
+
 
 @pytest.fixture
 def two_stages(client, busybox, app):
@@ -28,7 +31,7 @@ def two_stages(client, busybox, app):
 
 
 def test_every_stage_gets_an_id_and_a_tag_of_its_own(client, two_stages):
-    build = workshop.build(client, two_stages)
+    build = classic_build(client, two_stages)
     assert list(build.stages) == ["maker", "stage-1"]
     assert build.stage_tags == {"maker": f"{build.tag}.maker", "stage-1": build.tag}
     assert workshop.run(client, build.stage_tags["maker"], "cat /out/product") == "steel\nsteel"
@@ -50,7 +53,7 @@ RUN echo 2 > /two
 FROM busybox:1.37
 COPY --from=two /two /two
 """
-    build = workshop.build(client, app, recipe)
+    build = classic_build(client, app, recipe)
     assert list(build.stages) == list(build.stage_tags) == ["one", "two", "stage-2"]
     layers = lambda name: tuple(client.api.inspect_image(name)["RootFS"]["Layers"])  # noqa: E731
     kept = {name: layers(tag) for name, tag in build.stage_tags.items()}
@@ -59,32 +62,32 @@ COPY --from=two /two /two
 
 
 def test_steps_say_stage_line_and_whether_the_cache_had_them(client, two_stages):
-    first = workshop.build(client, two_stages).steps
+    first = classic_build(client, two_stages).steps
     assert list(first["line"]) == [1, 2, 3, 4, 5, 6, 7]
     assert list(first["stage"]) == ["maker"] * 4 + ["stage-1"] * 3
     assert first["instruction"].iloc[3].startswith("RUN mkdir /out")
     assert first.loc[3, "status"] == "run" and first.loc[0, "status"] == "base"
-    again = workshop.build(client, two_stages).steps
+    again = classic_build(client, two_stages).steps
     assert set(again["status"]) == {"base", "cached"}
     assert first["bytes"].iloc[3] >= 12
 
 
 def test_an_edited_file_runs_only_the_steps_after_it(client, two_stages):
-    workshop.build(client, two_stages)
+    classic_build(client, two_stages)
     (two_stages / "material.txt").write_text("brass\n")
-    steps = workshop.build(client, two_stages).steps
+    steps = classic_build(client, two_stages).steps
     assert list(steps["status"]) == ["base", "cached", "run", "run", "base", "run", "run"]
 
 
 def test_a_target_stops_there(client, two_stages):
-    build = workshop.build(client, two_stages, target="maker")
+    build = classic_build(client, two_stages, target="maker")
     assert list(build.stages) == ["maker"] and build.tag.endswith(":latest-to-maker")
     assert workshop.run(client, build.tag, "cat /out/product") == "steel\nsteel"
 
 
 def test_a_stage_that_is_gone_loses_its_tag(client, two_stages):
-    old = workshop.build(client, two_stages).stage_tags["maker"]
-    workshop.build(client, two_stages, TWO_STAGES.replace("maker", "press"), tag=old.removesuffix(".maker"))
+    old = classic_build(client, two_stages).stage_tags["maker"]
+    classic_build(client, two_stages, TWO_STAGES.replace("maker", "press"), tag=old.removesuffix(".maker"))
     assert not client.images.list(name=old)
 
 
@@ -92,7 +95,7 @@ def test_the_dockerfile_and_what_dockerignore_names_stay_out_of_the_image(client
     for name in ("keep.txt", "secret.env", "Dockerfile.multi"):
         (app / name).write_text("x")
     (app / ".dockerignore").write_text("# a comment\nDockerfile*\n.dockerignore\n*.env\n!keep.txt\n")
-    build = workshop.build(client, app, "FROM busybox:1.37\nWORKDIR /all\nCOPY . .\nCMD ls -A\n")
+    build = classic_build(client, app, "FROM busybox:1.37\nWORKDIR /all\nCOPY . .\nCMD ls -A\n")
     assert workshop.run(client, build.tag) == "keep.txt"
 
 
@@ -112,7 +115,7 @@ def test_a_failed_step_names_line_command_output_and_hint(client, busybox, app, 
     if "--mount" in line and connect.describe(client)["engine"] == "Podman":
         pytest.skip("Podman's builder can do RUN --mount")
     with pytest.raises(BuildError) as caught:
-        workshop.build(client, app, f"FROM busybox:1.37\nWORKDIR /w\n{line}\n")
+        classic_build(client, app, f"FROM busybox:1.37\nWORKDIR /w\n{line}\n")
     text = str(caught.value)
     assert "Line 3 of the Dockerfile failed" in text and line in text and says in text
     assert caught.value.line == 3
@@ -122,15 +125,15 @@ def test_a_failed_step_names_line_command_output_and_hint(client, busybox, app, 
 
 def test_a_failed_step_shows_its_last_15_lines(client, busybox, app):
     with pytest.raises(BuildError) as caught:
-        workshop.build(client, app, "FROM busybox:1.37\nRUN seq 1 40; false\n")
+        classic_build(client, app, "FROM busybox:1.37\nRUN seq 1 40; false\n")
     assert caught.value.output == [str(number) for number in range(26, 41)]
 
 
 def test_a_failed_build_keeps_its_good_steps_as_ours(client, busybox, app):
     recipe = f"FROM busybox:1.37\nRUN echo {app.name} > /a\nRUN false\n"
     with pytest.raises(BuildError, match="cached"):
-        workshop.build(client, app, recipe)
-    steps = workshop.build(client, app, recipe.replace("false", "true")).steps
+        classic_build(client, app, recipe)
+    steps = classic_build(client, app, recipe.replace("false", "true")).steps
     assert list(steps["status"]) == ["base", "cached", "run"]
     unfinished = client.api.images(filters={"label": "factory-floor=unfinished"}, all=True)
     assert unfinished, "what the failed build made carries the label, so that tidy() finds it"
@@ -148,17 +151,17 @@ def test_a_failed_build_keeps_its_good_steps_as_ours(client, busybox, app):
 )
 def test_a_recipe_that_cannot_be_followed_is_refused_in_words(client, busybox, app, recipe, says):
     with pytest.raises(workshop.WorkshopError) as caught:
-        workshop.build(client, app, recipe)
+        classic_build(client, app, recipe)
     assert says in str(caught.value) and "Traceback" not in str(caught.value)
 
 
 def test_names_that_do_not_exist_are_answered_with_those_that_do(client, two_stages):
     with pytest.raises(workshop.WorkshopError, match="flask_hello"):
-        workshop.build(client, "flask_helo")
+        classic_build(client, "flask_helo")
     with pytest.raises(workshop.WorkshopError, match="Dockerfile.multi, Dockerfile.scratch, Dockerfile.single"):
-        workshop.build(client, "flask_hello", "Dockerfile.mulit")
+        classic_build(client, "flask_hello", "Dockerfile.mulit")
     with pytest.raises(workshop.WorkshopError, match="maker, stage-1"):
-        workshop.build(client, two_stages, target="makr")
+        classic_build(client, two_stages, target="makr")
 
 
 @pytest.mark.parametrize("after", [0.7, 1.5, 2.5])
@@ -169,7 +172,7 @@ def test_interrupting_a_build_leaves_nothing_half_made(client, busybox, app, aft
     began = time.monotonic()
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        workshop.build(client, app, recipe)
+        classic_build(client, app, recipe)
     assert time.monotonic() - began < after + 20
     assert traces_of(client, app.name) == []
 
@@ -221,33 +224,33 @@ def test_a_stopped_build_removes_nothing_that_a_program_named(client, app, bysta
     timer = threading.Timer(2.5, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        workshop.build(client, app, recipe, builder="classic")
+        classic_build(client, app, recipe)
     assert still_there(client, *bystander) and traces_of(client, app.name) == []
 
 
 def test_a_failed_build_labels_nothing_that_a_program_named(client, app, bystander):
     recipe = f"FROM busybox:1.37\nRUN echo {app.name} > /a\nRUN {lies(*bystander)}; exit 1\n"
     with pytest.raises(BuildError):
-        workshop.build(client, app, recipe, builder="classic")
+        classic_build(client, app, recipe)
     on_theirs = [image for image in client.api.images(all=True) if image.get("ParentId") in bystander[0]]
     assert on_theirs == [] and still_there(client, *bystander)
 
 
 def test_no_stage_is_what_a_program_named(client, app, bystander):
     recipe = f"FROM busybox:1.37 AS maker\nRUN echo {app.name} > /a; {lies(*bystander)}\nFROM maker\nRUN {lies(*bystander)}\n"
-    made = workshop.build(client, app, recipe, builder="classic")
+    made = classic_build(client, app, recipe)
     assert workshop.run(client, made.stage_tags["maker"], "cat /a") == app.name
     assert workshop.run(client, made.tag, "cat /a") == app.name
     assert made.steps["bytes"].sum() > 0 and not set(bystander[0]) & set(made.stages.values())
 
 
 def test_what_somebody_built_on_a_stage_and_named_alike_stays(client, app):
-    made = workshop.build(client, app, f"FROM busybox:1.37 AS maker\nRUN echo {app.name} > /a\nFROM maker\n")
+    made = classic_build(client, app, f"FROM busybox:1.37 AS maker\nRUN echo {app.name} > /a\nFROM maker\n")
     theirs = f"{made.tag}.debug"
     client.images.build(
         fileobj=io.BytesIO(f"FROM {made.stage_tags['maker']}\nENV DEBUG=1\n".encode()), tag=theirs, rm=True
     )
-    workshop.build(client, app, f"FROM busybox:1.37 AS other\nRUN echo {app.name} > /b\nFROM other\n")
+    classic_build(client, app, f"FROM busybox:1.37 AS other\nRUN echo {app.name} > /b\nFROM other\n")
     assert client.api.inspect_image(theirs) and not client.api.images(name=made.stage_tags["maker"])
 
 
@@ -256,20 +259,20 @@ def test_an_interrupted_build_can_be_run_again(client, busybox, app):
     timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        workshop.build(client, app, recipe.format(60))
-    assert workshop.build(client, app, recipe.format(0)).image
+        classic_build(client, app, recipe.format(60))
+    assert classic_build(client, app, recipe.format(0)).image
 
 
 def test_a_stage_without_a_name_is_no_target_unless_it_is_the_last(client, two_stages):
-    assert list(workshop.build(client, two_stages, target="stage-1").stages) == ["maker", "stage-1"]
-    assert list(workshop.build(client, two_stages, target=0).stages) == ["maker"]
+    assert list(classic_build(client, two_stages, target="stage-1").stages) == ["maker", "stage-1"]
+    assert list(classic_build(client, two_stages, target=0).stages) == ["maker"]
     recipe = "FROM busybox:1.37\nRUN true\nFROM busybox:1.37\n"
     with pytest.raises(workshop.WorkshopError, match="has no name of its own"):
-        workshop.build(client, two_stages, recipe, target=0)
+        classic_build(client, two_stages, recipe, target=0)
 
 
 def test_the_plain_log_says_stage_instruction_and_seconds(client, two_stages, capsys):
-    workshop.build(client, two_stages)
+    classic_build(client, two_stages)
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("✓ [maker] RUN mkdir /out") and line.endswith(" s") for line in lines)
     assert lines[-1].startswith(f"Built factory/{two_stages.name}:latest in ")

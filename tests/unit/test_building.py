@@ -66,7 +66,7 @@ def test_two_stages_of_one_name_cannot_both_be_kept(recipe, target, told):
     with pytest.raises(workshop.WorkshopError, match=told):
         errors.refuse_same_names(parsed, parsed.stage_index(target))
     with pytest.raises(workshop.WorkshopError, match=told):
-        workshop.build(object.__new__(docker.DockerClient), "hello", recipe)
+        workshop.build(object.__new__(docker.DockerClient), "hello", recipe, builder="classic")
 
 
 @pytest.fixture

@@ -79,20 +79,23 @@ def build(
     *,
     buildargs: dict[str, str] | None = None,
     nocache: bool = False,
-    builder: str = "classic",
+    builder: str | None = None,
     secrets: Mapping[str, str | Path] | None = None,
 ) -> Build:
     """Build an app's image with live progress, and keep each of its stages under a tag of its own.
 
     app: a folder in sample_apps/, or a path. dockerfile: a file's name in it (Dockerfile.multi) or its path, or a
     Dockerfile's text. target: the stage to stop after. tag: by default factory/<app>:<the part after "Dockerfile.">. builder:
-    "classic", which builds every stage up to the target, one after the other, or "buildkit", which builds what the target
-    needs, side by side. secrets: {id: text, or the path of a file} for `RUN --mount=type=secret,id=…` on BuildKit, which
-    no layer keeps. Base images that the engine lacks are made available first (`workshop.bases`).
+    "buildkit", which builds what the target needs, side by side, or "classic", which builds every stage up to the target, one
+    after the other; by default BuildKit where the engine has it, as `docker build` does. secrets: {id: text, or the path of
+    a file} for `RUN --mount=type=secret,id=…` on BuildKit, which no layer keeps. Base images that the engine lacks are made
+    available first (`workshop.bases`).
 
     Raises WorkshopError for an app, Dockerfile or stage that is not there, BuildError for a step that failed, EngineLost
     when the engine goes away. Interrupted, it stops the build and removes what the build had made so far.
     """
+    if builder is None:
+        builder = "buildkit" if buildkit.is_in(client) else "classic"
     if builder not in BUILDERS:
         raise WorkshopError(f"There is no builder called {builder!r}.", f"There are: {', '.join(BUILDERS)}.")
     known = syntax.platform_arguments(describe(client)["platform"]) if builder == "buildkit" else {}

@@ -31,6 +31,7 @@ from ..units import shorten, size
 
 __all__ = [
     "Verdict",
+    "also",
     "answers",
     "brings_less_than",
     "fails_in",
@@ -101,6 +102,16 @@ def that(client: docker.DockerClient, image: str, *conditions: Condition, unlike
             return Verdict("not yet", words)
         held.append(words)
     return Verdict("passed", "; ".join(held) + ".")
+
+
+def also(image: str, *conditions: Condition) -> Condition:
+    """Conditions that hold of another image: where an exercise has two results."""
+
+    def condition(client, _):
+        verdict = that(client, image, *conditions)
+        return bool(verdict), f"{image}: {verdict.words.removesuffix('.')}" if verdict else verdict.words
+
+    return condition
 
 
 def _same(client: docker.DockerClient, mine: dict, other: str) -> bool:

@@ -2,6 +2,14 @@
 
 from . import Exercise
 
+ASKED = ("target=None", 'target="test"')
+
+
+def tested(lines: str, name: str = "test") -> tuple[str, str]:
+    """A third stage with these lines, between the two."""
+    return "FROM python:3.11-alpine", f"FROM builder AS {name}\n{lines}\n\nFROM python:3.11-alpine"
+
+
 EXERCISES = [
     Exercise(
         "03.1",
@@ -47,86 +55,83 @@ COPY . .
 EXPOSE 5000
 CMD ["python", "app.py"]
 """
-tested = workshop.build(client, "flask_hello", recipe, tag="factory/flask_hello:tested")
+tested = workshop.build(client, "flask_hello", recipe, target=None, tag="factory/flask_hello:tested")
+delivered = workshop.build(client, "flask_hello", recipe, tag="factory/flask_hello:delivered")
 ''',
         check="""
 check = workshop.check
+shipped = [check.same_files_as("factory/flask_hello:multi"), check.answers("Hello")]
 check.that(client, "factory/flask_hello:tested",
-           check.has_stage("test", check.fails_in("python:3.11-slim", beyond="factory/flask_hello:multi.builder")),
-           check.same_files_as("factory/flask_hello:multi"),
-           check.answers("Hello"), unlike="factory/flask_hello:multi")
+           check.fails_in("python:3.11-slim", beyond="factory/flask_hello:multi.builder"),
+           check.also("factory/flask_hello:delivered", *shipped), unlike="factory/flask_hello:multi")
 """,
-        hint="Three lines between the two stages. `python -c` runs a program that is given as text.",
+        hint=(
+            "Three lines between the two stages. `python -c` runs a program that is given as text. A check that says that "
+            "nothing was attempted saw the customer's image under both names: which stage is the target of the first build?"
+        ),
         because=(
-            "The classic builder, which the Docker SDK speaks to, builds every stage, so the test ran. BuildKit builds "
-            "only what the final stage needs and would have skipped it unless asked (`--target test`). Lesson 6 shows "
-            "the difference."
+            "BuildKit, the builder behind `docker build`, makes only what the target needs: without a target the test is "
+            "skipped, and a failing one stops nobody. (The classic builder makes every stage on its way.) Lesson 9 is about "
+            "tests that have to run."
         ),
         wrong={
             "the inspector rides along": (
                 [
+                    tested('ENV PYTHONPATH=/install/lib/python3.11/site-packages\nRUN python -c "import flask"'),
                     (
-                        "FROM python:3.11-alpine",
-                        "FROM builder AS test\nENV PYTHONPATH=/install/lib/python3.11/site-packages\n"
-                        'RUN python -c "import flask"\n\n'
-                        "FROM python:3.11-alpine\nCOPY --from=test /app/requirements.txt /inspected.txt",
-                    )
+                        "WORKDIR /app\nCOPY --from",
+                        "WORKDIR /app\nCOPY --from=test /app/requirements.txt /inspected\nCOPY --from",
+                    ),
+                    ASKED,
                 ],
                 "nothing new should cross the gate",
             ),
-            "another name": (
-                [("FROM python:3.11-alpine", "FROM builder AS checks\nRUN ls /install\n\nFROM python:3.11-alpine")],
-                "asks for one called test",
-            ),
-            "a stage that tests nothing": (
-                [("FROM python:3.11-alpine", "FROM builder AS test\n\nFROM python:3.11-alpine")],
-                "in the stage test",
-            ),
+            "a stage that tests nothing": ([tested(""), ASKED], "a test needs a RUN"),
             "a command that cannot fail": (
-                [("FROM python:3.11-alpine", "FROM builder AS test\nRUN touch /tested\n\nFROM python:3.11-alpine")],
+                [tested("RUN touch /tested"), ASKED],
                 "does not fail in python:3.11-slim either",
             ),
             "a test whose failure is ignored": (
                 [
-                    (
-                        "FROM python:3.11-alpine",
-                        "FROM builder AS test\nENV PYTHONPATH=/install/lib/python3.11/site-packages\n"
-                        'RUN python -c "import flask" || true\n\nFROM python:3.11-alpine',
-                    )
+                    tested(
+                        'ENV PYTHONPATH=/install/lib/python3.11/site-packages\nRUN python -c "import flask" || true'
+                    ),
+                    ASKED,
                 ],
                 "does not fail in python:3.11-slim either",
+            ),
+            "the test is delivered": (
+                [
+                    tested('ENV PYTHONPATH=/install/lib/python3.11/site-packages\nRUN python -c "import flask"'),
+                    ASKED,
+                    ("recipe, tag=", 'recipe, target="test", tag='),
+                ],
+                "nothing new should cross the gate",
             ),
         },
         right={
             "a variable, then the import": [
-                (
-                    "FROM python:3.11-alpine",
-                    "FROM builder AS test\nENV PYTHONPATH=/install/lib/python3.11/site-packages\n"
-                    'RUN python -c "import flask"\n\nFROM python:3.11-alpine',
-                )
+                tested('ENV PYTHONPATH=/install/lib/python3.11/site-packages\nRUN python -c "import flask"'),
+                ASKED,
             ],
             "the app itself is imported, in one line": [
-                (
-                    "FROM python:3.11-alpine",
-                    "FROM builder AS test\nCOPY app.py .\n"
-                    "RUN PYTHONPATH=/install/lib/python3.11/site-packages python -c 'import app'\n\n"
-                    "FROM python:3.11-alpine",
-                )
+                tested("COPY app.py .\nRUN PYTHONPATH=/install/lib/python3.11/site-packages python -c 'import app'"),
+                ASKED,
             ],
             "an import that writes nothing": [
-                (
-                    "FROM python:3.11-alpine",
-                    "FROM builder AS test\nENV PYTHONPATH=/install/lib/python3.11/site-packages\n"
-                    'RUN ["python", "-B", "-c", "import flask"]\n\nFROM python:3.11-alpine',
-                )
+                tested(
+                    'ENV PYTHONPATH=/install/lib/python3.11/site-packages\nRUN ["python", "-B", "-c", "import flask"]'
+                ),
+                ASKED,
             ],
             "a recipe that the cache does not know": [
                 ("--no-cache-dir", "--no-cache-dir --no-input"),
-                (
-                    "FROM python:3.11-alpine",
-                    "FROM builder AS test\nRUN PYTHONPATH=/install/lib/python3.11/site-packages python -m flask --version\n\n"
-                    "FROM python:3.11-alpine",
-                ),
+                tested("RUN PYTHONPATH=/install/lib/python3.11/site-packages python -m flask --version"),
+                ASKED,
+            ],
+            "a name of one's own": [
+                tested("RUN PYTHONPATH=/install/lib/python3.11/site-packages python -m flask --version", "inspector"),
+                ("target=None", 'target="inspector"'),
             ],
         },
     ),
