@@ -18,7 +18,7 @@ from recipes import TWO_STAGES
 from workshop.builders import buildkit, context
 from workshop.builders.errors import BuildError
 from workshop.builders.steps import COLUMNS
-from workshop.engine import tidy
+from workshop.engine import connect, tidy
 from workshop.labels import IMAGE, STAGE, made_here
 
 RECIPE = """ARG TAG=1.37
@@ -339,10 +339,17 @@ def test_the_plain_log_says_stage_instruction_and_seconds(client, material, caps
     assert lines[-1].startswith(f"Built factory/{material.name}:mine in ")
 
 
+def test_it_is_the_default_where_the_engine_has_it(client, material):
+    made = workshop.build(client, material, RECIPE)
+    assert made.stages.keys() == build(client, material).stages.keys() == {"maker", "stage-2"}  # `unused` was skipped
+    assert "unused" in workshop.build(client, material, RECIPE, builder="classic").stages
+
+
 def test_an_engine_without_buildkit_and_an_unknown_builder_are_said_in_words(monkeypatch, client, busybox, app):
     with pytest.raises(workshop.WorkshopError, match="classic, buildkit"):
         workshop.build(client, app, RECIPE, builder="buildah")
-    monkeypatch.setattr(buildkit, "describe", lambda client: {"engine": "Podman"})
+    monkeypatch.setattr(connect, "describe", lambda client: {"engine": "Podman"})
+    monkeypatch.setattr(buildkit, "describe", connect.describe)
     with pytest.raises(workshop.WorkshopError, match=r"This engine \(Podman\) has no BuildKit"):
         build(client, app)
 
@@ -443,7 +450,7 @@ def test_a_secret_is_there_for_its_step_and_in_no_layer(client, busybox, app, tm
     with pytest.raises(workshop.WorkshopError, match="'token' cannot be read from"):
         build(client, app, recipe, secrets={"token": tmp_path / "nowhere"})
     with pytest.raises(workshop.WorkshopError, match=r"classic builder passes no secrets to a build \(token\)"):
-        workshop.build(client, app, "FROM busybox:1.37\n\n", secrets={"token": word})
+        workshop.build(client, app, "FROM busybox:1.37\n\n", secrets={"token": word}, builder="classic")
 
 
 def test_what_cannot_be_read_is_said_in_words_and_only_if_the_build_needs_it(client, busybox, app, monkeypatch):

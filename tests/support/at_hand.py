@@ -11,7 +11,7 @@ from pathlib import Path
 
 import docker
 import pytest
-import workshop
+from workshop.engine import connect
 from workshop.labels import PREFIX, remove_untagged, tags_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,9 +37,8 @@ def address(client) -> str:
 
 def need_buildkit(client) -> None:
     """Skips the test, and says so, where the engine has the classic builder alone."""
-    name = workshop.engine.connect.describe(client)["engine"]
-    if name in ("Podman", "Pocket engine"):
-        pytest.skip(f"{name} has no BuildKit")
+    if not connect.has_buildkit(client):
+        pytest.skip(f"{connect.describe(client)['engine']} has no BuildKit")
 
 
 def forget(client, name: str) -> None:

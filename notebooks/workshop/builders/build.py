@@ -15,7 +15,7 @@ import pandas as pd
 from ..bases import resolve
 from ..dockerfiles import syntax
 from ..dockerfiles.stages import BaseImage, look_at_bases
-from ..engine.connect import describe
+from ..engine.connect import describe, has_buildkit
 from ..errors import CONNECTION_ERRORS, WorkshopError, engine_lost
 from ..labels import PREFIX
 from ..progress import Panel
@@ -95,7 +95,7 @@ def build(
     when the engine goes away. Interrupted, it stops the build and removes what the build had made so far.
     """
     if builder is None:
-        builder = "buildkit" if buildkit.is_in(client) else "classic"
+        builder = "buildkit" if has_buildkit(client) else "classic"
     if builder not in BUILDERS:
         raise WorkshopError(f"There is no builder called {builder!r}.", f"There are: {', '.join(BUILDERS)}.")
     known = syntax.platform_arguments(describe(client)["platform"]) if builder == "buildkit" else {}

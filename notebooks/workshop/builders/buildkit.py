@@ -17,7 +17,7 @@ import docker
 
 from ..dockerfiles.stages import Stages
 from ..dockerfiles.syntax import Dockerfile
-from ..engine.connect import describe
+from ..engine.connect import describe, has_buildkit
 from ..errors import CONNECTION_ERRORS, WorkshopError
 from ..labels import IMAGE, STAGE, full_tag, labels, remove_untagged
 from ..progress import Panel
@@ -30,14 +30,9 @@ from .stage_tags import stage_tags, untag_earlier_stages
 from .steps import SMALLEST_SHOWN, first_line
 
 
-def is_in(client: docker.DockerClient) -> bool:
-    """True if the engine has BuildKit: Docker Engine has it in every version that the workshop works with."""
-    return describe(client)["engine"] == "Docker Engine"
-
-
 def check(client: docker.DockerClient, request: BuildRequest) -> None:
     """Refuse an engine that has no BuildKit."""
-    if not is_in(client):
+    if not has_buildkit(client):
         raise no_buildkit(client)
 
 

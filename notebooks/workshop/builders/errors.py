@@ -12,6 +12,8 @@ from ..errors import WorkshopError
 
 LAST_LINES = 15
 
+NEEDS_BUILDKIT = 'This needs BuildKit, which every Docker Engine has: leave out builder="classic" there.'
+
 # What BuildKit puts in front of its reasons.
 WRAPPING = re.compile(
     r"^(failed to (solve|create|compute|calculate)( with frontend| LLB definition| cache key| checksum of ref)?( [\w.:-]+)?: )+"
@@ -76,7 +78,7 @@ HINTS = (
     (r"[Uu]nknown flag", "This engine's builder is older than that flag: leave it out, or use a newer engine."),
     (
         r"--mount option requires BuildKit|the --\w+ option requires BuildKit|[Hh]eredoc|dockerfile parse error.*<<",
-        'This needs BuildKit: workshop.build(…, builder="buildkit").',
+        NEEDS_BUILDKIT,
     ),
     (
         r"not found$|not found\)|: not found|executable file not found|(non-zero code:|exit status|exit code:) 127",
@@ -209,7 +211,7 @@ def refuse_secrets(secrets: Iterable[str]) -> None:
     """Raise WorkshopError for secrets, which the classic builder has no way to pass to a step."""
     if names := ", ".join(secrets):
         what = f"The classic builder passes no secrets to a build ({names})."
-        raise WorkshopError(what, 'Build with BuildKit: workshop.build(…, builder="buildkit").', "Nothing was built.")
+        raise WorkshopError(what, NEEDS_BUILDKIT, "Nothing was built.")
 
 
 def refused(error: docker.errors.APIError, dockerfile: Dockerfile) -> BuildError:

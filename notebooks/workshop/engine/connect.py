@@ -216,6 +216,11 @@ def describe(client: docker.DockerClient) -> dict[str, str]:
     }
 
 
+def has_buildkit(client: docker.DockerClient) -> bool:
+    """True on Docker Engine, which has BuildKit inside in every version that the workshop works with."""
+    return describe(client)["engine"] == "Docker Engine"
+
+
 def banner(client: docker.DockerClient) -> str:
     """One line: engine, version, image store, platform, and where the base images come from."""
     engine = describe(client)
