@@ -55,7 +55,7 @@ def run(home, kernel, code):
 
 
 def test_a_second_start_serves_jupyterlab_at_the_first_lesson(lab):
-    assert urllib.parse.urlsplit(lab.url).path == "/lab/tree/notebooks/00_start_here.ipynb"
+    assert urllib.parse.urlsplit(lab.url).path == "/lab/tree/00_start_here.ipynb"
     assert urllib.parse.urlsplit(lab.url).hostname == "127.0.0.1"
     with urllib.request.urlopen(lab.url, timeout=SECONDS) as page:
         text = page.read().decode()
@@ -65,12 +65,13 @@ def test_a_second_start_serves_jupyterlab_at_the_first_lesson(lab):
     assert json.loads(re.search(r'"extensionManager": (\{.*?\})', text).group(1))["can_install"] is False
 
 
-def test_the_series_is_listed(lab):
-    names = [entry["name"] for entry in lab.get("/api/contents/notebooks")["content"]]
-    assert "00_start_here.ipynb" in names
+def test_the_lessons_are_listed_and_nothing_that_a_learner_does_not_open(lab):
+    names = {entry["name"] for entry in lab.get("/api/contents/")["content"]}
+    assert {path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")} <= names
+    assert not {"__main__.py", "environment.py", "workshop", "notebooks", "README.md", ".copied.json"} & names
 
 
-@pytest.mark.parametrize("notebook", ["notebooks/00_start_here.ipynb", "a_learners_own.ipynb"])
+@pytest.mark.parametrize("notebook", ["00_start_here.ipynb", "a_learners_own.ipynb"])
 def test_the_kernel_is_the_environments_and_finds_workshop(lab, home, notebook):
     session = lab.get("/api/sessions", path=notebook, type="notebook", name="", kernel={"name": "python3"})
     said = run(home, session["kernel"]["id"], "import sys, workshop; print(sys.prefix, workshop.__path__[0], sep='|')")
@@ -78,7 +79,7 @@ def test_the_kernel_is_the_environments_and_finds_workshop(lab, home, notebook):
 
 
 def test_a_kernel_that_was_restarted_says_which_cells_to_run_first(lab, home):
-    name = "notebooks/05_layers.ipynb"
+    name = "05_layers.ipynb"
     session = lab.get("/api/sessions", path=name, type="notebook", name="05_layers.ipynb", kernel={"name": "python3"})
     assert "Run All Above Selected Cell" in run(home, session["kernel"]["id"], "workshop.tidy(client)")
 
@@ -113,7 +114,7 @@ def test_ctrl_c_stops_a_second_one_on_another_port_with_its_kernels_and_no_quest
 
 def test_sigterm_stops_cleanly_and_arguments_win_over_what_is_preset(home):
     with started(home, "--ip=0.0.0.0", "--ServerApp.base_url=/floor/", "--IdentityProvider.token=mine") as lab:
-        expected = r"http://127\.0\.0\.1:\d+/floor/lab/tree/notebooks/00_start_here\.ipynb\?token=mine"
+        expected = r"http://127\.0\.0\.1:\d+/floor/lab/tree/00_start_here\.ipynb\?token=mine"
         assert re.fullmatch(expected, lab.url)
         code, said, _ = lab.stop(signal.SIGTERM)
     assert code == 0 and said.strip().endswith("Goodbye!")
