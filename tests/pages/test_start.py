@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -38,7 +39,7 @@ def run(home, kernel, code):
 
     client = BlockingKernelClient(connection_file=str(home / "runtime" / f"kernel-{kernel}.json"))
     client.load_connection_file()
-    client.start_channels()
+    client.start_channels(hb=False)  # a busy machine misses beats
     said = []
     try:
         client.wait_for_ready(timeout=SECONDS)
@@ -118,6 +119,19 @@ def test_sigterm_stops_cleanly_and_arguments_win_over_what_is_preset(home):
         assert re.fullmatch(expected, lab.url)
         code, said, _ = lab.stop(signal.SIGTERM)
     assert code == 0 and said.strip().endswith("Goodbye!")
+
+
+def test_the_terminal_is_quiet_while_a_lesson_is_opened_and_run_and_still_tells_what_goes_wrong(home):
+    with started(home) as lab:
+        lesson = lab.get("/api/contents/00_start_here.ipynb")  # nobody has signed it
+        session = lab.get("/api/sessions", path=lesson["path"], type="notebook", name="", kernel={"name": "python3"})
+        assert run(home, session["kernel"]["id"], "print(1)") == "1"
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            lab.get("/api/contents/gone.ipynb")
+        said = lab.stop(signal.SIGINT)[1]
+    warnings = [line for line in said.splitlines() if re.search(r"\[[WE] |WARNING|ERROR", line)]
+    assert warnings and all("404" in line or "gone.ipynb" in line for line in warnings), said
+    assert "without encryption" not in said and "not trusted" not in said
 
 
 def test_the_page_opens_the_first_lesson_with_no_pop_up_and_asks_no_other_host(lab, home, page):
