@@ -15,6 +15,7 @@ from at_hand import ROOT, traces_of
 from browser import DONE, ERROR, expect, prompts, run, start
 from contrast import contrast
 from jupyter import started
+from workshop import opening
 
 CONNECT = "import workshop\nclient = workshop.connect(quiet=True)"
 
@@ -77,8 +78,8 @@ def parts(colour):
 
 
 def test_the_first_page_shows_the_lessons_alone_by_their_whole_names(lab, page):
-    """In a copy without results, whose first cell runs, and says something at once."""
-    cells = opened(page, lab, "00_start_here.ipynb")
+    """In a copy without results, whose first cell runs."""
+    cells = opened(page, lab, "02_one_stage.ipynb")
     listed = page.locator(".jp-DirListing-item")
     lessons = sorted(path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
     expect(listed.locator(".jp-DirListing-itemText")).to_have_text(lessons)
@@ -86,8 +87,9 @@ def test_the_first_page_shows_the_lessons_alone_by_their_whole_names(lab, page):
     assert listed.locator(".jp-DirListing-itemText").evaluate_all(cut) == []
     assert page.locator(".jp-NotebookPanel .jp-OutputArea-output").count() == 0
     run(cells.first)
-    said = cells.first.locator(".jp-OutputArea-output")
-    expect(said.first).to_contain_text("image store")
+    said = cells.first.locator(".jp-OutputArea-output").first
+    expect(said).to_contain_text(opening.WORDS)
+    expect(said).to_contain_text("image store")
     expect(page.locator(ERROR)).to_have_count(0)
 
 
