@@ -16,4 +16,7 @@ _start()
 del _start
 """
 
-get_config().InteractiveShellApp.exec_lines = [START]  # type: ignore[name-defined]  # noqa: F821  # IPython gives it
+config = get_config()  # type: ignore[name-defined]  # noqa: F821  # IPython gives it
+config.InteractiveShellApp.exec_lines = [START]
+# Errors only: recent kernels warn at each start that they speak without encryption, and they listen on 127.0.0.1 alone.
+config.IPKernelApp.log_level = 40

@@ -1,4 +1,4 @@
-"""`python3 notebooks [options of jupyter lab]`: sets up `.venv` the first time, then opens the series in JupyterLab."""
+"""`python3 notebooks [options of jupyter lab]`: sets up `.venv` the first time, then opens a learner's copy in JupyterLab."""
 
 import os
 import sys
@@ -7,6 +7,22 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 VENV = os.path.join(ROOT, ".venv")
 SETTINGS = os.path.join(ROOT, "binder")  # JupyterLab's: the Binder image has the same
+LOUD = {
+    "log-level",
+    "debug",
+    "show-config",
+    "Application.log_level",
+    "ServerApp.log_level",
+}  # somebody wants it all said
+
+HELP = """\
+python3 notebooks                   sets everything up the first time, then opens the lessons in JupyterLab
+python3 notebooks --reset LESSON    puts a lesson back as the course has it; your work stays beside it under another name
+python3 notebooks --help            says this, and does nothing
+
+You work in my_course/, a copy of the lessons that is yours. A lesson there that you have not touched is renewed when the
+course changes. LESSON is a number, a name or a path: 3, two_stages, my_course/03_two_stages.ipynb.
+Any other option goes to JupyterLab, such as --no-browser or --port 9999; --help-all lists them."""
 
 
 def main(arguments):
@@ -20,14 +36,56 @@ def main(arguments):
         return 1
     import environment
 
+    ours, meant = arguments[:1], slip(arguments[:1])
+    if ours in (["--help"], ["-h"]):
+        print(HELP)
+        return 0
+    if meant:
+        print("%s is no option here: did you mean `python3 notebooks %s`? Nothing was changed." % (ours[0], meant))
+        return 2
+    if ours and ours[0].split("=")[0] == "--reset":
+        return reset(arguments)
     return environment.command(HERE, ["requirements.txt"], serve, arguments)
+
+
+def slip(first):
+    """Which option of this command was meant by a word that is nearly one; "" for every other."""
+    import difflib
+
+    words = [word for word in first if word.split("=")[0] not in ("--reset", "--help")]
+    close = [difflib.get_close_matches(word.split("=")[0], ["--reset", "--help"], n=1, cutoff=0.8) for word in words]
+    return close[0][0] if close and close[0] else ""
+
+
+def reset(arguments):
+    """`--reset LESSON …` or `--reset=LESSON`; returns the exit code."""
+    import course
+    import environment
+
+    lessons = arguments[1:] if arguments[0] == "--reset" else [arguments[0].split("=", 1)[1], *arguments[1:]]
+    try:
+        if not lessons:
+            raise environment.Problem(
+                "Which lesson? For instance `python3 notebooks --reset 3`. Nothing was changed.", 2
+            )
+        for lesson in lessons:
+            print(course.reset(lesson))
+    except environment.Problem as problem:
+        print(problem, file=sys.stderr)
+        return problem.code
+    return 0
 
 
 def serve(arguments):
     """Runs JupyterLab in this process until it is stopped; says the address once the server answers."""
+    import logging
     import signal
     import threading
 
+    import course
+
+    if not names_of(arguments) & {"ServerApp.root_dir", "notebook-dir"}:
+        print("".join(line + "\n" for line in course.update()), end="")
     print("Opening JupyterLab ...", flush=True)
     from jupyter_server.serverapp import ServerApp
     from jupyterlab.labapp import LabApp
@@ -41,11 +99,21 @@ def serve(arguments):
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
         signal.signal(signal.SIGHUP, stop)  # the terminal's window was closed
     set_defaults()
+    if not names_of(arguments) & LOUD:
+        for name in ("ServerApp", "tornado.general"):
+            logging.getLogger(name).addFilter(matters)
     threading.Thread(target=tell_address, args=[ServerApp], daemon=True).start()
     LabApp.launch_instance(options(arguments) + arguments)
     if ServerApp.initialized():
         print("JupyterLab has stopped. Your notebooks are saved as you last saved them. Goodbye!", flush=True)
     return 0
+
+
+def matters(record):
+    """Whether a line of the server's log is for a learner. A notebook is not trusted whenever one is opened that was not run
+    here, and JupyterLab's own settings do not fit together: that is said again and again, asks for nothing, and is no fault."""
+    said = record.getMessage()
+    return not any(chatter in said for chatter in ("is not trusted", "websocket_ping_timeout"))
 
 
 def set_defaults():
@@ -69,10 +137,12 @@ def options(arguments):
     import json
     import secrets
 
+    import course
+
     with open(os.path.join(SETTINGS, "jupyter_server_config.json"), encoding="utf-8") as file:
         lab = json.load(file)["LabApp"]  # the first page; no request to the internet: news, updates, extensions
     chosen = {
-        "ServerApp.root_dir": ROOT,
+        "ServerApp.root_dir": course.COPY,
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.answer_yes": "True",  # one Ctrl-C is enough
         "ServerApp.open_browser": str(has_browser()),
@@ -82,21 +152,26 @@ def options(arguments):
         "Application.log_level": "WARN",
     }
     if os.access(VENV, os.W_OK):  # the tabs of other projects stay where they are
-        chosen["LabApp.workspaces_dir"] = os.path.join(VENV, "workspaces")
+        chosen["LabApp.workspaces_dir"] = os.path.join(VENV, "my_course.workspaces")
     if not os.environ.get("JUPYTER_TOKEN") and not os.environ.get("JUPYTER_TOKEN_FILE"):
         chosen["IdentityProvider.token"] = secrets.token_hex(24)
-    given = {word.split("=")[0].lstrip("-") for word in arguments}
+    given = names_of(arguments)
     short = {
         "ServerApp.ip": {"ip"},
         "ServerApp.open_browser": {"no-browser"},
         "ServerApp.answer_yes": {"y"},
         "ServerApp.allow_root": {"allow-root"},
         "ServerApp.root_dir": {"notebook-dir"},
-        "Application.log_level": {"log-level", "debug", "show-config", "ServerApp.log_level"},
+        "Application.log_level": LOUD,
         "LabApp.default_url": {"ServerApp.default_url"},
         "IdentityProvider.token": {"ServerApp.token"},
     }
     return ["--%s=%s" % item for item in chosen.items() if not given & ({item[0]} | short.get(item[0], set()))]
+
+
+def names_of(arguments):
+    """The names of the options among them, without dashes."""
+    return {word.split("=")[0].lstrip("-") for word in arguments}
 
 
 def has_browser():

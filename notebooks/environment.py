@@ -93,7 +93,7 @@ def ensure(venv, requirements, megabytes=MEGABYTES):
     try:
         if state(venv, requirements) == "ready":
             return False
-        with installer.stoppable(), _only_one(venv.with_name(venv.name + ".lock")) as lock:
+        with installer.stoppable(), only_one(venv.with_name(venv.name + ".lock")) as lock:
             _settle(venv)
             todo = state(venv, requirements)
             if todo == "lacks some":
@@ -331,7 +331,7 @@ def _remove(path):
 
 
 @contextlib.contextmanager
-def _only_one(path):
+def only_one(path):
     """Holds the lock file `path`, waiting for whoever has it; the system frees it when its process dies."""
     waited = None
     while True:

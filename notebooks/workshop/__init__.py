@@ -3,6 +3,11 @@
 Wherever an image is asked for, its tag will do, its id, or what `build` returned.
 """
 
+# ruff: noqa: E402  # the first words come before all that takes time
+from . import opening
+
+opening.say()
+
 from . import arguments, bases, charts
 from .analysis.diff import diff
 from .analysis.directories import directories

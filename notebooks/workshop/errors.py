@@ -105,7 +105,7 @@ def explain(error: BaseException) -> WorkshopError | None:
             f"Is the name right? The engine says: {str(error.explanation).strip()}.",
         )
     if isinstance(error, TypeError) and "You must specify a directory" in str(error):
-        return WorkshopError("There is no such folder to build from.", "Paths start where the notebook is: notebooks/.")
+        return WorkshopError("There is no such folder to build from.", "Paths start where the notebook is.")
     if isinstance(error, docker.errors.APIError):
         return WorkshopError(f"The engine refused: {error.explanation or error}.", "", "")
     if isinstance(error, docker.errors.DockerException):

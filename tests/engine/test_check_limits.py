@@ -84,6 +84,13 @@ def test_exactly_one_layer_more_is_more_by_one_and_not_by_two(client, image):
     assert not holds(client, one, check.more_layers_than(one))
 
 
+def test_where_one_line_made_two_files_no_word_for_layers_is_missing(client, image):
+    one, both, elsewhere = image({"a": b"1"}), image({"a": b"1", "b": b"2"}), image({"b": b"2"})
+    more = check.more_layers_than(one)
+    assert "One line made both /a and /b, so they share a layer" in more(client, both)[1]
+    assert "Which Dockerfile words" in more(client, one)[1] and "Which Dockerfile words" in more(client, elsewhere)[1]
+
+
 def test_of_images_that_share_a_base_no_more_is_shared_than_there_is(client, image):
     base = {"b": b"base" * 1000}
     names = [image(base, {"own": content}) for content in (b"1", b"22", b"333" * 5000)]

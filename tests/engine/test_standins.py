@@ -76,7 +76,7 @@ def trial(client, root, tmp_path, monkeypatch):
     name = f"factory/trial-{uuid.uuid4().hex[:8]}:1"
     shutil.copytree(standins.RECIPES, tmp_path / "recipes")
     monkeypatch.setattr(standins, "RECIPES", tmp_path / "recipes")
-    monkeypatch.setattr(standins, "_RECIPES", {name: standins.Recipe("trial.Dockerfile", 1, "It is a trial.")})
+    monkeypatch.setattr(standins, "_RECIPES", {name: standins.Recipe("trial.Dockerfile", (), "It is a trial.")})
 
     def trial(steps: str) -> str:
         ours = f"LABEL {LABEL}={standins.STAND_IN_STAGE} {LABEL}.stand-in-for={name}"
@@ -366,8 +366,9 @@ def interrupted(client, call: str, until: str, **environment: str) -> subprocess
 
 def test_an_interrupted_build_leaves_nothing_half_made(client, trial):
     name = trial("RUN echo first > /first\nRUN echo begun; sleep 300")
-    changed = f"standins.RECIPES = __import__('pathlib').Path({str(standins.RECIPES)!r}); "
-    changed += f"standins._RECIPES = {{{name!r}: standins.Recipe('trial.Dockerfile', 1, 'It is a trial.')}}; "
+    changed = "parts = (standins.Part('begun', 1, 'begun'),); "
+    changed += f"standins.RECIPES = __import__('pathlib').Path({str(standins.RECIPES)!r}); "
+    changed += f"standins._RECIPES = {{{name!r}: standins.Recipe('trial.Dockerfile', parts, 'It is a trial.')}}; "
     report = "lambda text: print(text, flush=True)"
     interrupted(client, f"{changed} standins.build(client, {name!r}, {report})", until=": begun")
     assert left_of(client, name) == []

@@ -104,22 +104,31 @@ def test_it_is_small(start):
 def test_a_launch_pulls_nothing(start):
     there = "print('there:', len([client.images.get(name) for name in workshop.bases.BASES]))"
     code = f"import workshop; client = workshop.connect(); {there}; workshop.bases.ensure(client, workshop.bases.BASES)"
-    said = finished(start(["python3", "-c", code], network_mode="none", environment={"PYTHONPATH": "notebooks"}))
+    said = finished(start(["python3", "-c", code], network_mode="none"))
     assert "Pocket engine" in said
     assert f"there: {len(workshop.bases.BASES)}\n" in said and "\u25b6" not in said, "nothing was fetched"
 
 
 def test_it_starts_as_somebody_without_rights(start):
-    said = finished(start(["sh", "-c", "id -u; grep -E 'CapEff|NoNewPrivs|Seccomp:' /proc/self/status; pwd; ls -A"]))
-    assert re.search(r"^1000\nCapEff:\s+0+\nNoNewPrivs:\s+1\nSeccomp:\s+2\n/home/somebody\n", said), said
+    look = "id -u; grep -E 'CapEff|NoNewPrivs|Seccomp:' /proc/self/status; pwd; ls -A; ls -A .."
+    said = finished(start(["sh", "-c", look]))
+    assert re.search(r"^1000\nCapEff:\s+0+\nNoNewPrivs:\s+1\nSeccomp:\s+2\n/home/somebody/my_course\n", said), said
     assert {"notebooks", "sample_apps", "README.md", "LICENSE"} <= set(said.split())
     assert "class-kit.tar" not in said
+
+
+def test_a_learners_copy_is_there_and_may_be_changed(start):
+    change = "from pathlib import Path; [path.write_bytes(path.read_bytes()) for path in Path().iterdir()]"
+    again = "sys.path.insert(0, '../notebooks'); import course; print(course.update(), *sorted(os.listdir()))"
+    said = finished(start(["python3", "-c", f"import os, sys; {change}; {again}"]))
+    assert said.split() == ["[]", ".copied.json", *(path.name for path in LESSONS)]
 
 
 def test_every_lesson_passes_in_it(start):
     """Every lesson, or those that BINDER_LESSONS names: programs run about twice as slowly in it as on Docker."""
     lessons = os.environ.get("BINDER_LESSONS", "").split() or [f"notebooks/{path.name}" for path in LESSONS]
-    container = start(["python3", "-m", "pytest", *lessons, "-p", "no:cacheprovider", "--durations=5"])
+    home = {"working_dir": "/home/somebody"}
+    container = start(["python3", "-m", "pytest", *lessons, "-p", "no:cacheprovider", "--durations=5"], **home)
     said = finished(container, 1500)
     print(said[-800:])
     cells = [cell for path in lessons for cell in nbformat.read(ROOT / path, as_version=4).cells]
@@ -135,9 +144,10 @@ def test_binderhubs_launch_opens_the_first_lesson(start, page):
         assert time.monotonic() < deadline, said
         time.sleep(0.2)
     page.goto(f"{address}?token={token}")
-    page.wait_for_url(re.compile(r"/lab/tree/notebooks/00_start_here\.ipynb"), timeout=WAIT)
+    page.wait_for_url(re.compile(r"/lab/tree/00_start_here\.ipynb"), timeout=WAIT)
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
     first = page.locator(".jp-NotebookPanel .jp-CodeCell").first
+    expect(page.locator(".jp-NotebookPanel .jp-OutputArea-output")).to_have_count(0)
     run(first)
     expect(first.locator(".jp-OutputArea-output").filter(has_text="Pocket engine").first).to_be_visible()
     expect(first.locator(ERROR)).to_have_count(0)

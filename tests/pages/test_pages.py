@@ -8,33 +8,30 @@ import shutil
 import uuid
 from pathlib import Path
 
+import course
 import nbformat
 import pytest
 from at_hand import ROOT, traces_of
 from browser import DONE, ERROR, expect, prompts, run, start
 from contrast import contrast
 from jupyter import started
+from workshop import opening
 
 CONNECT = "import workshop\nclient = workshop.connect(quiet=True)"
 
 
 @pytest.fixture(scope="module")
 def lab(ready, browser, busybox, tmp_path_factory):
-    """JupyterLab in a home of its own, on a copy of the lessons that holds no outputs: what is seen was run here."""
-    copy, home = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("home")
-    shutil.copytree(ROOT / "sample_apps", copy / "sample_apps")
-    (copy / "notebooks").mkdir()  # `workshop` is the repository's
-    for path in (ROOT / "notebooks").glob("*.ipynb"):
-        notebook = nbformat.read(path, as_version=4)
-        for cell in notebook.cells:
-            if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = [], None
-        nbformat.write(notebook, copy / "notebooks" / path.name)
+    """JupyterLab in a home of its own, on a learner's copy of the lessons: what is seen was run here."""
+    place, home = tmp_path_factory.mktemp("place"), tmp_path_factory.mktemp("home")
+    shutil.copytree(ROOT / "sample_apps", place / "sample_apps")
+    copy = place / "my_course"  # `workshop` is the repository's
+    course.update(copy)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("FACTORY_FLOOR_PROGRESS", raising=False)  # `python3 tests` asks for the plain log
         patch.setenv("DOCKER_CONFIG", os.environ.get("DOCKER_CONFIG") or str(Path.home() / ".docker"))  # same context
         with started(home, f"--ServerApp.root_dir={copy}", f"--LabApp.workspaces_dir={home / 'workspaces'}") as lab:
-            lab.notebooks = copy / "notebooks"
+            lab.notebooks = copy
             yield lab
 
 
@@ -78,6 +75,28 @@ def build_of(word, seconds):
 def parts(colour):
     """(red, green, blue) of a colour such as `rgb(255, 0, 0)`."""
     return [int(part) for part in re.findall(r"\d+", colour)[:3]]
+
+
+def test_the_first_page_shows_the_lessons_alone_by_their_whole_names(lab, page):
+    """In a copy without results, whose first cell runs."""
+    cells = opened(page, lab, "02_one_stage.ipynb")
+    listed = page.locator(".jp-DirListing-item")
+    lessons = sorted(path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
+    expect(listed.locator(".jp-DirListing-itemText")).to_have_text(lessons)
+    cut = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)"
+    assert listed.locator(".jp-DirListing-itemText").evaluate_all(cut) == []
+    assert page.locator(".jp-NotebookPanel .jp-OutputArea-output").count() == 0
+    run(cells.first)
+    said = cells.first.locator(".jp-OutputArea-output").first
+    expect(said).to_contain_text(opening.WORDS)
+    expect(said).to_contain_text("image store")
+    expect(page.locator(ERROR)).to_have_count(0)
+
+
+def test_the_way_to_the_next_lesson_opens_it(lab, page):
+    opened(page, lab, "00_start_here.ipynb")
+    page.locator(".jp-NotebookPanel").get_by_role("link", name="1 · The factory floor").click()
+    expect(page.get_by_role("heading", name="1 · The factory floor")).to_be_visible()
 
 
 def test_lesson_00_runs_in_the_browser(lab, page):

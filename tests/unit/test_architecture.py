@@ -12,6 +12,7 @@ WORKSHOP = Path(__file__).resolve().parents[2] / "notebooks" / "workshop"
 
 # From the bottom up: a room may import those before it, never one behind it.
 ROOMS = [
+    "opening",
     "units",
     "restarted",
     "errors",

@@ -12,7 +12,7 @@ def test_the_values_for_a_hub_ask_for_no_privilege():
     seat = values["singleuser"]
     assert seat["uid"] == 1000 and seat["extraPodConfig"]["securityContext"]["runAsNonRoot"] is True
     assert seat["cloudMetadata"]["blockWithIptables"] is False  # that would be a privileged container in each pod
-    assert seat["cmd"] == "jupyterhub-singleuser" and seat["defaultUrl"].endswith("/notebooks/00_start_here.ipynb")
+    assert seat["cmd"] == "jupyterhub-singleuser" and seat["defaultUrl"] == "/lab/tree/00_start_here.ipynb"
     assert seat["storage"]["type"] == "none"  # a volume on the home folder would hide the course
 
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from at_hand import NOTEBOOKS, ROOT
-from workshop import restarted
+from workshop import opening, restarted
 
 CELLS = [
     "import workshop\nclient = workshop.connect()",
@@ -108,7 +108,7 @@ def test_a_kernel_with_the_courses_settings_says_it_and_keeps_no_name(lesson, tm
         assert REMEDY in answer("print(files)") and "Traceback" not in answer("print(files)")
         assert "name 'prnt' is not defined" in answer("print(prnt)")
         assert "_start" not in answer("print([name for name in dir() if 'start' in name])")
-        assert not answer("import workshop; workshop.errors.speak_plainly()").strip()
+        assert answer("import workshop; workshop.errors.speak_plainly()").strip() == opening.WORDS
         assert REMEDY in answer("client.ping()") and "Traceback" not in answer("client.ping()")
         assert "name 'prnt' is not defined" in answer("print(prnt)")
     finally:

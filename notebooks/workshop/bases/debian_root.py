@@ -16,13 +16,18 @@ import docker
 from ..errors import WorkshopError
 from ..labels import LABEL, STAND_IN_ROOT, labels
 from .known import in_engine, labels_of
-from .long_work import Report, alone_with, follow
+from .long_work import Estimate, Part, Report, alone_with, follow
 
 ROOT = "factory-floor/debian:bookworm"
 SCRIPT = Path(__file__).parent / "recipes" / "debian-root.sh"
 MAIN, SECURITY = "http://deb.debian.org/debian", "http://deb.debian.org/debian-security"
 KEYRING = "usr/share/keyrings/debian-archive-keyring.gpg"
-SECONDS = 20  # roughly, on 2 cores
+PARTS = (  # of the making of a stand-in, as mmdebstrap announces them
+    Part("I: ", 5, "Debian root: fetching packages"),
+    Part("I: extracting archives", 4, "Debian root: extracting archives"),
+    Part("I: installing", 8, "Debian root: installing packages"),
+    Part("I: creating tarball", 3, "Debian root: packing it"),
+)
 
 _CONFIG = ("ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 'CMD ["bash"]')
 
@@ -49,20 +54,20 @@ def recipe() -> str:
     return sha256(SCRIPT.read_text(encoding="utf-8"), *_CONFIG)
 
 
-def ensure(client: docker.DockerClient, report: Report) -> str | None:
+def ensure(client: docker.DockerClient, report: Report, estimate: Estimate | None = None) -> str | None:
     """Make the Debian root, unless it is there and current; returns the id of the one that it replaces, if any."""
     with alone_with(SCRIPT, report):
         image = in_engine(client, ROOT)
         if labels_of(image).get(f"{LABEL}.recipe") == recipe():
             return None
-        make(client, report)
+        make(client, report, estimate)
         return image["Id"] if image else None
 
 
-def make(client: docker.DockerClient, report: Report) -> None:
+def make(client: docker.DockerClient, report: Report, estimate: Estimate | None = None) -> None:
     """Make the Debian root on the host, and import it through the API. Raises StandInError."""
     with tempfile.TemporaryDirectory(prefix="factory-floor-", ignore_cleanup_errors=True) as folder:
-        archive = bootstrap(folder, report)
+        archive = bootstrap(folder, report, estimate)
         report("Debian root: importing it into the engine")
         own = labels(STAND_IN_ROOT, recipe=recipe())
         changes = [*_CONFIG, "LABEL " + " ".join(f"{key}={value}" for key, value in own.items())]
@@ -72,7 +77,7 @@ def make(client: docker.DockerClient, report: Report) -> None:
         raise StandInError(f"The engine did not import the Debian root: {answer.strip().splitlines()[-1]}")
 
 
-def bootstrap(folder: str, report: Report) -> str:
+def bootstrap(folder: str, report: Report, estimate: Estimate | None = None) -> str:
     """The path of the Debian root's tar archive, made in the folder. Raises StandInError."""
     os.chmod(folder, 0o755)  # without root, mmdebstrap works as a user of its own, who must get in here
     archive = f"{folder}/root.tar"
@@ -86,7 +91,7 @@ def bootstrap(folder: str, report: Report) -> str:
         start_new_session=True,
     )
     try:
-        tail = follow(program.stderr or (), "Debian root", report)
+        tail = follow(program.stderr or (), "Debian root", report, estimate or Estimate(PARTS))
     except BaseException:
         os.killpg(program.pid, signal.SIGTERM)  # mmdebstrap removes what it unpacked
         raise

@@ -207,8 +207,13 @@ def _from_kit(path: Path, client: docker.DockerClient, name: str, panel: Panel) 
 def _stand_in(client: docker.DockerClient, name: str, panel: Panel) -> None:
     if reason := standins.can_build(name):
         raise WorkshopError(reason)
-    about = seconds(standins.expected_seconds(name))
-    standins.build(client, name, lambda text: panel.row(name, detail=f"building a stand-in (about {about}): {text}"))
+    left = standins.estimate(name)
+
+    def report(text: str) -> None:
+        panel.row(name, detail=f"building a stand-in, {left}: {text}", fraction=left.fraction())
+
+    report("beginning")
+    standins.build(client, name, report, left)
 
 
 def _sentence(outcome: Outcome) -> str:

@@ -23,32 +23,63 @@ from ..labels import LABEL, STAND_IN, STAND_IN_STAGE, remove_untagged
 from . import debian_root
 from .debian_root import MAIN, SECURITY, StandInError, mirrors, sha256
 from .known import in_engine, is_ours, labels_of
-from .long_work import Report, alone_with, follow
+from .long_work import Estimate, Part, Report, alone_with, follow
 
 RECIPES = Path(__file__).parent / "recipes"
 
 
 class Recipe(NamedTuple):
     dockerfile: str
-    seconds: int  # roughly, on 2 cores, without the Debian root
+    parts: tuple[Part, ...]  # what takes time, without the Debian root
     note: str  # what differs from the original
+
+
+def _step(number: int, seconds: float, words: str) -> Part:
+    return Part(rf"step {number}/", seconds, words)
 
 
 _DEBIAN_PYTHON = "CPython 3.11.2 is Debian's program, moved to /usr/local and not compiled for the image; pip is 22.3."
 _RECIPES = {
-    "python:3.11": Recipe("python-full.Dockerfile", 60, _DEBIAN_PYTHON),
-    "python:3.11-slim": Recipe("python-slim.Dockerfile", 15, _DEBIAN_PYTHON),
+    "python:3.11": Recipe(
+        "python-full.Dockerfile",
+        (
+            _step(4, 8, "Debian's Python, and pip"),
+            _step(8, 6, "tools that fetch"),
+            _step(9, 6, "version control"),
+            _step(10, 30, "compilers and libraries"),
+            _step(12, 6, "libraries that Python uses"),
+            _step(13, 4, "Python goes into the image"),
+        ),
+        _DEBIAN_PYTHON,
+    ),
+    "python:3.11-slim": Recipe(
+        "python-slim.Dockerfile",
+        (
+            _step(4, 8, "Debian's Python, and pip"),
+            _step(8, 5, "libraries that Python uses"),
+            _step(9, 2, "Python goes into the image"),
+        ),
+        _DEBIAN_PYTHON,
+    ),
     "python:3.11-alpine": Recipe(
         "python-alpine.Dockerfile",
-        220,
+        (
+            _step(3, 10, "compilers"),
+            _step(6, 60, "compiling OpenSSL and other libraries for musl"),
+            Part("configuring CPython", 35, "configuring CPython for musl"),
+            Part("compiling CPython", 110, "compiling CPython for musl"),
+            _step(13, 5, "Python goes into the image"),
+        ),
         "musl and BusyBox are Debian's and CPython 3.11.2 is compiled from Debian's source: there is no apk in it.",
     ),
     "busybox:1.37": Recipe(
-        "busybox.Dockerfile", 5, "BusyBox 1.37.0 is Debian 13's static program, with symbolic links for its commands."
+        "busybox.Dockerfile",
+        (_step(3, 4, "BusyBox, from Debian 13"), _step(7, 1, "BusyBox goes into the image")),
+        "BusyBox 1.37.0 is Debian 13's static program, with symbolic links for its commands.",
     ),
     "gcr.io/distroless/python3-debian12:latest": Recipe(
         "distroless-python.Dockerfile",
-        15,
+        (_step(3, 12, "Debian's packages, unpacked"), _step(8, 3, "they go into the image")),
         "The same packages of Debian 12, Python 3.11.2 among them, in one layer, without signatures or an SBOM.",
     ),
 }
@@ -68,9 +99,9 @@ def note(name: str) -> str:
     return _RECIPES[name].note
 
 
-def expected_seconds(name: str) -> int:
-    """Roughly how many seconds `build` takes from nothing on 2 cores."""
-    return debian_root.SECONDS + _RECIPES[name].seconds
+def estimate(name: str) -> Estimate:
+    """How long `build` takes from nothing, for it to correct as it goes on."""
+    return Estimate((*debian_root.PARTS, *_RECIPES[name].parts))
 
 
 def recipe(name: str) -> str:
@@ -83,14 +114,22 @@ def is_current(client: docker.DockerClient, name: str) -> bool:
     return _recipe_labels(name).items() <= labels_of(in_engine(client, name)).items()
 
 
-def build(client: docker.DockerClient, name: str, report: Report = lambda text: None) -> None:
+def build(
+    client: docker.DockerClient,
+    name: str,
+    report: Report = lambda text: None,
+    left: Estimate | None = None,
+) -> None:
     """Make the stand-in in the engine, unless it is there and current; report(text) is called about every second.
+
+    left: the `estimate` of it, which is told how far the work is.
 
     Raises StandInError where it cannot be made, where the build fails, and where the engine's image of that name is
     not a stand-in: that one is never overwritten. Failed or interrupted, it leaves nothing half-made behind.
     """
     if problem := can_build(name):
         raise StandInError(problem)
+    left = left or estimate(name)
     with alone_with(RECIPES / _RECIPES[name].dockerfile, report):
         old = in_engine(client, name)
         if old and not (labels_of(old).get(f"{LABEL}.stand-in-for") == name and is_ours(client, old)):
@@ -101,10 +140,11 @@ def build(client: docker.DockerClient, name: str, report: Report = lambda text: 
             )
         if is_current(client, name):
             return
-        old_root = debian_root.ensure(client, report)
+        old_root = debian_root.ensure(client, report, left)
         patience = 3.0  # seconds: after a build that was cut off, the engine may be busy with its last step
         try:
-            _run_dockerfile(client, name, report)
+            _run_dockerfile(client, name, report, left)
+            left.finish()
             patience = 0.2
         finally:
             _remove_stages(client, name, patience)
@@ -131,7 +171,7 @@ def _context(name: str, near: tuple[str, str] = (MAIN, SECURITY)) -> dict[str, b
     return {"Dockerfile": dockerfile.encode(), **scripts}
 
 
-def _run_dockerfile(client: docker.DockerClient, name: str, report: Report) -> None:
+def _run_dockerfile(client: docker.DockerClient, name: str, report: Report, left: Estimate) -> None:
     context = io.BytesIO(tar_of(_context(name, mirrors())))
     own_labels = {LABEL: STAND_IN, **_recipe_labels(name)}
     responses: list[requests.Response] = []
@@ -152,7 +192,7 @@ def _run_dockerfile(client: docker.DockerClient, name: str, report: Report) -> N
             yield from re.sub(r"\x1b\[\d*m", "", item.get("stream") or "").splitlines()  # stderr comes in red
 
     try:
-        tail = follow(lines(), name, report)
+        tail = follow(lines(), "the first step", report, left)
     except BaseException:
         with contextlib.suppress(Exception):
             CancellableStream(stream, responses[-1]).close()  # the engine ends a build that nobody listens to

@@ -162,7 +162,7 @@ def _load(path: Path, wanted: str | None = None) -> Archive:
 
             return read_archive(pieces(), str(path), wanted)
     except FileNotFoundError:
-        raise WorkshopError(f"There is no archive {path}.", "Paths start where the notebook is: notebooks/.") from None
+        raise WorkshopError(f"There is no archive {path}.", "Paths start where the notebook is.") from None
     except OSError as error:
         raise unreadable(shorten(str(path), 80), error) from None
 

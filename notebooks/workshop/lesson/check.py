@@ -278,11 +278,9 @@ def more_layers_than(other: str, by: int = 1) -> Condition:
     def condition(client, image):
         table = sizes(client, [image, other]).set_index("image")["layers"]
         seen = f"{image} has {table[image]} layers, {other} has {table[other]}"
-        return (
-            (True, seen)
-            if table[image] >= table[other] + by
-            else (False, f"{seen}. Which Dockerfile words make a layer?")
-        )
+        if table[image] >= table[other] + by:
+            return True, seen
+        return False, f"{seen}. {_in_one_layer(client, image, other)}"
 
     return condition
 
@@ -443,6 +441,20 @@ def _visible(client, image: str, pattern: str):
     found = files(client, image)
     found = found[found["visible"] & found["kind"].isin(CONTENT)]
     return found[[matches(path, pattern) for path in found["path"]]]
+
+
+def _in_one_layer(client, image: str, other: str) -> str:
+    """Why there is no layer more: what is new in the image shares one with something that the other has, too."""
+    mine, theirs = _visible(client, image, "**"), set(_visible(client, other, "**")["path"])
+    is_new = ~mine["path"].isin(theirs)
+    for _, new in mine[is_new].sort_values("bytes", ascending=False).iterrows():
+        beside = mine[~is_new & (mine["layer"] == new["layer"]) & ~mine["from_base"]]
+        if len(beside):
+            return (
+                f"One line made both {beside.iloc[0]['path']} and {new['path']}, so they share a layer: "
+                "each line that makes files has a layer of its own."
+            )
+    return "Which Dockerfile words make a layer?"
 
 
 def _leak(own, leak, path: str) -> str:

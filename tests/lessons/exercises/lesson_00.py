@@ -49,6 +49,10 @@ check.that(client, "factory/hello:heavy",
             ),
             "no line of its own": (
                 [("> /hello.txt", "> /hello.txt && dd if=/dev/zero of=/ballast bs=1M count=5")],
+                "One line made both /hello.txt and /ballast, so they share a layer",
+            ),
+            "nothing that makes a layer": (
+                [("CMD [", "ENV BALLAST=5MB\nCMD [")],
                 "Which Dockerfile words make a layer?",
             ),
             "too light": (
