@@ -495,6 +495,12 @@ KINDS: dict[str, Kind] = {
     "name_or_index": Kind("a stage's name or number", _of(_either, takes=(_of(_number, whole=True), _text))),
     "charts.contents.frame": frame("workshop.visible(files)", "path", "bytes"),
     "charts.contents.by": Kind('"directory", or a column of the frame', _by),
+    "charts.opened.frame": frame("workshop.visible(files)", "path", "bytes"),
+    "charts.opened.loaded": Kind(
+        "a list of paths",
+        _of(_list, one=_of(_text, path=True), noun="path", alone=False),
+        "workshop.loaded(client, image) returns it.",
+    ),
     "charts.gate.frame": frame("workshop.gate(client, build)", "stage", "path", "bytes", "fate"),
     "charts.layers.frame": own_layers,
     "charts.waterfall.frame": own_layers,

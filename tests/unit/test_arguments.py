@@ -104,6 +104,7 @@ RIGHT = {
     "text": "Hello",
     "name_or_index": "builder",
     "charts.contents.by": "directory",
+    "charts.opened.loaded": ["/c"],
     "charts.gate.frame": GATE,
     "charts.layers.frame": workshop.layers(FILES),
     "charts.waterfall.frame": workshop.layers(FILES),

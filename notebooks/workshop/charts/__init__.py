@@ -4,6 +4,7 @@
     charts.layers(frame)     where in an image the bytes are     columns image, layer, created_by, bytes[, from_base]
     charts.gate(frame)       what crossed, what stayed behind    columns stage, path, bytes, fate, landed
     charts.contents(frame)   which directory holds the bytes     columns path, bytes
+    charts.opened(frame, …)  what of it is opened                columns path, bytes; and the paths that are opened
     charts.waterfall(frame)  what each layer of one adds         columns as of layers[, wasted], one image
     charts.waste(frame)      which line ships for nobody         columns layer, created_by, cause, files, bytes
     charts.meanings(frame)   what "size" means, five times       columns image, bytes, tar, compressed, engine, shared
@@ -20,7 +21,7 @@ alone), and the modules beside this folder (errors, labels, markup, units).
 """
 
 from . import plotly_setup  # first  # noqa: F401
-from .contents import contents
+from .contents import contents, opened
 from .factory.figure import floor
 from .factory.words import words_of
 from .gate import gate
@@ -41,6 +42,7 @@ __all__ = [
     "layers",
     "meanings",
     "megabytes",
+    "opened",
     "pull",
     "set_footer",
     "show",
