@@ -111,6 +111,7 @@ RIGHT = {
     "charts.sizes.frame": SIZES,
     "charts.meanings.frame": SIZES,
     "charts.pull.frame": workshop.costs.pull_times(SIZES),
+    "charts.left_to_pull.frame": workshop.costs.with_and_without_base(workshop.costs.on_bases(SIZES, {"b": "a"})),
     "charts.waste.frame": workshop.waste_by_line(FILES),
     "other": "other:1",
     "as_in": "other:1",

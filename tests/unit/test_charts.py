@@ -330,7 +330,7 @@ def test_a_run_that_looks_into_another_stage_is_no_missing_gate():
 def test_the_walk_has_one_stop_a_line_and_one_where_each_hall_ends():
     figure = charts.floor(SEED)
     stops = [step.label for step in figure.layout.sliders[0].steps]
-    assert stops == ["2", "3", "4", "5", "end", "8", "9", "10", "11", "12", "13", "end"]
+    assert stops == ["2", "3", "4", "5", "end 1", "8", "9", "10", "11", "12", "13", "end 2"]
     assert [frame.name for frame in figure.frames] == [step.args[0][0] for step in figure.layout.sliders[0].steps]
     lines = charts.in_words(figure).split("\n")
     assert len(lines) == 12
@@ -340,6 +340,25 @@ def test_the_walk_has_one_stop_a_line_and_one_where_each_hall_ends():
     )
     assert lines[4].startswith("What passed no gate stays behind in “builder”")
     assert lines[-1].startswith("The box is packed: the building python:3.11-alpine")
+
+
+def test_no_two_stops_are_called_alike_and_one_hall_has_one_end():
+    for text in (SEED, FOUR):
+        stops = [step.label for step in charts.floor(text).layout.sliders[0].steps]
+        assert len(set(stops)) == len(stops)
+    assert [step.label for step in charts.floor("FROM a\nCMD b\n").layout.sliders[0].steps] == ["1", "2", "end"]
+
+
+def test_what_a_hall_is_called_stands_on_a_plate_that_goods_pass_behind():
+    notes = charts.floor(SEED).layout.annotations
+    plates = {note.text: note.bgcolor for note in notes if "HALL" in note.text or " · <b>" in note.text}
+    assert list(plates) == [
+        "<b>HALL 1 · builder</b>",
+        "rents python:3.11-slim · <b>stays behind</b>",
+        "<b>HALL 2 · stage-1</b>",
+        "rents python:3.11-alpine · <b>ships</b>",
+    ]
+    assert all(plates.values())
 
 
 def test_each_stop_shows_its_own_line():

@@ -9,6 +9,7 @@
     charts.waste(frame)      which line ships for nobody         columns layer, created_by, cause, files, bytes
     charts.meanings(frame)   what "size" means, five times       columns image, bytes, tar, compressed, engine, shared
     charts.pull(frame)       how long a pull takes               columns image, speed, seconds
+    charts.left_to_pull(…)   what is left of it with a base      columns image, speed, empty disk, base is there
     charts.floor(text)       the factory that a Dockerfile describes, to walk through step by step
     charts.words_of(text)    its words, as a table
 
@@ -26,6 +27,7 @@ from .factory.figure import floor
 from .factory.words import words_of
 from .gate import gate
 from .layers import layers
+from .left_to_pull import left_to_pull
 from .meanings import meanings
 from .pull import pull
 from .show import show
@@ -40,6 +42,8 @@ __all__ = [
     "gate",
     "in_words",
     "layers",
+    "meanings",
+    "left_to_pull",
     "meanings",
     "megabytes",
     "opened",
