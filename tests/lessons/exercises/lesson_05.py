@@ -6,7 +6,7 @@ EXERCISES = [
     Exercise(
         "05.1",
         start='''
-recipe = """
+recipe = r"""
 FROM python:3.11-slim
 WORKDIR /app
 RUN apt-get update && apt-get install -y --no-install-recommends tini
