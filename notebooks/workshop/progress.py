@@ -97,7 +97,9 @@ class Panel:
         with self._lock:
             for key in [key for key, row in self.rows.items() if row.took is None]:
                 self.row(key, state="done")
-            left = time.monotonic() - self._began - sum(row.age() for row in self.rows.values() if row.state != "cached")
+            left = (
+                time.monotonic() - self._began - sum(row.age() for row in self.rows.values() if row.state != "cached")
+            )
             if left >= SHORTEST:
                 self.row(text, text, state="done", took=left)
 

@@ -301,9 +301,7 @@ def test_how_much_is_opened_is_said(loaded, said):
 
 def test_the_sentence_of_what_is_opened_says_how_many_files_and_where_most_of_the_rest_is():
     said = charts.in_words(charts.opened(OPENED, ["/usr/lib/a/x.so", "/usr/bin/python", "/etc/tiny"]))
-    assert said == (
-        "Only 3.5 % of 100.0 MB is opened: 3 files of 6, 3.5 MB; most of what is not is in /usr: 87.0 MB."
-    )
+    assert said == ("Only 3.5 % of 100.0 MB is opened: 3 files of 6, 3.5 MB; most of what is not is in /usr: 87.0 MB.")
     assert title(charts.opened(OPENED.iloc[:0], ["/x"])) == "No file to open"
 
 

@@ -346,12 +346,19 @@ def test_what_is_left_to_pull_is_drawn_with_the_most_on_top_and_the_whole_pull_w
     (bar,) = figure.data
     assert list(bar.x) == [11.9, 4.6, 1.4] and list(bar.y) == [0, 1, 2]
     assert [text.strip() for text in figure.layout.yaxis.ticktext] == ["scratch", "full", "multi"]
-    assert [re.sub("<.*?>", "", note) for note in written(figure)[:3]] == ["12 s of 12 s", "4.6 s of 4 min 49 s", "1.4 s of 17 s"]
+    assert [re.sub("<.*?>", "", note) for note in written(figure)[:3]] == [
+        "12 s of 12 s",
+        "4.6 s of 4 min 49 s",
+        "1.4 s of 17 s",
+    ]
     assert bar.marker.color[0] != bar.marker.color[1] == bar.marker.color[2]
 
 
 def test_what_is_left_of_one_image_of_none_and_of_equal_ones():
-    assert title(charts.left_to_pull(LEFT.iloc[:1])) == "Where the bases are there, full has 4.6 s left to pull at 10 Mbit/s"
+    assert (
+        title(charts.left_to_pull(LEFT.iloc[:1]))
+        == "Where the bases are there, full has 4.6 s left to pull at 10 Mbit/s"
+    )
     assert title(charts.left_to_pull(LEFT.iloc[:0])) == "No pull to time yet"
     equal = charts.left_to_pull(LEFT.assign(**{"base is there": 0.0}))
     assert title(equal) == "Where the bases are there, every image has 0.0 s left to pull at 10 Mbit/s"

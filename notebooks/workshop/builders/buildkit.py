@@ -21,7 +21,6 @@ from ..engine.connect import describe
 from ..errors import CONNECTION_ERRORS, WorkshopError
 from ..labels import IMAGE, STAGE, full_tag, labels, remove_untagged
 from ..progress import Panel
-from ..units import size
 from . import context, errors
 from .buildkit_trace import CANCELED, BuildkitTrace, Vertex
 from .request import BuildRequest, BuildResult

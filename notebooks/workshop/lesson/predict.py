@@ -50,7 +50,13 @@ def _judge(guess: float, measured: float) -> str:
         return "Spot on."
     times = f"{factor:.1f}" if factor < 9.95 else f"{factor:,.0f}"
     yours = f"your number is {times} times too {'large' if guess > measured else 'small'}"
-    return f"Close: {yours}." if factor <= 1.5 else f"A surprise, then: {yours}." if factor > 3 else f"{yours.capitalize()}."
+    return (
+        f"Close: {yours}."
+        if factor <= 1.5
+        else f"A surprise, then: {yours}."
+        if factor > 3
+        else f"{yours.capitalize()}."
+    )
 
 
 def _say(value, unit: str) -> str:
