@@ -279,6 +279,7 @@ MAKERS = {
     "dive_wasted": "workshop.efficiency()",
     "saved": "workshop.as_one()",
     "cause": "workshop.waste_by_line()",
+    "base is there": "workshop.costs.with_and_without_base()",
     "speed": "workshop.costs.pull_times()",
     "month": "workshop.costs.monthly_cost()",
     "shared": "workshop.sizes()",
@@ -290,6 +291,7 @@ MAKERS = {
 # What the columns hold, in whichever frame they are.
 NUMBERS = {
     *("layer", "bytes", "bytes_a", "bytes_b", "files", "wasted", "tar", "compressed", "engine", "shared", "on_top"),
+    *("empty disk", "base is there"),
     *("seconds", "mode", "uid", "gid", "hidden_by_layer"),
 }  # 0 or more
 LEAST = {"hidden_by_layer": -1}  # of what can be seen
@@ -495,6 +497,12 @@ KINDS: dict[str, Kind] = {
     "name_or_index": Kind("a stage's name or number", _of(_either, takes=(_of(_number, whole=True), _text))),
     "charts.contents.frame": frame("workshop.visible(files)", "path", "bytes"),
     "charts.contents.by": Kind('"directory", or a column of the frame', _by),
+    "charts.opened.frame": frame("workshop.visible(files)", "path", "bytes"),
+    "charts.opened.loaded": Kind(
+        "a list of paths",
+        _of(_list, one=_of(_text, path=True), noun="path", alone=False),
+        "workshop.loaded(client, image) returns it.",
+    ),
     "charts.gate.frame": frame("workshop.gate(client, build)", "stage", "path", "bytes", "fate"),
     "charts.layers.frame": own_layers,
     "charts.waterfall.frame": own_layers,
@@ -502,6 +510,11 @@ KINDS: dict[str, Kind] = {
     "charts.meanings.frame": frame(MEASURED, "image", optional=(*MEANINGS, "shared"), one_row=("image",), gaps=True),
     "charts.pull.frame": frame(
         "workshop.costs.pull_times(sizes)", "image", "speed", "seconds", one_row=("image", "speed"), gaps=True
+    ),
+    "charts.left_to_pull.frame": frame(
+        "workshop.costs.with_and_without_base(sizes)",
+        *("image", "speed", "empty disk", "base is there"),
+        one_row=("image",),
     ),
     "charts.waste.frame": frame(
         "workshop.waste_by_line(files)", *("layer", "created_by", "cause", "files", "bytes"), optional=("image",)

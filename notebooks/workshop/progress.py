@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PLAIN = "FACTORY_FLOOR_PROGRESS"  # set to "plain", it asks for the log in a notebook, too
 
 REDRAW_EVERY = 0.2  # seconds between pictures of the table
+SHORTEST = 0.05  # seconds: what takes less is shown as 0.0 s
 LOG_EVERY = 10.0  # seconds between two lines about the same running row in the plain log
 
 GLYPH = {"running": "▶", "done": "✓", "cached": "↺", "failed": "✗", "stopped": "■"}
@@ -90,6 +91,17 @@ class Panel:
             elif new:
                 self._log(row)
             self._draw()
+
+    def rest(self, text: str) -> None:
+        """Add a row for the time since the beginning that no row shows, so that rows which followed each other add up."""
+        with self._lock:
+            for key in [key for key, row in self.rows.items() if row.took is None]:
+                self.row(key, state="done")
+            left = (
+                time.monotonic() - self._began - sum(row.age() for row in self.rows.values() if row.state != "cached")
+            )
+            if left >= SHORTEST:
+                self.row(text, text, state="done", took=left)
 
     def _tick(self) -> None:
         while not self._closed.wait(REDRAW_EVERY * 2):

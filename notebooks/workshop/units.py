@@ -1,6 +1,7 @@
 """Bytes and seconds as people read them, decimal megabytes with one decimal, as registries and Docker count; and long texts."""
 
 import textwrap
+from collections.abc import Iterable
 
 
 def size(count: float) -> str:
@@ -34,3 +35,13 @@ def wrapped(text: str, width: int = 76) -> str:
 def shorten(text: str, width: int) -> str:
     """The text's beginning, with an ellipsis where something was cut."""
     return text if len(text) <= width else text[: width - 1].rstrip(" .,;&|+-") + "…"
+
+
+def short_digests(digests: Iterable[object]) -> list[str]:
+    """Digests and ids as engines list them: the first twelve digits; of all of them more, until no two different ones look
+    alike. What is no text, as where there is no digest, is ""."""
+    whole = [digest.rpartition(":")[2] if isinstance(digest, str) else "" for digest in digests]
+    digits = 12
+    while len({one[:digits] for one in whole}) < len(set(whole)):
+        digits += 4
+    return [one[:digits] for one in whole]

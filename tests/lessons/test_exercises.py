@@ -72,6 +72,14 @@ def test_the_notebook_has_the_exercises_as_they_are_written(path):
 
 
 @each_lesson
+def test_a_backslash_in_a_recipe_stays_one(path):
+    """`\\` ends a Dockerfile's line that goes on, and `\\n` is for its shell: in a text that is not raw, both are Python's."""
+    for exercise in exercises.of_lesson(path):
+        opening = re.findall(r'(\w*)"""\n\s*FROM', exercise.start)
+        assert set(opening) <= {"r"}, exercise.number
+
+
+@each_lesson
 def test_every_exercise_has_wrong_attempts_and_more_than_one_right_one(path):
     written = exercises.of_lesson(path)
     assert len(written) >= 2

@@ -13,8 +13,8 @@ import docker
 import nbformat
 import pytest
 import workshop
-from at_hand import ROOT, free_port
-from browser import ERROR, WAIT, expect, run
+from at_hand import PATIENCE, ROOT, free_port
+from browser import ERROR, expect, ready, run
 from workshop.labels import labels
 
 WORST = {"user": "1000", "cap_drop": ["ALL"], "security_opt": ["no-new-privileges"]}  # and Docker's seccomp profile
@@ -86,7 +86,7 @@ def start(docker_itself, image):
         container.remove(force=True, v=True)
 
 
-def finished(container, seconds: float = 120) -> str:
+def finished(container, seconds: float = PATIENCE) -> str:
     """What it said; it must have ended well."""
     status = container.wait(timeout=seconds)["StatusCode"]
     text = container.logs().decode()
@@ -139,13 +139,13 @@ def test_binderhubs_launch_opens_the_first_lesson(start, page):
     port, token = free_port(), uuid.uuid4().hex
     container = start([*LAUNCH, *ARGUMENTS, f"--NotebookApp.token={token}"], ports={"8888/tcp": ("127.0.0.1", port)})
     address = f"http://127.0.0.1:{port}/user/somebody/"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while "is running at" not in (said := container.logs().decode()):
         assert time.monotonic() < deadline, said
         time.sleep(0.2)
     page.goto(f"{address}?token={token}")
-    page.wait_for_url(re.compile(r"/lab/tree/00_start_here\.ipynb"), timeout=WAIT)
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    page.wait_for_url(re.compile(r"/lab/tree/00_start_here\.ipynb"))
+    ready(page)
     first = page.locator(".jp-NotebookPanel .jp-CodeCell").first
     expect(page.locator(".jp-NotebookPanel .jp-OutputArea-output")).to_have_count(0)
     run(first)

@@ -11,8 +11,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from at_hand import ROOT
-from jupyter import SECONDS, started
+from at_hand import PATIENCE, ROOT
+from jupyter import started
 
 pytestmark = pytest.mark.usefixtures("ready")
 
@@ -42,10 +42,10 @@ def run(home, kernel, code):
     client.start_channels(hb=False)  # a busy machine misses beats
     said = []
     try:
-        client.wait_for_ready(timeout=SECONDS)
+        client.wait_for_ready(timeout=PATIENCE)
         client.execute_interactive(
             code,
-            timeout=SECONDS,
+            timeout=PATIENCE,
             output_hook=lambda message: said.append(
                 message["content"].get("text") or str(message["content"].get("traceback", ""))
             ),
@@ -58,10 +58,10 @@ def run(home, kernel, code):
 def test_a_second_start_serves_jupyterlab_at_the_first_lesson(lab):
     assert urllib.parse.urlsplit(lab.url).path == "/lab/tree/00_start_here.ipynb"
     assert urllib.parse.urlsplit(lab.url).hostname == "127.0.0.1"
-    with urllib.request.urlopen(lab.url, timeout=SECONDS) as page:
+    with urllib.request.urlopen(lab.url, timeout=PATIENCE) as page:
         text = page.read().decode()
     assert "<title>JupyterLab</title>" in text
-    assert lab.seconds < SECONDS
+    assert lab.seconds < PATIENCE
     assert json.loads(re.search(r'"news": (\{.*?\})', text).group(1)) == {"disabled": True}
     assert json.loads(re.search(r'"extensionManager": (\{.*?\})', text).group(1))["can_install"] is False
 
@@ -107,7 +107,7 @@ def test_ctrl_c_stops_a_second_one_on_another_port_with_its_kernels_and_no_quest
         kernel = second.get("/api/kernels", name="python3")["id"]
         pid = int(run(home, kernel, "import os; print(os.getpid())"))
         code, said, seconds = second.stop(signal.SIGINT)
-    assert code == 0 and seconds < SECONDS
+    assert code == 0 and seconds < PATIENCE
     assert said.strip().splitlines()[-1].endswith("Goodbye!") and "y/[n]" not in said
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -138,8 +138,8 @@ def test_the_page_opens_the_first_lesson_with_no_pop_up_and_asks_no_other_host(l
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(lab.url)
-    page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
-    page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=60_000)
+    page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for()
+    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
     page.wait_for_timeout(3000)  # what pops up does so a little later
     popped = page.locator(".jp-Dialog, .Toastify__toast, .jp-toast-button").all_inner_texts()
     assert popped == []

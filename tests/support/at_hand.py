@@ -17,6 +17,10 @@ from workshop.labels import PREFIX, remove_untagged, tags_of
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 
+# Seconds to wait for a state. A ceiling, so that a test ends, and no claim: a busy machine may take minutes for what takes
+# one second on a quiet one.
+PATIENCE = 240
+
 REGISTRY = shutil.which("docker-registry") or shutil.which("registry")
 needs_registry = pytest.mark.skipif(
     not REGISTRY, reason="needs Debian's docker-registry, to have a registry to pull from"

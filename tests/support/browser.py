@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 
+from at_hand import PATIENCE
 from playwright import sync_api
 
 expect = sync_api.expect
-WAIT = 30_000  # milliseconds, for anything; far more than it takes
+WAIT = 1000 * PATIENCE  # milliseconds
+READY = "Python 3 (ipykernel) | Idle"  # what is run before JupyterLab says so, it drops
+BEGUN = re.compile(r"^\[(\*|\d+)\]:$")
 DONE = re.compile(r"^\[\d+\]:$")  # the prompt of a cell that has run; before, it is [ ]: and meanwhile [*]:
 ERROR = '[data-mime-type="application/vnd.jupyter.stderr"]'  # tracebacks, and what goes to stderr
 PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -23,10 +26,18 @@ FLAGS = [
 ]
 
 
+def ready(page):
+    """Waits until the notebook's kernel takes cells."""
+    page.get_by_text(READY).wait_for()
+
+
 def start(cell):
-    """Runs the cell as a learner does."""
-    cell.locator(".cm-content").click()
+    """Runs the cell as a learner does, and waits until it is at work or done."""
+    editor = cell.locator(".cm-content")
+    editor.click()
+    expect(editor).to_be_focused()
     cell.page.keyboard.press("Shift+Enter")
+    expect(prompts(cell)).to_have_text(BEGUN)
 
 
 def run(cell):

@@ -12,7 +12,7 @@ from pathlib import Path
 import environment
 import installer
 import pytest
-from at_hand import ROOT
+from at_hand import PATIENCE, ROOT
 
 DRIVER = """
 import sys, pathlib
@@ -72,7 +72,7 @@ def start(place: Path, *requirements: str, megabytes: int = 1, before: str = "",
 def ensure(place: Path, *requirements: str, **options) -> tuple[int, str]:
     """Runs `start` to its end: (exit code, what it said)."""
     process = start(place, *requirements, **options)
-    said = process.communicate(timeout=60)[0]
+    said = process.communicate(timeout=PATIENCE)[0]
     assert "Traceback" not in said, said
     return process.returncode, said
 
@@ -86,7 +86,7 @@ def names(place: Path) -> list[str]:
     return sorted(path.name for path in place.iterdir() if path.name.startswith(".venv"))
 
 
-def wait_for(path: Path, seconds: float = 30) -> None:
+def wait_for(path: Path, seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not path.exists():
         assert time.monotonic() < end, f"{path} did not appear"

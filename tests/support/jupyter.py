@@ -12,9 +12,7 @@ import time
 import urllib.parse
 import urllib.request
 
-from at_hand import ROOT
-
-SECONDS = 30  # to wait for anything; far more than it takes
+from at_hand import PATIENCE, ROOT
 
 
 class Started:
@@ -51,14 +49,14 @@ class Started:
             headers={"Authorization": f"token {token}"},
             data=json.dumps(data).encode() if data else None,
         )
-        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return json.load(answer)
 
     def stop(self, number=signal.SIGINT):
         """(exit code, what it still said, seconds it took)"""
         begun = time.monotonic()
         self.process.send_signal(number)
-        said = self.process.communicate(timeout=SECONDS)[0]
+        said = self.process.communicate(timeout=PATIENCE)[0]
         for end in self.terminal or ():
             os.close(end)
         return self.process.returncode, said, time.monotonic() - begun

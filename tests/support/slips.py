@@ -47,7 +47,7 @@ SLIPS = [
     ),
     ("lesson/check.py", "more - less >= megabytes * 1e6", "more - less > megabytes * 1e6"),
     ("lesson/check.py", "return count < megabytes * 1e6", "return count <= megabytes * 1e6"),
-    ("lesson/predict.py", 'if factor <= 1.5 else "In the right range"', 'if factor <= 3 else "In the right range"'),
+    ("lesson/predict.py", "if factor <= 1.5 else", "if factor <= 3 else"),
     ("lesson/costs.py", "stored, pulled = base + versions * (whole - base)", "stored, pulled = versions * whole"),
     ("paths.py", "fnmatchcase(names[0], first)", 'fnmatchcase("/".join(names), first)'),
     ("labels.py", 'return name if ":" in name.rsplit("/", 1)[-1]', 'return name if ":" in name'),

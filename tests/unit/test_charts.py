@@ -231,6 +231,18 @@ def test_small_directories_are_one_area_and_no_byte_is_lost():
     assert areas == {"/": 100_000_000, "/big": 98_000_000, "/(4 smaller)": 2_000_000}
 
 
+def test_a_group_of_directories_that_has_no_room_for_a_name_is_no_area():
+    rows = [("/big/file", 99_000_000), ("/a/file", 600_000), ("/b/file", 400_000)]
+    figure = charts.contents(pd.DataFrame(rows, columns=["path", "bytes"]))
+    assert dict(zip(figure.data[0].ids, figure.data[0]["values"])) == {"/": 100_000_000, "/big": 99_000_000}
+
+
+def test_the_way_back_lies_below_the_map_where_it_covers_neither_title_nor_buttons():
+    figure = charts.contents(pd.DataFrame({"path": ["/a/b"], "bytes": [1_000_000]}))
+    assert figure.data[0].pathbar.side == "bottom"
+    assert figure.layout.margin.b >= figure.data[0].pathbar.thickness + 10
+
+
 def test_contents_can_start_from_another_column():
     frame = pd.DataFrame({"path": ["/a/x", "/a/y"], "bytes": [3_000_000, 1_000_000], "stage": ["builder", "final"]})
     assert title(charts.contents(frame, by="stage")) == "builder/a holds 75 % of 4.0 MB"
@@ -238,6 +250,59 @@ def test_contents_can_start_from_another_column():
 
 def test_no_files_make_no_picture_but_a_sentence():
     assert title(charts.contents(pd.DataFrame({"path": [], "bytes": []}))) == "0 bytes, in no directory"
+
+
+OPENED = pd.DataFrame(
+    [
+        ("/usr/lib/a/x.so", 1_000_000),
+        ("/usr/lib/a/y.so", 59_000_000),
+        ("/usr/bin/python", 2_000_000),
+        ("/usr/bin/gcc", 28_000_000),
+        ("/etc/tiny", 500_000),
+        ("/srv/rest", 9_500_000),
+    ],
+    columns=["path", "bytes"],
+)
+
+
+def test_what_is_opened_is_blue_in_its_own_directory_and_no_byte_is_lost():
+    loaded = ["/usr/lib/a/x.so", "/usr/bin/python", "/etc/tiny", "/proc/gone"]
+    (drawn,) = charts.opened(OPENED, loaded).data
+    blue = [drawn.marker.colors[number] for number, one in enumerate(drawn.ids) if one.endswith(" opened")]
+    grey = [drawn.marker.colors[number] for number, one in enumerate(drawn.ids) if not one.endswith(" opened")]
+    assert len(set(blue)) == len(set(grey)) == 1 and set(blue) != set(grey)
+    areas = dict(zip(drawn.ids, drawn["values"]))
+    opened = {one: count for one, count in areas.items() if one.endswith(" opened")}
+    # /etc has no area of its own: what is opened in it is drawn where it lies, in /
+    assert opened == {"/ opened": 500_000, "/usr/lib/a opened": 1_000_000, "/usr/bin opened": 2_000_000}
+    assert {one: count for one, count in areas.items() if one not in opened} == {
+        "/": 100_000_000,
+        "/usr": 90_000_000,
+        "/usr/lib": 60_000_000,
+        "/usr/lib/a": 60_000_000,
+        "/usr/bin": 30_000_000,
+        "/srv": 9_500_000,
+    }
+    assert dict(zip(drawn.ids, drawn.parents))["/usr/bin opened"] == "/usr/bin"
+
+
+@pytest.mark.parametrize(
+    ("loaded", "said"),
+    [
+        (["/usr/lib/a/x.so", "/usr/bin/python", "/etc/tiny"], "Only 3.5 % of 100.0 MB is opened"),
+        (["/usr/lib/a/y.so"], "59 % of 100.0 MB is opened"),
+        (["/etc/tiny"], "Under 1 % of 100.0 MB is opened"),
+        ([], "Nothing of 100.0 MB is opened"),
+    ],
+)
+def test_how_much_is_opened_is_said(loaded, said):
+    assert title(charts.opened(OPENED, loaded)) == said
+
+
+def test_the_sentence_of_what_is_opened_says_how_many_files_and_where_most_of_the_rest_is():
+    said = charts.in_words(charts.opened(OPENED, ["/usr/lib/a/x.so", "/usr/bin/python", "/etc/tiny"]))
+    assert said == ("Only 3.5 % of 100.0 MB is opened: 3 files of 6, 3.5 MB; most of what is not is in /usr: 87.0 MB.")
+    assert title(charts.opened(OPENED.iloc[:0], ["/x"])) == "No file to open"
 
 
 # --- the factory ----------------------------------------------------------------------------------------------------
@@ -263,7 +328,7 @@ def test_a_run_that_looks_into_another_stage_is_no_missing_gate():
 def test_the_walk_has_one_stop_a_line_and_one_where_each_hall_ends():
     figure = charts.floor(SEED)
     stops = [step.label for step in figure.layout.sliders[0].steps]
-    assert stops == ["2", "3", "4", "5", "end", "8", "9", "10", "11", "12", "13", "end"]
+    assert stops == ["2", "3", "4", "5", "end 1", "8", "9", "10", "11", "12", "13", "end 2"]
     assert [frame.name for frame in figure.frames] == [step.args[0][0] for step in figure.layout.sliders[0].steps]
     lines = charts.in_words(figure).split("\n")
     assert len(lines) == 12
@@ -273,6 +338,25 @@ def test_the_walk_has_one_stop_a_line_and_one_where_each_hall_ends():
     )
     assert lines[4].startswith("What passed no gate stays behind in “builder”")
     assert lines[-1].startswith("The box is packed: the building python:3.11-alpine")
+
+
+def test_no_two_stops_are_called_alike_and_one_hall_has_one_end():
+    for text in (SEED, FOUR):
+        stops = [step.label for step in charts.floor(text).layout.sliders[0].steps]
+        assert len(set(stops)) == len(stops)
+    assert [step.label for step in charts.floor("FROM a\nCMD b\n").layout.sliders[0].steps] == ["1", "2", "end"]
+
+
+def test_what_a_hall_is_called_stands_on_a_plate_that_goods_pass_behind():
+    notes = charts.floor(SEED).layout.annotations
+    plates = {note.text: note.bgcolor for note in notes if "HALL" in note.text or " · <b>" in note.text}
+    assert list(plates) == [
+        "<b>HALL 1 · builder</b>",
+        "rents python:3.11-slim · <b>stays behind</b>",
+        "<b>HALL 2 · stage-1</b>",
+        "rents python:3.11-alpine · <b>ships</b>",
+    ]
+    assert all(plates.values())
 
 
 def test_each_stop_shows_its_own_line():
@@ -408,6 +492,7 @@ def every_figure() -> list[go.Figure]:
         charts.layers(stack(("x", 0, "RUN a", 1_000_000, True))),
         charts.gate(files(CROSSED, STAYED)),
         charts.contents(pd.DataFrame({"path": ["/a/b"], "bytes": [1_000_000]})),
+        charts.opened(OPENED, ["/usr/bin/python"]),
         charts.floor(SEED),
     ]
 

@@ -1,5 +1,7 @@
 """The pictures of layers, waste, the meanings of size and pull times say what their frames say."""
 
+import re
+
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
@@ -327,6 +329,41 @@ def test_pulls_of_one_image_of_none_and_in_no_time():
     assert title(charts.pull(pulls(("a", "s", 0.01)))) == "At s pulling a takes under 0.1 s"
 
 
+# --- left to pull ---------------------------------------------------------------------------------------------------
+
+LEFT = pd.DataFrame(
+    [("full", "10 Mbit/s", 289.3, 4.6), ("scratch", "10 Mbit/s", 11.9, 11.9), ("multi", "10 Mbit/s", 16.9, 1.4)],
+    columns=["image", "speed", "empty disk", "base is there"],
+)
+
+
+def test_what_is_left_to_pull_is_drawn_with_the_most_on_top_and_the_whole_pull_written_behind_it():
+    figure = charts.left_to_pull(LEFT)
+    assert title(figure) == "Where the bases are there, scratch has the most left to pull: 12 s at 10 Mbit/s"
+    assert charts.in_words(figure) == (
+        title(figure) + ". What is left of each: scratch 12 s of 12 s, full 4.6 s of 4 min 49 s, multi 1.4 s of 17 s."
+    )
+    (bar,) = figure.data
+    assert list(bar.x) == [11.9, 4.6, 1.4] and list(bar.y) == [0, 1, 2]
+    assert [text.strip() for text in figure.layout.yaxis.ticktext] == ["scratch", "full", "multi"]
+    assert [re.sub("<.*?>", "", note) for note in written(figure)[:3]] == [
+        "12 s of 12 s",
+        "4.6 s of 4 min 49 s",
+        "1.4 s of 17 s",
+    ]
+    assert bar.marker.color[0] != bar.marker.color[1] == bar.marker.color[2]
+
+
+def test_what_is_left_of_one_image_of_none_and_of_equal_ones():
+    assert (
+        title(charts.left_to_pull(LEFT.iloc[:1]))
+        == "Where the bases are there, full has 4.6 s left to pull at 10 Mbit/s"
+    )
+    assert title(charts.left_to_pull(LEFT.iloc[:0])) == "No pull to time yet"
+    equal = charts.left_to_pull(LEFT.assign(**{"base is there": 0.0}))
+    assert title(equal) == "Where the bases are there, every image has 0.0 s left to pull at 10 Mbit/s"
+
+
 # --- all of them ----------------------------------------------------------------------------------------------------
 
 
@@ -340,6 +377,7 @@ def every_figure() -> list[go.Figure]:
         charts.meanings(FIVE),
         charts.meanings(FIVE.assign(image=[f"{hostile}{row}" for row in range(len(FIVE))])),
         charts.pull(WAITS),
+        charts.left_to_pull(LEFT.assign(image=LEFT["image"] + hostile)),
         charts.pull(WAITS.assign(image=WAITS["image"] + hostile, speed="<b>" + WAITS["speed"] + "$1</b>")),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from workshop.builders import classic
+from workshop.builders import classic, steps
 from workshop.builders.classic_log import ClassicLog
 from workshop.dockerfiles import syntax
 from workshop.progress import Panel
@@ -84,6 +84,29 @@ def test_the_log_and_the_panel_say_of_each_step_whether_it_ran_or_came_from_the_
     assert ended[1].startswith("↺ [maker] RUN make cached")
     assert ended[3].startswith("✓ [stage-1] COPY --from=maker /a /a") and "cached" not in ended[3]
     assert len(ended) == 4 and "LABEL" not in "".join(shown), "our own label is no line of the Dockerfile"
+
+
+def test_the_rows_of_a_panel_add_up_to_its_header(monkeypatch, capsys):
+    """Ten seconds by the clock: four are one row's, two are of a row that shows no time, and the rest has a row of its own."""
+    clock = [100.0]
+    monkeypatch.setattr("workshop.progress.time.monotonic", lambda: clock[0])
+    panel = Panel("Building it")
+    for key, took, state in (("make", 4, "done"), ("kept", 2, "cached")):
+        panel.row(key, key, began=clock[0])
+        clock[0] += took
+        panel.row(key, state=state)
+    clock[0] += 4
+    panel.rest("the engine, between steps")
+    shown = {row.text: row.age() for row in panel.rows.values() if row.state != "cached"}
+    assert shown == {"make": 4, "the engine, between steps": 6} and sum(shown.values()) == clock[0] - 100
+    assert capsys.readouterr().out.splitlines()[-1] == "✓ the engine, between steps 6.0 s"
+    panel.rest("nothing more")
+    assert "nothing more" not in panel.rows
+
+
+def test_bytes_beside_a_step_are_said_to_be_the_engines_count():
+    assert steps.added(18_268_160, cached=False) == "+18.3 MB, as the engine counts"
+    assert steps.added(18_268_160, cached=True) == "cached, +18.3 MB, as the engine counts"
 
 
 def test_a_steps_own_words_are_not_taken_for_the_builders():

@@ -133,6 +133,15 @@ def test_every_size_in_a_table_is_shown_as_one():
     assert shown.iloc[0].tolist() == ["a", 3, *["10.0 MB"] * len(names)]
 
 
+def test_digests_are_shown_short_and_no_two_look_alike_that_differ():
+    a, b, c = "0123456789abcdef" + "0" * 48, "0123456789abcdee" + "0" * 48, "f" * 64
+    frame = pd.DataFrame({"path": ["/a", "/b", "/c", "/d"], "digest": [a, c, a, None], "diff_id": [f"sha256:{a}"] * 4})
+    assert workshop.table(frame).frame["digest"].tolist() == [a[:12], c[:12], a[:12], ""]
+    assert set(workshop.table(frame).frame["diff_id"]) == {a[:12]}
+    assert workshop.table(pd.DataFrame({"digest": [a, b]})).frame["digest"].tolist() == [a[:16], b[:16]]
+    assert frame["digest"][0] == a
+
+
 def test_the_first_difference_of_two_images_is_what_one_has_and_the_other_lacks():
     same = {"/a": ("file", "x"), "/b": ("file", "y")}
     assert check.first_difference(same, dict(same)) is None

@@ -13,9 +13,10 @@ from workshop.lesson.predict import verdict
     [
         (..., 12.34, "MB", "No prediction yet: put one in place of the dots, and run both cells again."),
         (12, 12.34, "MB", "You said 12 MB, measured: 12.3 MB. Spot on."),
-        (18, 12.0, "MB", "You said 18 MB, measured: 12.0 MB. Close: off by a factor of 1.5."),
-        (24, 12.0, "MB", "You said 24 MB, measured: 12.0 MB. In the right range: off by a factor of 2.0."),
-        (1, 900.0, "MB", "You said 1 MB, measured: 900.0 MB. A surprise, then: off by a factor of 900.0."),
+        (18, 12.0, "MB", "You said 18 MB, measured: 12.0 MB. Close: your number is 1.5 times too large."),
+        (24, 12.0, "MB", "You said 24 MB, measured: 12.0 MB. Your number is 2.0 times too large."),
+        (4, 12.0, "MB", "You said 4 MB, measured: 12.0 MB. Your number is 3.0 times too small."),
+        (1, 900.0, "MB", "You said 1 MB, measured: 900.0 MB. A surprise, then: your number is 900 times too small."),
         ("12 MB", 12.0, "MB", "A prediction here is a plain number of MB, without quotes. Measured: 12.0 MB."),
         (0, 5.0, "MB", "You said 0 MB, measured: 5.0 MB. Worth a second look."),
         ("glibc", "musl", "", "You said glibc. Not so: it is musl."),

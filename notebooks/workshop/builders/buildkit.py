@@ -21,13 +21,12 @@ from ..engine.connect import describe, has_buildkit
 from ..errors import CONNECTION_ERRORS, WorkshopError
 from ..labels import IMAGE, STAGE, full_tag, labels, remove_untagged
 from ..progress import Panel
-from ..units import size
 from . import context, errors
 from .buildkit_trace import CANCELED, BuildkitTrace, Vertex
 from .request import BuildRequest, BuildResult
 from .session import NoSession, Session
 from .stage_tags import stage_tags, untag_earlier_stages
-from .steps import SMALLEST_SHOWN, first_line
+from .steps import SMALLEST_SHOWN, added, first_line
 
 
 def check(client: docker.DockerClient, request: BuildRequest) -> None:
@@ -243,4 +242,4 @@ def _read_sizes(client: docker.DockerClient, ids: dict[str, str], trace: Buildki
         trace.bytes[number] = entry.bytes
         if entry.bytes >= SMALLEST_SHOWN and number in trace.digests:
             cached = trace.dockerfile_steps()[number].status == "cached"
-            panel.row(number, detail=f"{'cached, ' if cached else ''}+{size(entry.bytes)}")
+            panel.row(number, detail=added(entry.bytes, cached))

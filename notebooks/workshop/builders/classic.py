@@ -12,12 +12,11 @@ from ..dockerfiles.stages import Stages
 from ..errors import CONNECTION_ERRORS, WorkshopError
 from ..labels import IMAGE, STAGE, UNFINISHED, labels
 from ..progress import Panel
-from ..units import size
 from . import classic_context, classic_leftovers, errors
 from .classic_log import ClassicLog
 from .request import BuildRequest, BuildResult
 from .stage_tags import stage_tags, untag_earlier_stages
-from .steps import SMALLEST_SHOWN, Step, first_line
+from .steps import SMALLEST_SHOWN, Step, added, first_line
 
 
 def check(client: docker.DockerClient, request: BuildRequest) -> None:
@@ -62,7 +61,9 @@ def build(client: docker.DockerClient, request: BuildRequest, log: ClassicLog, p
         raise errors.failed(log.failure, log.instruction(), log.output, kept, begun=bool(log.steps))
     ids = {name: client.api.inspect_image(image)["Id"] for name, image in log.stages_until(request.target).items()}
     _read_sizes(client, log, ids, panel)
-    return BuildResult(ids, _tag_stages(client, request.tag, ids, panel), context_bytes)
+    tags = _tag_stages(client, request.tag, ids, panel)
+    panel.rest("the engine, between steps")
+    return BuildResult(ids, tags, context_bytes)
 
 
 def remove_unfinished(client: docker.DockerClient, log: ClassicLog) -> None:
@@ -97,14 +98,14 @@ def _show(step: Step, panel: Panel, detail: str = "", done: bool = False) -> Non
 
 def _read_sizes(client: docker.DockerClient, log: ClassicLog, ids: dict[str, str], panel: Panel) -> None:
     """Read from each stage's history what its steps added, and what its digests stand for."""
-    added = {}
+    bytes_of = {}
     for entry, instruction in Stages(client, log.parsed, ids).made():
-        added[instruction.line] = entry.bytes
+        bytes_of[instruction.line] = entry.bytes
         remember(entry, instruction)
     for step in log.dockerfile_steps():
-        step.bytes = added.get(step.line, 0)
+        step.bytes = bytes_of.get(step.line, 0)
         if step.bytes >= SMALLEST_SHOWN:
-            panel.row(step.number, detail=f"{'cached, ' if step.status == 'cached' else ''}+{size(step.bytes)}")
+            panel.row(step.number, detail=added(step.bytes, step.status == "cached"))
 
 
 def _label_cache(client: docker.DockerClient, log: ClassicLog) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ..units import shorten
+from ..units import shorten, size
 
 SMALLEST_SHOWN = 100_000  # bytes; below that some engines count disk blocks instead of content
 
@@ -44,3 +44,9 @@ def steps_frame(steps: Iterable[Step]) -> pd.DataFrame:
 def first_line(text: str) -> str:
     """An instruction on one line."""
     return shorten(text.splitlines()[0], 100)
+
+
+def added(count: int, cached: bool) -> str:
+    """What a step's row says of its bytes. They are the engine's own count: on some stores in whole disk blocks, so that it
+    is more than the files hold."""
+    return f"{'cached, ' if cached else ''}+{size(count)}, as the engine counts"

@@ -4,10 +4,12 @@
     charts.layers(frame)     where in an image the bytes are     columns image, layer, created_by, bytes[, from_base]
     charts.gate(frame)       what crossed, what stayed behind    columns stage, path, bytes, fate, landed
     charts.contents(frame)   which directory holds the bytes     columns path, bytes
+    charts.opened(frame, …)  what of it is opened                columns path, bytes; and the paths that are opened
     charts.waterfall(frame)  what each layer of one adds         columns as of layers[, wasted], one image
     charts.waste(frame)      which line ships for nobody         columns layer, created_by, cause, files, bytes
     charts.meanings(frame)   what "size" means, five times       columns image, bytes, tar, compressed, engine, shared
     charts.pull(frame)       how long a pull takes               columns image, speed, seconds
+    charts.left_to_pull(…)   what is left of it with a base      columns image, speed, empty disk, base is there
     charts.floor(text)       the factory that a Dockerfile describes, to walk through step by step
     charts.words_of(text)    its words, as a table
 
@@ -20,11 +22,12 @@ alone), and the modules beside this folder (errors, labels, markup, units).
 """
 
 from . import plotly_setup  # first  # noqa: F401
-from .contents import contents
+from .contents import contents, opened
 from .factory.figure import floor
 from .factory.words import words_of
 from .gate import gate
 from .layers import layers
+from .left_to_pull import left_to_pull
 from .meanings import meanings
 from .pull import pull
 from .show import show
@@ -40,7 +43,10 @@ __all__ = [
     "in_words",
     "layers",
     "meanings",
+    "left_to_pull",
+    "meanings",
     "megabytes",
+    "opened",
     "pull",
     "set_footer",
     "show",

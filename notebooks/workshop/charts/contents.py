@@ -1,52 +1,100 @@
-"""Which directories of an image hold its bytes."""
+"""Which directories of an image hold its bytes, and what of it is opened."""
 
 from __future__ import annotations
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from .style import FINAL, INK, finish, megabytes, percent, plural, safe, tint
+from .style import BASE, FINAL, INK, MUTED, finish, megabytes, percent, plural, safe, shorten, tint
 
-DEPTH = 4  # levels of directories shown
-SMALL = 0.006  # of all bytes: below it a directory joins "(n smaller)"
+DEPTH = 3  # levels of directories shown
+SMALL = 0.02  # of all bytes: a directory with less has no room for its name, and joins "n more"
+ROOM = 0.05  # of all bytes: a directory with less has no room for others below its name
+PATH_BAR = 20  # pixels: the way back, below the map, where neither title nor buttons are
+OPENED = " opened"  # ends the id of the part of a directory that is opened; no path begins with a space
 
 
 def contents(frame: pd.DataFrame, by: str = "directory", footer: str = "") -> go.Figure:
     """A map of an image's files by directory, each area as large as its bytes.
 
-    frame: columns path, bytes; by: "directory", or a column whose values become the first level (a stage, an owner).
+    frame: columns path, bytes; by: "directory", or a column whose values become the first level (a stage, an owner). An
+    area without a name is what its directory holds besides the named ones.
     """
     tree = _tree(frame, by)
     whole = tree.loc["", "bytes"]
-    figure = go.Figure()
-    if whole:
-        shown = _grouped(tree)
-        figure.add_treemap(
-            ids=shown["id"],
-            parents=shown["parent"],
-            labels=[f"<b>{safe(row.label)}</b> {megabytes(row.bytes)}" for row in shown.itertuples()],
-            values=[int(count) for count in shown["bytes"]],
-            branchvalues="total",
-            marker={
-                "colors": [tint(FINAL, 0.06 + 0.5 * count / whole) for count in shown["bytes"]],
-                "line": {"color": "white", "width": 1.5},
-                "pad": {"t": 20, "l": 4, "r": 4, "b": 4},
-            },
-            textinfo="label",
-            textfont={"color": INK, "size": 12},
-            tiling={"pad": 2},
-            sort=True,
-            pathbar={"visible": True},
-            hovertext=[
-                f"<b>{safe(row.id or 'all')}</b><br>{megabytes(row.bytes)} in {plural(row.files, 'file')}<br>"
-                f"{percent(row.bytes, whole)} of all bytes"
-                for row in shown.itertuples()
-            ],
-            hoverinfo="text",
-        )
-        figure.update_layout(uniformtext={"minsize": 10, "mode": "hide"})
     title, words = _finding(tree, whole)
-    return finish(figure, title, words, footer, 340 if whole else 20, left=10, right=10)
+    shown = _grouped(tree)
+    colours = [tint(FINAL, 0.06 + 0.5 * count / whole) for count in shown["bytes"]] if whole else []
+    return _map(shown, colours, title, words, footer)
+
+
+def opened(frame: pd.DataFrame, loaded: list[str], footer: str = "") -> go.Figure:
+    """The same map in grey, and in blue what is opened, in the directory where it lies.
+
+    frame: columns path, bytes, of the files that can be seen, as from `workshop.visible`. loaded: paths of the files that
+    are opened, as from `workshop.loaded`; those that the frame does not have count for nothing.
+    """
+    used = frame["path"].isin(set(loaded))
+    tree, of_it = _tree(frame, "directory"), _tree(frame[used], "directory")
+    shown = _with_opened(_grouped(tree), of_it)
+    is_opened = [str(one).endswith(OPENED) for one in shown["id"]]
+    colours = [tint(FINAL, 0.75) if blue else tint(BASE, 0.25) for blue in is_opened]
+    title, words = _finding_opened(tree, of_it)
+    keyed = "blue: opened; grey: not opened" if used.any() else ""
+    return _map(shown, colours, title, words, footer, keyed)
+
+
+def _map(shown: pd.DataFrame, colours: list[str], title: str, words: str, footer: str, key: str = "") -> go.Figure:
+    """The rows as a treemap on its card; a click on an area goes into it, and the bar below comes back."""
+    figure = go.Figure()
+    whole = int(shown["bytes"].iloc[0])
+    if not whole:
+        return finish(figure, title, words, footer, 20, left=10, right=10)
+    inner = set(shown["parent"])
+    gaps = [" " if one in inner else "<br>" for one in shown["id"]]  # a name above its areas has one line
+    figure.add_treemap(
+        ids=shown["id"],
+        parents=shown["parent"],
+        labels=[
+            f"<b>{safe(shorten(row.label, 24))}</b>{gap}{megabytes(row.bytes)}"
+            for gap, row in zip(gaps, shown.itertuples())
+        ],
+        values=[int(count) for count in shown["bytes"]],
+        branchvalues="total",
+        marker={
+            "colors": colours,
+            "line": {"color": "white", "width": 1.5},
+            "pad": {"t": 20, "l": 4, "r": 4, "b": 4},
+        },
+        textinfo="label",
+        textfont={"color": INK, "size": 12},
+        tiling={"pad": 2},
+        sort=True,
+        pathbar={"side": "bottom", "thickness": PATH_BAR},
+        hovertext=[
+            f"<b>{safe(row.id or 'all')}</b><br>{megabytes(row.bytes)} in {plural(row.files, 'file')}<br>"
+            f"{percent(row.bytes, whole)} of all bytes"
+            for row in shown.itertuples()
+        ],
+        hoverinfo="text",
+    )
+    figure.update_layout(uniformtext={"minsize": 10, "mode": "hide"})
+    room = PATH_BAR + (18 if key else 4)
+    figure = finish(figure, title, words, footer, 340, left=10, right=10, bottom=room + 10)
+    if key:
+        figure.add_annotation(
+            text=key,
+            showarrow=False,
+            xref="paper",
+            x=0,
+            xanchor="left",
+            yref="paper",
+            y=0,
+            yanchor="top",
+            yshift=-PATH_BAR - 2,
+            font={"size": 11, "color": MUTED},
+        )
+    return figure
 
 
 def _tree(frame: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -76,13 +124,29 @@ def _grouped(tree: pd.DataFrame) -> pd.DataFrame:
         small = children.drop(large.index)
         for key, child in large.iterrows():
             rows.append((key, key.rsplit("/", 1)[-1] if parent else key, parent, child["bytes"], child["files"]))
-            queue.append(key)
-        if len(large) and small["bytes"].sum():
-            label = f"({len(small)} smaller)"
-            rows.append((f"{parent}/{label}", label, parent, small["bytes"].sum(), small["files"].sum()))
+            if child["bytes"] >= ROOM * whole:
+                queue.append(key)
+        if len(large) and small["bytes"].sum() >= SMALL * whole:
+            both = small["bytes"].sum(), small["files"].sum()
+            rows.append((f"{parent}/({len(small)} smaller)", f"{len(small)} more", parent, *both))
     return pd.DataFrame(rows, columns=["id", "label", "parent", "bytes", "files"]).assign(
         id=lambda f: f["id"].replace("", "/"), parent=lambda f: f["parent"].replace("", "/").fillna("")
     )
+
+
+def _with_opened(shown: pd.DataFrame, of_it: pd.DataFrame) -> pd.DataFrame:
+    """The rows, and for each directory with opened files one more: of its own and of directories without a row."""
+    added = []
+    for row in shown.itertuples():
+        key = "" if row.id == "/" else row.id
+        if key not in of_it.index:
+            continue
+        own = of_it.loc[key, ["bytes", "files"]]
+        below = shown.loc[(shown["parent"] == row.id) & shown["id"].isin(of_it.index), "id"]
+        own = own - of_it.loc[below, ["bytes", "files"]].sum()
+        if own["bytes"]:
+            added.append((row.id + OPENED, "opened", row.id, int(own["bytes"]), int(own["files"])))
+    return pd.concat([shown, pd.DataFrame(added, columns=shown.columns)], ignore_index=True)
 
 
 def _finding(tree: pd.DataFrame, whole: int) -> tuple[str, str]:
@@ -103,3 +167,22 @@ def _finding(tree: pd.DataFrame, whole: int) -> tuple[str, str]:
         f"{name} holds {megabytes(inside)}, {percent(inside, whole)} of {megabytes(whole)}; largest at the top: {top}."
     )
     return title, words
+
+
+def _finding_opened(tree: pd.DataFrame, of_it: pd.DataFrame) -> tuple[str, str]:
+    """Title and sentence: how much is opened, of how much, and where most of both lies."""
+    whole, used = tree.loc["", ["bytes", "files"]].astype(int), of_it.loc["", ["bytes", "files"]].astype(int)
+    if not whole["bytes"]:
+        return "No file to open", "There is no file with a byte in it."
+    of = f"of {megabytes(whole['bytes'])}"
+    if not used["bytes"]:
+        return f"Nothing {of} is opened", f"Nothing {of} is opened."
+    part = 100 * used["bytes"] / whole["bytes"]
+    share = f"{part:.1f} %" if 1 <= part < 10 else percent(used["bytes"], whole["bytes"])
+    only = "Only " if 1 <= part < 50 else ""
+    title = f"{only}{share} {of} is opened"
+    title = title[0].upper() + title[1:]
+    tops = (tree["bytes"] - of_it["bytes"].reindex(tree.index, fill_value=0))[tree["parent"] == ""].nlargest(1)
+    never = "".join(f"; most of what is not is in {key}: {megabytes(count)}" for key, count in tops.items())
+    counts = f"{plural(int(used['files']), 'file')} of {int(whole['files']):,}, {megabytes(used['bytes'])}"
+    return title, f"{title}: {counts}{never}."

@@ -108,7 +108,11 @@ def _axes(figure: go.Figure, values: pd.DataFrame, labels: list[str]) -> None:
         gridcolor=GRID,
         zeroline=False,
         fixedrange=True,
-        title={"text": "equal distances are equal ratios", "font": {"size": 11, "color": MUTED}, "standoff": 8},
+        title={
+            "text": "logarithmic axis: equal distances are equal ratios",
+            "font": {"size": 11, "color": MUTED},
+            "standoff": 8,
+        },
     )
     for at in range(1, len(values)):
         figure.add_shape(

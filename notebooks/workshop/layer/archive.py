@@ -21,6 +21,7 @@ from typing import Any
 
 from ..dockerfiles.history import made_layers
 from ..errors import WorkshopError
+from ..units import short_digests
 from . import layer as layer_tar
 from . import tar
 from .layer import BROKEN, LARGEST_HEADER, Layer, is_tar, read_layer
@@ -84,11 +85,11 @@ class Archive:
         names = [image.names[0] if image.names else "" for image in self.images]
         shared = {name for name, count in Counter(names).items() if count > 1}
         called: dict[str, Image] = {}
-        for name, image in zip(names, self.images):
+        for name, image, short in zip(names, self.images, short_digests(image.id for image in self.images)):
             if name in shared and name and image.platform:
                 name = f"{name} ({image.platform})"
             if not name or called.get(name, image).id != image.id:
-                name = f"{name}@{short(image.id)}".lstrip("@")
+                name = f"{name}@{short}".lstrip("@")
             called.setdefault(name, image)
         return called
 
@@ -111,11 +112,6 @@ def read_folder(folder: Path, wanted: str | None = None, begin_layer=None) -> Ar
         return _read(_members_of_folder(folder), wanted, begin_layer)
     except BROKEN as error:
         raise unreadable(str(folder), error) from None
-
-
-def short(digest: str) -> str:
-    """A digest as engines list it: its first twelve digits."""
-    return digest.partition(":")[2][:12]
 
 
 def unreadable(name: str, error: Exception) -> WorkshopError:

@@ -11,8 +11,8 @@ import pandas as pd
 
 from ..dockerfiles.history import instruction
 from ..errors import translate_engine_loss
+from ..units import short_digests
 from . import merge, source
-from .archive import short
 from .base_layers import UNKNOWN, Base, bases_of
 from .cache import LayerCache
 from .layer import ENTRY, KINDS, OPAQUE_DIRECTORY, REMOVED
@@ -70,9 +70,9 @@ def _told_apart(stacks: list[tuple[str, source.Stack, Base]]) -> list[tuple[str,
     """No two images under one name: those of several archives, or of one and the engine, get their short id behind it."""
     first: dict[str, str] = {}
     unique = {}
-    for name, stack, base in stacks:
+    for (name, stack, base), short in zip(stacks, short_digests(stack.id for _, stack, _ in stacks)):
         if first.setdefault(name, stack.id) != stack.id:
-            name = f"{name}@{short(stack.id)}"
+            name = f"{name}@{short}"
         unique[name] = (name, stack, base)
     return list(unique.values())
 

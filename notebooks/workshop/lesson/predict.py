@@ -48,8 +48,15 @@ def _judge(guess: float, measured: float) -> str:
     factor = max(guess / measured, measured / guess)
     if factor <= 1.1:
         return "Spot on."
-    word = "Close" if factor <= 1.5 else "In the right range" if factor <= 3 else "A surprise, then"
-    return f"{word}: off by a factor of {factor:.1f}."
+    times = f"{factor:.1f}" if factor < 9.95 else f"{factor:,.0f}"
+    yours = f"your number is {times} times too {'large' if guess > measured else 'small'}"
+    return (
+        f"Close: {yours}."
+        if factor <= 1.5
+        else f"A surprise, then: {yours}."
+        if factor > 3
+        else f"{yours.capitalize()}."
+    )
 
 
 def _say(value, unit: str) -> str:

@@ -8,7 +8,7 @@ import re
 import pandas as pd
 
 from ..markup import as_html
-from ..units import size
+from ..units import short_digests, size
 
 pd.options.display.html.use_mathjax = False  # in a frame that pandas shows, too, `$` is a dollar or a variable
 
@@ -22,6 +22,7 @@ IN_BYTES = {  # columns of the workshop's frames
     "base",
     "on_top",
 }
+DIGESTS = ("digest", "diff_id")  # columns of digests begin like this
 FIGURE = re.compile(r"[$−-]?\d[\d.,]*( ?(%|bytes?|[kMG]?B|[kMG]bit/s|min|s|times))?( \d+ s)?")  # 4 min 49 s, $0.05
 # Characters: what is longer may be broken anywhere, else a path would push the other columns out of the cell.
 WHOLE = 32
@@ -36,6 +37,8 @@ class Table:
             in_bytes = column in IN_BYTES or str(column).startswith("bytes")
             if in_bytes and pd.api.types.is_numeric_dtype(frame[column]):
                 self.frame[column] = [size(count) if math.isfinite(count) else "" for count in frame[column]]
+            if str(column).startswith(DIGESTS):
+                self.frame[column] = short_digests(frame[column])
         if "hidden_by_layer" in self.frame:  # of what is hidden by none, `files` says -1
             self.frame["hidden_by_layer"] = ["" if layer == -1 else layer for layer in self.frame["hidden_by_layer"]]
 
@@ -56,7 +59,7 @@ class Table:
 
 
 def table(frame: pd.DataFrame) -> Table:
-    """A frame to be read: bytes as MB, figures to the right, text whole and to the left, no index."""
+    """A frame to be read: bytes as MB, digests short, figures to the right, text whole and to the left, no index."""
     return Table(frame)
 
 

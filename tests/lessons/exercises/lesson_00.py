@@ -3,7 +3,7 @@
 from . import Exercise
 
 HELLO = '''
-recipe = """
+recipe = r"""
 FROM busybox:1.37
 RUN echo "Hello from the factory floor!" > /hello.txt
 CMD ["cat", "/hello.txt"]

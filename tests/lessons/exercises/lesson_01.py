@@ -3,7 +3,7 @@
 from . import Exercise
 
 WIDGET = '''
-recipe = """
+recipe = r"""
 FROM python:3.11 AS floor
 WORKDIR /bench
 COPY widget.c .

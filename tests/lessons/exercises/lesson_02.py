@@ -3,7 +3,7 @@
 from . import Exercise
 
 FLASK = '''
-recipe = """
+recipe = r"""
 FROM python:3.11
 WORKDIR /app
 COPY requirements.txt .

@@ -42,7 +42,7 @@ check.that(client, "factory/flask_hello:workbench",
     Exercise(
         "03.2",
         start='''
-recipe = """
+recipe = r"""
 FROM python:3.11-slim AS builder
 WORKDIR /app
 COPY requirements.txt .

@@ -3,7 +3,7 @@
 from . import Exercise
 
 RECIPE = '''
-recipe = """
+recipe = r"""
 FROM {base}
 WORKDIR /app
 COPY requirements.txt .

@@ -6,7 +6,7 @@ EXERCISES = [
     Exercise(
         "05.1",
         start='''
-recipe = """
+recipe = r"""
 FROM python:3.11-slim
 WORKDIR /app
 RUN apt-get update && apt-get install -y --no-install-recommends tini
@@ -78,7 +78,7 @@ check.that(client, "factory/leaky:joined",
     Exercise(
         "05.2",
         start='''
-mended = workshop.build(client, "leaky", tag="factory/leaky:mended", dockerfile="""
+mended = workshop.build(client, "leaky", tag="factory/leaky:mended", dockerfile=r"""
 FROM python:3.11-slim AS builder
 WORKDIR /app
 COPY netrc /root/.netrc

@@ -35,7 +35,7 @@ def stops_of(hall: Hall, dockerfile: Dockerfile, colour: str) -> list[dict]:
     stops.append(
         {
             "line": None,
-            "word": "end",
+            "word": f"end {hall.stage.index + 1}" if len(dockerfile.stages) > 1 else "end",
             "code": code,
             "says": fate(hall.stage.index, dockerfile),
             "x": x,
@@ -118,7 +118,7 @@ def add_walk(figure: go.Figure, stops: list[dict], height: float) -> None:
                 "font": {"size": 10, "color": INK},
                 "transition": {"duration": 0},
                 "steps": [
-                    {"label": str(stop["line"] or "end"), "method": "animate", "args": [[str(n)], at_once]}
+                    {"label": str(stop["line"] or stop["word"]), "method": "animate", "args": [[str(n)], at_once]}
                     for n, stop in enumerate(stops)
                 ],
             }

@@ -20,18 +20,18 @@ def texts(figure: go.Figure, halls: list[Hall], dockerfile: Dockerfile, colours:
     _write(figure, [(x, top + 68, f"<b>{_sized(word_of(step))}</b>") for step, x, top in stations], 11, INK)
     _write(figure, [(x, top + 75, _short(step, dockerfile)) for step, x, top in stations], 10, MUTED, "bottom center")
     _write(figure, [(*_below(hall.end), _end(hall, dockerfile)) for hall in halls], 11, INK, "bottom center")
-    _write(figure, [(12, hall.top + 11, _name(hall)) for hall in halls], 12, INK, "middle right")
-    for hall, colour in zip(halls, colours):  # on a plate, so that a route can pass behind it
-        figure.add_annotation(
-            x=WIDTH - 4,
-            y=hall.top + 11,
-            text=_rent(hall, dockerfile),
-            xanchor="right",
-            showarrow=False,
-            bgcolor=tint(colour, 0.38),
-            borderpad=1,
-            font={"size": 12, "color": INK},
-        )
+    for hall, colour in zip(halls, colours):  # each on a plate: where there is little room, a route passes behind it
+        for x, side, text in ((10, "left", _name(hall)), (WIDTH - 4, "right", _rent(hall, dockerfile))):
+            figure.add_annotation(
+                x=x,
+                y=hall.top + 11,
+                text=text,
+                xanchor=side,
+                showarrow=False,
+                bgcolor=tint(colour, 0.38),
+                borderpad=1,
+                font={"size": 12, "color": INK},
+            )
     for hall in halls:
         _signs(figure, hall)
     hover = [(x, top + 27, _told(step, dockerfile)) for step, x, top in stations]
