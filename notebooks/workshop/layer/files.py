@@ -92,9 +92,7 @@ def sizes(client: docker.DockerClient, images: str | list[str], compressed: bool
     images = [images] if isinstance(images, str) else list(dict.fromkeys(images))
     about, layers = {image: source.inspect(client, image) for image in images}, LayerCache()
     stacks = {image: source.stack_of(about[image]) for image in images}
-    if compressed:
-        source.fill_compressed_sizes(client, stacks, layers)
-    source.fill_from_engine(client, stacks, layers)
+    source.fill_from_engine(client, stacks, layers, compressed)
     entries = _frame([(image, stack, UNKNOWN) for image, stack in stacks.items()], layers)
     diff_ids_of = {image: stack.diff_ids for image, stack in stacks.items()}
     rows = []
