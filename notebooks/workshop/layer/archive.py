@@ -280,8 +280,9 @@ class _Contents:
 
     def _config_of(self, digest: str, diff_ids: list[str], depth: int) -> dict | None:
         """The config with these diff ids that an engine's id leads to: the id of a config, a manifest or an index."""
-        name = _blob(digest)
-        if name not in self.blobs or depth > DEEPEST_INDEX:
+        names = [_blob(digest), f"{digest.partition(':')[2]}.json"]  # as OCI's layouts have it, and as the older ones
+        name = next((name for name in names if name in self.blobs), None)
+        if name is None or depth > DEEPEST_INDEX:
             return None
         blob = json.loads(self._text(name))
         if "rootfs" in blob:

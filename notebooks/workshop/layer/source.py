@@ -52,6 +52,12 @@ def stack_of(image: dict) -> Stack:
     return Stack(image["Id"], image["RootFS"].get("Layers") or [])
 
 
+def is_read(client: docker.DockerClient, image: str) -> bool:
+    """True if nothing of this image need be exported any more."""
+    stack = stack_of(inspect(client, image))
+    return LayerCache().has(stack.id, stack.diff_ids)
+
+
 def fill_from_engine(
     client: docker.DockerClient, stacks: dict[str, Stack], layers: LayerCache, compressed: bool = False
 ) -> None:
@@ -91,7 +97,10 @@ def fill_from_engine(
 def _told_by_engine(client: docker.DockerClient, stack: Stack) -> Image | None:
     """The image with the instructions behind its layers, by what the engine says of its history; None where that leaves open
     which of the entries made them."""
-    history = [(entry.get("CreatedBy") or "", entry.get("Size") or 0) for entry in client.api.history(stack.id)]
+    try:
+        history = [(entry.get("CreatedBy") or "", entry.get("Size") or 0) for entry in client.api.history(stack.id)]
+    except docker.errors.APIError:
+        return None
     texts = layers_told(history[::-1], len(stack.diff_ids))
     return None if texts is None else Image(stack.id, [], stack.diff_ids, texts)
 
