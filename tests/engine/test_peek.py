@@ -56,7 +56,7 @@ def test_a_container_says_what_the_layers_say(client, image, path):
     try:
         seen = peek.peek(client, image, path)
     except peek.CannotTell:
-        assert path == "/a/x", "a circle of links is left to the layers"
+        assert path in ("/a", "/a/x"), "a circle of links is left to the layers"
         return
     found = visible_at(workshop.files(client, image), path)
     if found is None or seen is None:
