@@ -84,6 +84,8 @@ def test_what_names_one_path(pattern):
     assert names_one(pattern)
 
 
-@pytest.mark.parametrize("pattern", ["", "/", "/etc/", "/e?c", "/**/x", "/*.py", "/[ab]", "/a//b", "/a/../b", "./a", "/a/."])
+@pytest.mark.parametrize(
+    "pattern", ["", "/", "/etc/", "/e?c", "/**/x", "/*.py", "/[ab]", "/a//b", "/a/../b", "./a", "/a/."]
+)
 def test_what_does_not_name_one_path_or_not_by_its_own_name(pattern):
     assert not names_one(pattern)
