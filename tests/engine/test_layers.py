@@ -30,10 +30,15 @@ def test_what_a_real_package_manager_lists_is_what_the_layers_name(client):
     }
 
 
-def test_a_deleted_file_is_read_from_its_layer(client, busybox, app):
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_deleted_file_is_read_from_its_layer(client, busybox, app, tmp_path, monkeypatch, cached):
+    """Where the cache knows which layer has it, that layer alone is read."""
+    monkeypatch.setenv(cache.HERE, str(tmp_path))
     recipe = "FROM busybox:1.37\nRUN printf first > /secret\nRUN printf second > /secret\nRUN rm /secret\n"
     build = workshop.build(client, app, recipe)
     layer = len(client.api.inspect_image(busybox)["RootFS"]["Layers"])
+    if cached:
+        workshop.files(client, build.tag)
     assert workshop.read(client, build.tag, "/secret") == b"second"
     assert workshop.read(client, build.tag, "secret", layer) == b"first"
     with pytest.raises(workshop.WorkshopError, match=f"It is a file in layer {layer}, {layer + 1}"):

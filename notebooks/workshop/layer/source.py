@@ -17,7 +17,7 @@ from ..units import seconds, shorten, size
 from .archive import Archive, Image, Missing, read_archive, read_folder, unreadable
 from .cache import LayerCache
 from .compression import CompressedSizes
-from .layer import LARGEST_KEPT, MOST_ENTRIES, absolute_path
+from .layer import FILE, LARGEST_KEPT, MOST_ENTRIES, absolute_path
 from .streams import PIECE, ReadAhead
 from .tar import Damaged
 
@@ -166,6 +166,7 @@ def read(client: docker.DockerClient | None, image: str | Path, path: str, layer
         raise WorkshopError(
             f"{path} leads out of the image.", "Give the path as the image has it: /root/.netrc."
         ) from None
+    archive, layers = Archive(), LayerCache()
     if is_path(image):
         archive = _load(Path(image).expanduser(), path)
         if len(called := archive.called()) > 1:
@@ -175,17 +176,29 @@ def read(client: docker.DockerClient | None, image: str | Path, path: str, layer
             )
         diff_ids = archive.images[0].diff_ids
     else:
-        name = str(image)
-        diff_ids = stack_of(inspect(client, name)).diff_ids
-        archive = _export(client, [name], wanted=path) if diff_ids else Archive()
-    contents = {number: archive.layers[diff_id].content for number, diff_id in enumerate(diff_ids)}
-    at = [number for number, content in contents.items() if content is not None]
+        diff_ids = stack_of(inspect(client, str(image))).diff_ids
+        if not all(map(layers.has_layer, diff_ids)):
+            archive = _export(client, [str(image)], wanted=path)
+    at = [number for number, diff_id in enumerate(diff_ids) if _has_file(archive, layers, diff_id, path)]
     if not at or (layer is not None and layer not in at):
         none = f"No layer of it has such a file, or it is larger than {size(LARGEST_KEPT)}."
         have = f"It is a file in layer {', '.join(map(str, at))}." if at else none
         where = f"layer {layer} of {image}" if layer is not None else str(image)
         raise WorkshopError(f"There is no file {path} in {where}. {have}", "workshop.files() lists what there is.")
-    return contents[at[-1] if layer is None else layer] or b""
+    chosen = diff_ids[at[-1] if layer is None else layer]
+    if chosen not in archive.layers:
+        one = {chosen}
+        archive = _export(client, [str(image)], wanted=path, missing=Missing(one, {}, _known(layers, one)))
+    return archive.layers[chosen].content or b""
+
+
+def _has_file(archive: Archive, layers: LayerCache, diff_id: str, path: str) -> bool:
+    """True if a layer has a file there that can be kept: by what was just read, or by what the cache has of it."""
+    if diff_id in archive.layers:
+        return archive.layers[diff_id].content is not None
+    columns = layers.columns(diff_id)
+    entries = zip(columns["path"], columns["kind"], columns["bytes"])
+    return any(one == path and kind == FILE and count <= LARGEST_KEPT for one, kind, count in entries)
 
 
 def _load(path: Path, wanted: str | None = None) -> Archive:
