@@ -130,6 +130,10 @@ def test_after_a_rebuild_the_rest_of_the_cache_and_what_is_new_make_the_same_fra
     )
     assert warm.equals(workshop.files(client, again.tag))
     assert warm_packages.equals(workshop.packages(client, again.tag))
+    with (tmp_path / "saved.tar").open("wb") as file:
+        file.writelines(client.api.get_image(again.tag))
+    told = ["layer", "created_by", "path"]  # by the engine's history; an archive's config says it outright
+    assert warm[told].astype(str).equals(workshop.files(None, tmp_path / "saved.tar")[told].astype(str))
 
 
 def test_another_command_alone_exports_nothing(client, busybox, app, tmp_path, monkeypatch):

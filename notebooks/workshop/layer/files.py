@@ -87,7 +87,7 @@ def sizes(client: docker.DockerClient, images: str | list[str], compressed: bool
     compressed=True also compressed: bytes that a pull transfers, each layer as the engine stored it if that is
     compressed, else by zlib's gzip at level 6, within 5 % of what Docker's makes of it for a registry. (One exception:
     a containerd store pushes a layer as it is that `docker load` gave it uncompressed.) The first time that costs about
-    half a minute for each GB.
+    half a minute for each GB that the engine does not store compressed.
     """
     images = [images] if isinstance(images, str) else list(dict.fromkeys(images))
     about, layers = {image: source.inspect(client, image) for image in images}, LayerCache()
