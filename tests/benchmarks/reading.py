@@ -32,7 +32,7 @@ sys.path[:0] = [str(ROOT / "notebooks"), str(ROOT / "tests" / "support")]
 
 import workshop  # noqa: E402
 
-ROUNDS = 1
+ROUNDS = 3
 BASE = "python:3.11"
 MB = 10**6
 

@@ -74,9 +74,8 @@ def fill_from_engine(
     told = {stack.id: _told_by_engine(client, stack) for stack in new.values() if not layers.has_instructions(stack.id)}
     images = {name: stack for name, stack in new.items() if stack.id in told and told[stack.id] is None}
     lacking = {one for stack in new.values() for one in stack.diff_ids if not layers.has_layer(one, compressed)}
-    archive = Archive(images=[image for image in told.values() if image])
+    layers.put(Archive(images=[image for image in told.values() if image]))
     if not lacking and not images:
-        layers.put(archive)
         return
     missing = Missing(lacking, {stack.id: stack.diff_ids for stack in images.values()}, _known(layers, lacking))
     names = _covering({name: lacking & set(stack.diff_ids) for name, stack in new.items()}, list(images))
@@ -87,7 +86,6 @@ def fill_from_engine(
     for diff_id, layer in read.layers.items():
         if layer.stored_bytes is not None:
             packed[diff_id] = layer.stored_bytes
-    read.images += archive.images
     layers.put(read, packed, _by_engine_id(read, images))
     for name, stack in new.items():
         if sum(len(layers.columns(diff_id)["path"]) for diff_id in stack.diff_ids) > MOST_ENTRIES:
