@@ -130,6 +130,7 @@ def _fetched_uv(pip, folder, run):
     partial = kept.with_name("%s.%d.partial" % (UV, os.getpid()))
     try:  # there whole or not at all, and no matter how many do this at once
         kept.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(kept.parent)
         shutil.copy(fetched, partial)
         os.replace(partial, kept)
     except OSError:
@@ -138,6 +139,14 @@ def _fetched_uv(pip, folder, run):
         with contextlib.suppress(OSError):
             partial.unlink()
     return str(fetched)
+
+
+def _sweep(folder):
+    """Removes what a fetch left that was killed or lost its power; one that is still under way takes seconds."""
+    for path in folder.glob(UV + ".*.partial"):
+        with contextlib.suppress(OSError):  # it has been removed, or has become the uv, meanwhile
+            if path.stat().st_mtime < time.time() - 3600:
+                path.unlink()
 
 
 def as_pip_is_told(listing):

@@ -1,8 +1,39 @@
-"""Patterns for paths in an image: the wildcards of every check and helper."""
+"""Paths in an image: the wildcards of every check and helper, and the links on the way to a path."""
 
 from __future__ import annotations
 
+import posixpath
+from collections.abc import Callable
 from fnmatch import fnmatchcase
+
+MOST_LINKS = 40  # that Linux follows on the way to one path
+
+
+def names_one(pattern: str) -> bool:
+    """True for a pattern that is a path: nothing in it stands for anything else."""
+    parts = pattern.removeprefix("/").split("/")
+    return not {"", ".", ".."} & set(parts) and not set("*?[") & set(pattern)
+
+
+def followed(path: str, link: Callable[[str], str | None]) -> str | None:
+    """Where a path is once the links among its folders are followed, inside of the image; None if they go in a circle.
+
+    link: given a folder's place, where it leads if it is a link, else None. The last part of the path is not asked for.
+    """
+    *left, last = [part for part in path.split("/") if part]
+    place, links = "/", 0
+    while left:
+        part = left.pop(0)
+        if part in (".", ".."):
+            place = posixpath.dirname(place) if part == ".." else place
+        elif (target := link(posixpath.join(place, part))) is None:
+            place = posixpath.join(place, part)
+        elif (links := links + 1) > MOST_LINKS:
+            return None
+        else:
+            place = "/" if target.startswith("/") else place
+            left = [one for one in target.split("/") if one] + left
+    return posixpath.join(place, last)
 
 
 def matches(path: str, pattern: str) -> bool:

@@ -3,6 +3,9 @@
 one_image     `files()` of a 1.1 GB image, empty cache: against draining the same `save`, and against `dive --ci`
 six_variants  `files()` of six variants of one app on a 1 GB base, at once, empty cache: against six runs of dive; then
               once more with what is in the cache, in the same process and in a fresh one
+rebuilt       `files()` of the 1.1 GB image whose app was rebuilt with another CMD, and with one small layer more: with what the
+              cache has of the build before, against reading all of it
+one_path      a check that asks for one path of the 1.1 GB image, empty cache: in a container of it, against `files()`
 memory        peak memory of a process that reads the 1.1 GB image, and images of twice its size
 whiteouts     an archive of 20,000 files and 1,600 whiteouts, against the same with none; dive beside it
 
@@ -34,6 +37,7 @@ BASE = "python:3.11"
 MB = 10**6
 
 READ = "workshop.files(client, given)"
+CHECK = "assert workshop.check.that(client, given, workshop.check.has('/usr/local/bin/python3.11'))"
 DRAIN = "for chunk in client.api.get_image(given, chunk_size=1 << 18): pass"
 AGAIN = "workshop.files(client, given); began = time.monotonic(); workshop.files(client, given)"
 
@@ -85,6 +89,29 @@ def six_variants(client) -> None:
         judged("dive / files()", ratio(theirs / ours for ours, theirs in rounds), 4, least=True)
         judged("again, same process", statistics.median(same), 1, " s")
         judged("again, fresh process", statistics.median(other), 1, " s")
+
+
+def rebuilt(client) -> None:
+    recipes = {"first": large(), "cmd": large() + 'CMD ["true"]\n', "layer": large() + "RUN echo more > /more\n"}
+    with images(client, recipes) as (first, *others):
+        for what, tag in zip(("another CMD", "one layer more"), others):
+            rounds = []
+            for _ in range(ROUNDS):
+                with tempfile.TemporaryDirectory() as cache:
+                    whole = fresh(READ, tag)[0]
+                    measured(READ, first, cache)
+                    rounds.append((whole, measured(READ, tag, cache)[0]))
+            told(f"{what}: all of it", [whole for whole, _ in rounds])
+            told(f"{what}: what is new", [new for _, new in rounds])
+            judged(f"{what}: new / all", ratio(new / whole for whole, new in rounds), 0.5)
+
+
+def one_path(client) -> None:
+    with images(client, {"large": large()}) as (tag,):
+        rounds = [(fresh(READ, tag)[0], fresh(CHECK, tag)[0]) for _ in range(ROUNDS)]
+        told("files()", [whole for whole, _ in rounds])
+        told("check.has(path)", [one for _, one in rounds])
+        judged("check.has(path)", statistics.median(one for _, one in rounds), 2, " s")
 
 
 def memory(client) -> None:
@@ -187,7 +214,7 @@ def judged(what: str, value: float, target: float, unit: str = "", least: bool =
 def main(names: list[str]) -> None:
     client = workshop.connect()
     workshop.bases.ensure(client, [BASE])
-    for name in names or ["one_image", "six_variants", "memory", "whiteouts"]:
+    for name in names or ["one_image", "six_variants", "rebuilt", "one_path", "memory", "whiteouts"]:
         print(f"{name} (load {os.getloadavg()[0]:.1f})", flush=True)
         globals()[name](client)
 

@@ -12,12 +12,12 @@ import uuid
 
 import pytest
 import workshop
-from at_hand import traces_of
+from at_hand import need_buildkit, traces_of
 from recipes import TWO_STAGES
 from workshop.builders import classic, classic_leftovers
 from workshop.builders.classic_log import ClassicLog
 from workshop.builders.errors import BuildError
-from workshop.dockerfiles import syntax
+from workshop.dockerfiles import stages, syntax
 from workshop.engine import connect
 
 classic_build = functools.partial(workshop.build, builder="classic")
@@ -189,6 +189,33 @@ def test_a_step_that_the_engine_finishes_after_the_interruption_is_removed_too(c
     assert traces_of(client, app.name)
     classic.remove_unfinished(client, log)
     assert traces_of(client, app.name) == []
+
+
+def test_a_steps_container_goes_with_its_own_volumes_and_leaves_the_others(client, busybox, app):
+    """An engine gives a container a volume for each VOLUME of its image, and keeps it when the container goes."""
+    tag = workshop.build(client, app, "FROM busybox:1.37\nVOLUME /v\n", builder="classic").tag
+    theirs = client.volumes.create(f"theirs-{uuid.uuid4().hex}")
+    try:
+        made = client.containers.create(tag, ["true"], volumes={theirs.name: {"bind": "/theirs", "mode": "rw"}})
+        own = {mount["Name"] for mount in client.api.inspect_container(made.id)["Mounts"]} - {theirs.name}
+        assert len(own) == 1
+        classic_leftovers._wait_until_removed(client, made.id, patience=0.1)
+        after = {volume.name for volume in client.volumes.list()}
+        assert not own & after and theirs.name in after
+    finally:
+        theirs.remove()
+
+
+@pytest.mark.parametrize("builder", ["classic", "buildkit"])
+def test_a_build_looks_at_its_bases_once(client, two_stages, monkeypatch, builder):
+    if builder == "buildkit":
+        need_buildkit(client)
+    looked: list[str] = []
+    real = stages.look_at
+    monkeypatch.setattr(stages, "look_at", lambda client, image: looked.append(image) or real(client, image))
+    build = workshop.build(client, two_stages, builder=builder)
+    assert looked.count("busybox:1.37") == 1 and build.bases["busybox:1.37"].layers
+    assert build.steps["bytes"].sum() > 0
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import workshop
 from at_hand import address
-from workshop.layer import cache
+from workshop.layer import archive, cache
+from workshop.layer import layer as layer_tar
 
 
 def test_what_a_real_package_manager_lists_is_what_the_layers_name(client):
@@ -29,10 +30,15 @@ def test_what_a_real_package_manager_lists_is_what_the_layers_name(client):
     }
 
 
-def test_a_deleted_file_is_read_from_its_layer(client, busybox, app):
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_deleted_file_is_read_from_its_layer(client, busybox, app, tmp_path, monkeypatch, cached):
+    """Where the cache knows which layer has it, that layer alone is read."""
+    monkeypatch.setenv(cache.HERE, str(tmp_path))
     recipe = "FROM busybox:1.37\nRUN printf first > /secret\nRUN printf second > /secret\nRUN rm /secret\n"
     build = workshop.build(client, app, recipe)
     layer = len(client.api.inspect_image(busybox)["RootFS"]["Layers"])
+    if cached:
+        workshop.files(client, build.tag)
     assert workshop.read(client, build.tag, "/secret") == b"second"
     assert workshop.read(client, build.tag, "secret", layer) == b"first"
     with pytest.raises(workshop.WorkshopError, match=f"It is a file in layer {layer}, {layer + 1}"):
@@ -99,8 +105,58 @@ def test_shared_and_compressed_sizes(client, busybox, app):
 def test_a_layer_that_was_read_is_not_exported_again(client, busybox, tmp_path, monkeypatch):
     monkeypatch.setenv(cache.HERE, str(tmp_path))
     first = workshop.files(client, busybox)
-    monkeypatch.setattr("workshop.layer.source._export", lambda *_: pytest.fail("it was exported again"))
+    monkeypatch.setattr("workshop.layer.source._export", lambda *_, **__: pytest.fail("it was exported again"))
     assert workshop.files(client, busybox).equals(first)
+
+
+@pytest.mark.parametrize(
+    "line", ['CMD ["true"]', "RUN echo more > /more", "RUN rm /one", "WORKDIR /there", "WORKDIR /"]
+)
+def test_after_a_rebuild_the_rest_of_the_cache_and_what_is_new_make_the_same_frame(
+    client, busybox, app, tmp_path, monkeypatch, line
+):
+    recipe = "FROM busybox:1.37\nRUN head -c 3000000 /dev/urandom > /one\nWORKDIR /there\nENV A=1\n"
+    first = workshop.build(client, app, recipe, tag=f"factory/{app.name}:first")
+    again = workshop.build(client, app, f"{recipe}{line}\n", tag=f"factory/{app.name}:again")
+    monkeypatch.setenv(cache.HERE, str(tmp_path / "warm"))
+    workshop.files(client, first.tag)
+    read: list[str] = []
+    real = layer_tar.read_layer
+    monkeypatch.setattr(archive, "read_layer", lambda *given: read.append("layer") or real(*given))
+    warm, warm_packages = workshop.files(client, again.tag), workshop.packages(client, again.tag)
+    monkeypatch.setenv(cache.HERE, str(tmp_path / "empty"))
+    assert len(read) <= 1 or workshop.engine.connect.describe(client)["store"] != "containerd", (
+        "what the cache has is passed over"
+    )
+    assert warm.equals(workshop.files(client, again.tag))
+    assert warm_packages.equals(workshop.packages(client, again.tag))
+    with (tmp_path / "saved.tar").open("wb") as file:
+        file.writelines(client.api.get_image(again.tag))
+    told = ["layer", "created_by", "path"]  # by the engine's history; an archive's config says it outright
+    assert warm[told].astype(str).equals(workshop.files(None, tmp_path / "saved.tar")[told].astype(str))
+
+
+def test_another_command_alone_exports_nothing(client, busybox, app, tmp_path, monkeypatch):
+    monkeypatch.setenv(cache.HERE, str(tmp_path))
+    recipe = "FROM busybox:1.37\nRUN echo one > /one\n"
+    workshop.files(client, workshop.build(client, app, recipe).tag)
+    again = workshop.build(client, app, f'{recipe}CMD ["cat", "/one"]\n')
+    monkeypatch.setattr("workshop.layer.source._export", lambda *_, **__: pytest.fail("it was exported again"))
+    assert "/one" in set(workshop.files(client, again.tag)["path"])
+
+
+def test_compressed_sizes_are_the_same_whatever_was_read_before(client, busybox, app, tmp_path, monkeypatch):
+    build = workshop.build(client, app, "FROM busybox:1.37\nRUN yes | head -c 1000000 > /z\n")
+    found = []
+    for name, before in {
+        "nothing": (lambda: None),
+        "files": (lambda: workshop.files(client, build.tag)),
+        "base": (lambda: workshop.sizes(client, busybox, compressed=True)),
+    }.items():
+        monkeypatch.setenv(cache.HERE, str(tmp_path / name))
+        before()
+        found.append(workshop.sizes(client, [busybox, build.tag], compressed=True))
+    assert found[0].equals(found[1]) and found[0].equals(found[2])
 
 
 def test_a_damaged_cache_file_is_read_anew(client, busybox, tmp_path, monkeypatch):

@@ -41,7 +41,7 @@ PURE_HERE = {
     "dockerfiles": {"copy_from", "history", "syntax"},
     "layer": {"layer", "merge", "package_databases"},
     "errors": {"WorkshopError"},
-    "paths": {"matches"},
+    "paths": {"followed", "matches"},
     "units": {"size"},
 }
 READING = re.compile(r"\bopen\(|\bread_\w+\(|\bto_(csv|json|pickle|parquet)\(|\bdocker\.")

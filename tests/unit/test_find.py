@@ -1,9 +1,13 @@
 """Picking from frames by path, line and image: what is found, what is left out, and the words where a frame does not fit."""
 
+import tarfile
+
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
 import workshop
+from hand import frame_of, link
+from workshop.analysis.find import visible_at
 from workshop.engine import containers
 from workshop.lesson import check
 
@@ -164,3 +168,16 @@ def test_what_a_history_says_was_run_and_where():
         "export 'SAID=it'\"'\"'s'\nmkdir -p '/my app' && cd '/my app'"
     )
     assert check.settings({}) == "mkdir -p / && cd /"
+
+
+def test_what_is_at_a_path_is_found_behind_links_and_a_hard_link_weighs_what_its_file_does():
+    layers = [
+        {"usr": None, "usr/bin": None, "usr/bin/tool": b"12345", "usr/bin/also": link(tarfile.LNKTYPE, "usr/bin/tool")},
+        {"bin": link(tarfile.SYMTYPE, "usr/bin"), "old": b"1", "round": link(tarfile.SYMTYPE, "round")},
+        {".wh.old": b""},
+    ]
+    files = frame_of(layers)
+    found = {path: visible_at(files, path) for path in ("/bin/tool", "/bin/also", "/bin", "/old", "/round/x", "/usr")}
+    assert found["/bin/tool"] == ("file", 5) and found["/bin/also"] == ("hard link", 5)
+    assert found["/bin"] == ("symlink", 0) and found["/usr"] == ("directory", 0)
+    assert found["/old"] is found["/round/x"] is None

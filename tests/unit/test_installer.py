@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -148,8 +149,10 @@ def with_uv(tmp_path):
 
 
 @slow
-def test_where_there_is_no_uv_one_is_fetched_once(place, nothing, with_uv, index, tmp_path):
-    told = nothing | {"PIP_INDEX_URL": index.address("main")}
+@pytest.mark.parametrize("insists", ["", "1"])
+def test_where_there_is_no_uv_one_is_fetched_once(place, nothing, with_uv, index, tmp_path, insists):
+    """Also where a person has told pip to install into environments alone."""
+    told = nothing | {"PIP_INDEX_URL": index.address("main"), "PIP_REQUIRE_VIRTUALENV": insists}
     code, said = ensure(place, **told)
     assert code == 0 and "Going on" not in said, said
     assert installed_by(place, "alpha") == "uv" and names(place) == [".venv"]
@@ -160,6 +163,18 @@ def test_where_there_is_no_uv_one_is_fetched_once(place, nothing, with_uv, index
     code, said = ensure(place, **told)
     assert code == 0 and installed_by(place, "alpha") == "uv"
     assert not [path for path, _ in index.asked[before:] if "/uv/" in path]
+
+
+def test_what_a_killed_fetch_left_is_removed_and_what_another_one_is_writing_is_not(tmp_path):
+    old, new, uv = (
+        tmp_path / name for name in (f"{installer.UV}.11.partial", f"{installer.UV}.12.partial", installer.UV)
+    )
+    for path in (old, new, uv):
+        path.touch()
+    for path in (old, uv):
+        os.utime(path, (time.time() - 7200,) * 2)
+    installer._sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([new, uv])
 
 
 @slow

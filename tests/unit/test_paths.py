@@ -1,7 +1,7 @@
 """Wildcards: the same in every check and helper."""
 
 import pytest
-from workshop.paths import matches
+from workshop.paths import followed, matches, names_one
 
 GCC = "/usr/lib/gcc/x86_64-linux-gnu/12/cc1"
 
@@ -48,3 +48,44 @@ GCC = "/usr/lib/gcc/x86_64-linux-gnu/12/cc1"
 )
 def test_what_a_pattern_names(pattern, path, named):
     assert matches(path, pattern) is named
+
+
+LINKS = {
+    "/bin": "usr/bin",
+    "/lib": "/usr/lib",
+    "/a": "b",
+    "/b": "a",
+    "/deep/up": "../../../usr",
+    "/twice": "bin/../../lib",
+    "/usr/lib/self": ".",
+}
+
+
+@pytest.mark.parametrize(
+    "path, place",
+    [
+        ("/bin/sh", "/usr/bin/sh"),
+        ("/bin", "/bin"),  # the last part is what is asked for
+        ("/lib/self/self/x", "/usr/lib/x"),
+        ("/deep/up/bin/sh", "/usr/bin/sh"),  # nothing leads out of the image
+        ("/twice/x", "/usr/lib/x"),
+        ("/a/x", None),
+        ("/a", "/a"),
+        ("/nothing/at/all", "/nothing/at/all"),
+        ("plain", "/plain"),
+    ],
+)
+def test_links_on_the_way_are_followed_inside_of_the_image(path, place):
+    assert followed(path, LINKS.get) == place
+
+
+@pytest.mark.parametrize("pattern", ["/etc/passwd", "etc/passwd", "/..a/b.."])
+def test_what_names_one_path(pattern):
+    assert names_one(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["", "/", "/etc/", "/e?c", "/**/x", "/*.py", "/[ab]", "/a//b", "/a/../b", "./a", "/a/."]
+)
+def test_what_does_not_name_one_path_or_not_by_its_own_name(pattern):
+    assert not names_one(pattern)

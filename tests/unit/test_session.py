@@ -383,6 +383,39 @@ def test_a_session_that_cannot_go_on_hangs_up_and_says_why(tmp_path):
     assert isinstance(opened.failure, session.ProtocolError)
 
 
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
+@pytest.mark.parametrize("also", [[], ["_socket"]], ids=["it can be written to", "it cannot"])
+def test_a_client_that_goes_away_is_no_fault_of_the_session(tmp_path, also):
+    """What reading and writing then say (a closed file, a bad descriptor) is not why a build failed."""
+    with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{short}/s")
+        listener.listen()
+        gone = threading.Event()
+
+        def answer():
+            connection, _ = listener.accept()
+            with connection:
+                while b"\r\n\r\n" not in connection.recv(1 << 16):
+                    pass
+                other = OtherSide(connection=connection)
+                upgraded = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+                connection.sendall(upgraded + other.h2.data_to_send())
+                gone.wait(20)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        client = docker.DockerClient(base_url=f"unix://{short}/s", version="1.41")
+        opened = session.Session(client, tmp_path, [context.text_entry("Dockerfile", b"FROM a")], {})
+        for one in [opened._answer.raw._fp.fp, *(getattr(opened, name) for name in also)]:
+            one.close()
+        with opened:
+            opened._thread.join(10)
+            assert not opened._thread.is_alive()
+        gone.set()
+        thread.join(10)
+    assert opened.failure is None
+
+
 def test_a_number_without_an_end_is_refused_before_it_is_added_up():
     with pytest.raises(ValueError, match="more than ten bytes"):
         Message(b"\x08" + b"\x80" * 1_000_000)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from ..errors import WorkshopError
-from ..paths import matches
+from ..paths import followed, matches
 
 MEANINGS = ["bytes", "tar", "compressed", "engine"]  # columns of `sizes()` that say how large one image is
 
@@ -35,6 +35,23 @@ def find(frame: pd.DataFrame, *paths: str, line: str | None = None, but: str | I
 def visible(files: pd.DataFrame) -> pd.DataFrame:
     """The files that can be seen in the merged filesystem, hard links among them. files: as from `files()`."""
     return files[_column(files, "visible") & _column(files, "kind").isin(["file", "hard link"])]
+
+
+def visible_at(files: pd.DataFrame, path: str) -> tuple[str, int] | None:
+    """(kind, bytes) of what is at an absolute path of one image, the links among its folders followed; None if nothing is.
+
+    files: as from `files()`, of one image. A hard link's bytes are those of the file that it is a name of.
+    """
+    seen = files[files["visible"]]
+    links = seen[seen["kind"] == "symlink"]
+    place = followed(path, dict(zip(links["path"], links["linkname"])).get)
+    at = seen[seen["path"] == place]
+    if at.empty:
+        return None
+    kind, count, digest = (at.iloc[0][name] for name in ("kind", "bytes", "digest"))
+    if kind == "hard link" and digest:
+        count = files.loc[(files["digest"] == digest) & (files["kind"] == "file"), "bytes"].max()
+    return str(kind), 0 if pd.isna(count) else int(count)
 
 
 def by_image(frame: pd.DataFrame, column: str = "bytes") -> dict[str, float]:

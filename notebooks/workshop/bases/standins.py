@@ -215,7 +215,7 @@ def _remove_stages(client: docker.DockerClient, name: str, patience: float) -> N
         seen = now if containers or stages else seen
         with contextlib.suppress(docker.errors.APIError):  # the engine was quicker, or is not done with it
             for container in containers if now - started > 10 else ():  # mostly it removes those by itself
-                client.api.remove_container(container["Id"], force=True)
+                client.api.remove_container(container["Id"], force=True, v=True)
             for stage in stages:
                 client.api.remove_image(stage["Id"])
         time.sleep(0.1)

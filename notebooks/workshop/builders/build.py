@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import time
@@ -111,7 +112,7 @@ def build(
     with Panel(f"Building {tag}") as panel:
         try:
             found = look_at_bases(client, parsed, stages)
-            result = chosen.build(client, request, log, panel)
+            result = chosen.build(client, dataclasses.replace(request, bases=found), log, panel)
         except KeyboardInterrupt:
             chosen.remove_unfinished(client, log)
             podman = describe(client)["engine"] == "Podman"

@@ -71,7 +71,7 @@ def build(client: docker.DockerClient, request: BuildRequest, trace: BuildkitTra
         repository, _, version = full_tag(tags[name]).rpartition(":")
         client.api.tag(image, repository, version)
     untag_earlier_stages(client, request.tag, tags.values())
-    _read_sizes(client, ids, trace, panel)
+    _read_sizes(Stages(client, trace.parsed, ids, request.bases), trace, panel)
     return BuildResult(ids, tags, context_bytes, trace.warnings)
 
 
@@ -234,10 +234,10 @@ def _show_skipped(trace: BuildkitTrace, panel: Panel) -> None:
             )
 
 
-def _read_sizes(client: docker.DockerClient, ids: dict[str, str], trace: BuildkitTrace, panel: Panel) -> None:
+def _read_sizes(stages: Stages, trace: BuildkitTrace, panel: Panel) -> None:
     """Read from each stage's history what its steps added."""
     numbers = {id(instruction): number for number, instruction in enumerate(trace.parsed.instructions)}
-    for entry, instruction in Stages(client, trace.parsed, ids).made():
+    for entry, instruction in stages.made():
         number = numbers[id(instruction)]
         trace.bytes[number] = entry.bytes
         if entry.bytes >= SMALLEST_SHOWN and number in trace.digests:

@@ -60,7 +60,7 @@ def build(client: docker.DockerClient, request: BuildRequest, log: ClassicLog, p
         kept = _label_cache(client, log)
         raise errors.failed(log.failure, log.instruction(), log.output, kept, begun=bool(log.steps))
     ids = {name: client.api.inspect_image(image)["Id"] for name, image in log.stages_until(request.target).items()}
-    _read_sizes(client, log, ids, panel)
+    _read_sizes(Stages(client, log.parsed, ids, request.bases), log, panel)
     tags = _tag_stages(client, request.tag, ids, panel)
     panel.rest("the engine, between steps")
     return BuildResult(ids, tags, context_bytes)
@@ -96,10 +96,10 @@ def _show(step: Step, panel: Panel, detail: str = "", done: bool = False) -> Non
         panel.row(step.number, state=state, detail="cached" if state == "cached" else "")
 
 
-def _read_sizes(client: docker.DockerClient, log: ClassicLog, ids: dict[str, str], panel: Panel) -> None:
+def _read_sizes(stages: Stages, log: ClassicLog, panel: Panel) -> None:
     """Read from each stage's history what its steps added, and what its digests stand for."""
     bytes_of = {}
-    for entry, instruction in Stages(client, log.parsed, ids).made():
+    for entry, instruction in stages.made():
         bytes_of[instruction.line] = entry.bytes
         remember(entry, instruction)
     for step in log.dockerfile_steps():

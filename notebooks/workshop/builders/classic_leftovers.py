@@ -42,7 +42,8 @@ def remove(client: docker.DockerClient, log: ClassicLog) -> None:
     try:
         patience = 0.0
         for container in containers(client, log):
-            # What was over already is being made into an image just now; what was running is stopped instead.
+            # What does not run has ended, or never had a program to run (ENV, CMD): the engine may be making an image of it
+            # just now. What runs is stopped, and no image comes of it.
             patience = 0.5 if container["State"]["Running"] else 3.0
             _wait_until_removed(client, container["Id"])
         deadline = time.monotonic() + patience
@@ -86,8 +87,9 @@ def unreported_images(client: docker.DockerClient, log: ClassicLog) -> list[str]
     of_build = set(_called([image["Id"] for image in listed], log.images)) | _bases(client, log)
     unreported = []
     for image in listed:
-        nameless = not tags_of(client, image) and image["Id"] not in of_build
-        if nameless and _parent(image) in of_build and _made_since(client, image["Id"], log.began):
+        if tags_of(client, image) or image["Id"] in of_build or _parent(image) not in of_build:
+            continue  # somebody's own, reported already, or built on something else
+        if _made_since(client, image["Id"], log.began):
             try:
                 container = client.api.inspect_image(image["Id"]).get("Container")
                 newest = next((entry["CreatedBy"] for entry in client.api.history(image["Id"])), None)
@@ -137,7 +139,7 @@ def _wait_until_removed(client: docker.DockerClient, container: str, patience: f
         except docker.errors.NotFound:
             return
         time.sleep(0.2)
-    client.api.remove_container(container, force=True)
+    client.api.remove_container(container, force=True, v=True)
 
 
 def _remove_image(client: docker.DockerClient, image: str) -> None:

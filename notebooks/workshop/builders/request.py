@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import docker
 
+from ..dockerfiles.stages import BaseImage
 from ..dockerfiles.syntax import Dockerfile
 from ..errors import WorkshopError
 from ..progress import Panel
@@ -22,7 +23,8 @@ LONGEST_SECRET = 500 * 1024  # bytes; BuildKit takes no more (session/secrets/se
 class BuildRequest:
     """One build to be made. parsed: its Dockerfile. target: a stage's number. secrets: {id: content}.
 
-    dockerfile: where the Dockerfile is, seen from the folder; "" for one that is on no disk.
+    dockerfile: where the Dockerfile is, seen from the folder; "" for one that is on no disk. bases: {image that a stage is
+    built FROM: what it is now}.
     """
 
     folder: Path
@@ -33,6 +35,7 @@ class BuildRequest:
     nocache: bool = False
     dockerfile: str = ""
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    bases: Mapping[str, BaseImage] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)

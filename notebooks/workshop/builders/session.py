@@ -72,7 +72,7 @@ class Session:
         client.api._disable_socket_timeout(stream)
         self._socket = getattr(stream, "_sock", stream)
         # What came right behind the answer's headers is in this buffer already.
-        buffered = self._answer.raw._fp.fp
+        self._buffered = buffered = self._answer.raw._fp.fp
         self._server = GrpcServer(services, lambda: buffered.read1(AT_ONCE), self._socket.sendall, self._fail)
         self._thread = threading.Thread(target=self._serve, name="BuildKit session", daemon=True)
 
@@ -95,10 +95,14 @@ class Session:
         try:
             self._server.serve()
         except (*CONNECTION_ERRORS, OSError, ValueError, AttributeError, ProtocolError) as error:
-            if not self._closed and not isinstance(error, CONNECTION_ERRORS):
-                self._fail(error)  # of an engine that went away the build itself tells
+            if not self._has_ended() and not isinstance(error, CONNECTION_ERRORS):
+                self._fail(error)  # of an engine or a client that went away the build itself tells
         finally:
             _try_each(self._end)  # nobody serves any more: a build that waits for this session is told so
+
+    def _has_ended(self) -> bool:
+        """True if this side has hung up, or its client's connection was closed under it: then reading and writing fail."""
+        return self._closed or self._buffered.closed or getattr(self._socket, "fileno", int)() < 0
 
     def _fail(self, error: Exception) -> None:
         self.failure = self.failure or error

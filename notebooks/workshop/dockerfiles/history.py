@@ -36,6 +36,7 @@ WORDS = {
     "WORKDIR",
 }
 
+SETTINGS = WORDS - {"ADD", "COPY", "WORKDIR"}  # these change the image's config alone
 
 # What a classic builder records of a COPY or ADD: a digest of the content where the sources stood.
 DIGEST = re.compile(r"(?:file|dir|multi):[0-9a-f]+ in ")
@@ -94,6 +95,21 @@ def made_layers(config: dict, count: int) -> list[str]:
     """
     texts = [entry.get("created_by", "") for entry in config.get("history") or [] if not entry.get("empty_layer")]
     return texts if len(texts) == count else [""] * count
+
+
+def layers_told(history: Sequence[tuple[str, int]], count: int) -> list[str] | None:
+    """The history text behind each of `count` layers, by what an engine tells; None if that leaves open which they are.
+
+    history: (created by, bytes) of each entry, base first. An engine does not say which entries made no layer, and RUN,
+    COPY, ADD and WORKDIR may make one of no bytes. What added bytes made a layer, and a line that only sets something
+    made none; of the others either all did or none, or nobody can tell.
+    """
+    sure = [bool(size) for _, size in history]
+    maybe = [bool(size) or instruction(text).partition(" ")[0] not in SETTINGS for text, size in history]
+    for made in (sure, maybe):
+        if sum(made) == count:
+            return [text for (text, _), one in zip(history, made) if one]
+    return None
 
 
 def align(history: Sequence[Entry], instructions: Sequence[Instruction]) -> list[Instruction | None]:

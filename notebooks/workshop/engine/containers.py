@@ -6,11 +6,11 @@ import contextlib
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import docker
 import requests
@@ -19,6 +19,8 @@ from docker.models.containers import Container
 from ..errors import WorkshopError, translate_engine_loss
 from ..labels import CONTAINER, labels
 from ..units import seconds
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -102,22 +104,30 @@ def loaded(client: docker.DockerClient, image: str, module: str = "app") -> list
 
 @contextmanager
 def _container(client: docker.DockerClient, image: str, **options: Any) -> Iterator[Container]:
-    """A started container, removed at the end, however that comes.
+    """A started container, removed at the end, however that comes."""
+    try:
+        with made_for_now(client, lambda name: _start(client, image, name, options)) as container:
+            yield container
+    except docker.errors.ImageNotFound:
+        raise WorkshopError(f"The engine has no image {image}.", "Run the cell that builds it first.") from None
+    except docker.errors.APIError as error:
+        raise WorkshopError(
+            _cannot_start(image, str(error.explanation or error)), "", "The container was removed."
+        ) from None
 
-    Ctrl-C reaches the main thread alone, so another one starts and removes it: Podman, whose client goes away meanwhile,
+
+@contextmanager
+def made_for_now(client: docker.DockerClient, make: Callable[[str], Made]) -> Iterator[Made]:
+    """What `make` makes of a container under the name that it is given; the container is removed at the end.
+
+    Ctrl-C reaches the main thread alone, so another one makes and removes it: Podman, whose client goes away meanwhile,
     keeps half of a container, and then lists none at all any more.
     """
     name = f"factory-floor-{uuid.uuid4().hex}"
     with ThreadPoolExecutor(1) as worker:
         worker.submit(int).result()  # its one thread is there: stopped while it starts one, it would start a second
         try:
-            yield worker.submit(_start, client, image, name, options).result()
-        except docker.errors.ImageNotFound:
-            raise WorkshopError(f"The engine has no image {image}.", "Run the cell that builds it first.") from None
-        except docker.errors.APIError as error:
-            raise WorkshopError(
-                _cannot_start(image, str(error.explanation or error)), "", "The container was removed."
-            ) from None
+            yield worker.submit(make, name).result()
         finally:
             worker.submit(_remove, client, name).result()
 

@@ -14,7 +14,7 @@ import json
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,11 +71,13 @@ class Archive:
     """What was read: layers by diff id, and the images that they belong to.
 
     begun: for each call of begin_layer, the diff id of the layer that was read, None if it turned out to be none.
+    blobs: {digest that a compressed layer is stored under: its diff id}.
     """
 
     layers: dict[str, Layer] = field(default_factory=dict)
     images: list[Image] = field(default_factory=list)
     begun: list[str | None] = field(default_factory=list)
+    blobs: dict[str, str] = field(default_factory=dict)
 
     def called(self) -> dict[str, Image]:
         """The images, each under a name that no other one has: its first tag, else its short id; told apart where need be.
@@ -94,14 +96,32 @@ class Archive:
         return called
 
 
-def read_archive(chunks: Iterable[bytes], name: str, wanted: str | None = None, begin_layer=None) -> Archive:
+@dataclass(frozen=True)
+class Missing:
+    """What is still to be read of an export: the rest of it is passed over, and it is left once all of this has come.
+
+    layers: diff ids. images: {the engine's id of an image: its diff ids}, whose instructions are to be read. known: given
+    the digest of a blob, the diff id of the layer in it, if that need not be read; else None.
+    """
+
+    layers: set[str]
+    images: dict[str, list[str]]
+    known: Callable[[str], str | None]
+
+
+def read_archive(
+    chunks: Iterable[bytes], name: str, wanted: str | None = None, begin_layer=None, missing: Missing | None = None
+) -> Archive:
     """Read one archive as it streams in. name: of the archive, for errors. wanted: a path whose content is kept.
 
-    begin_layer: called once for each layer, it returns what is called with each piece of its uncompressed tar.
-    Raises WorkshopError that names the archive if it is none, is damaged, or breaks the limits of `layer_tar`.
+    begin_layer: called once for each layer that is not compressed, it returns what is called with each piece of its tar.
+    missing: read no more than this; the archive then has these layers, and of the images at least those. Each layer is known
+    by the sum of what was read of it, so that an end too early is never taken for a whole.
+    Raises WorkshopError that names the archive if it is none, is damaged, breaks the limits of `layer_tar`, or ends before
+    all that is missing has come.
     """
     try:
-        return _read(_members_of_tar(chunks), wanted, begin_layer)
+        return _read(_members_of_tar(chunks), wanted, begin_layer, missing)
     except BROKEN as error:
         raise unreadable(name, error) from None
 
@@ -149,7 +169,9 @@ def _members_of_folder(folder: Path) -> Iterator[tuple[str, Any]]:
                 yield path.relative_to(folder).as_posix(), content
 
 
-def _read(members: Iterator[tuple[str, Any]], wanted: str | None, begin_layer) -> Archive:
+def _read(
+    members: Iterator[tuple[str, Any]], wanted: str | None, begin_layer, missing: Missing | None = None
+) -> Archive:
     archive, contents = Archive(), _Contents()
     for count, (name, content) in enumerate(members, 1):
         if count > MOST_MEMBERS:
@@ -157,25 +179,66 @@ def _read(members: Iterator[tuple[str, Any]], wanted: str | None, begin_layer) -
         if isinstance(content, str):
             contents.links[name] = content
             continue
+        digest = _digest_of(name)
+        if missing and digest and (diff_id := missing.known(digest)):
+            contents.layer_of[name] = diff_id
+            continue
         head = up_to(content, 512)
         if is_tar(head):
-            try:
-                layer = read_layer(PrefixedReader(head, content), wanted, begin_layer() if begin_layer else None)
-            except BROKEN as error:
-                contents.broken[name] = error  # told if it should have been a layer
-            else:
-                archive.layers[layer.diff_id] = layer
-                contents.layer_of[name] = layer.diff_id
-            archive.begun.append(contents.layer_of.get(name))
+            _read_layer(PrefixedReader(head, content), name, digest, wanted, begin_layer, archive, contents)
         elif head.lstrip()[:1] in (b"{", b"["):
             text = head + up_to(content, LARGEST_JSON + 1 - len(head))
             if len(text) <= LARGEST_JSON:
                 contents.blobs[name] = text
-    archive.images = contents.images()
+        else:
+            continue
+        if missing and missing.layers <= archive.layers.keys() and (found := contents.of_engine(missing.images)):
+            archive.images = found.images
+            break
+    else:
+        archive.images = contents.images()
+        for diff_id in missing.layers - archive.layers.keys() if missing else ():
+            raise Damaged(f"the layer {diff_id} is missing")
     for image in archive.images:
-        if sum(len(archive.layers[diff_id].columns["path"]) for diff_id in image.diff_ids) > layer_tar.MOST_ENTRIES:
+        read = [archive.layers[diff_id] for diff_id in image.diff_ids if diff_id in archive.layers]
+        if sum(len(layer.columns["path"]) for layer in read) > layer_tar.MOST_ENTRIES:
             raise Damaged(f"an image in it has more than {layer_tar.MOST_ENTRIES:,} entries")
     return archive
+
+
+def _read_layer(stream, name: str, digest: str, wanted: str | None, begin_layer, archive: Archive, contents) -> None:
+    """Read what looks like a layer; that it is none is an error only if a manifest calls it one."""
+    begun = False
+
+    def begin():
+        nonlocal begun
+        begun = True
+        return begin_layer()
+
+    try:
+        layer = read_layer(stream, wanted, begin if begin_layer else None)
+    except BROKEN as error:
+        contents.broken[name] = error
+    else:
+        archive.layers[layer.diff_id] = layer
+        contents.layer_of[name] = layer.diff_id
+        if digest and layer.stored_bytes is not None:
+            archive.blobs[digest] = layer.diff_id
+    if begun:
+        archive.begun.append(contents.layer_of.get(name))
+
+
+def _digest_of(name: str) -> str:
+    """The digest that a member's name says: of an OCI layout's blob, or of a layer as Podman saves it; else ""."""
+    found = re.fullmatch(r"blobs/sha256/([0-9a-f]{64})|([0-9a-f]{64})\.tar", name)
+    return f"sha256:{found[1] or found[2]}" if found else ""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Images that were asked for, all of them."""
+
+    images: list[Image]
 
 
 class _Contents:
@@ -198,6 +261,31 @@ class _Contents:
         if not images:
             raise Damaged("it holds no image")
         return _merged(images)
+
+    def of_engine(self, wanted: dict[str, list[str]]) -> _Found | None:
+        """The images of these ids, whose layers' diff ids are these; None if one's config, or the way to it, has not come yet."""
+        found = {image_id: self._config_of(image_id, diff_ids, 0) for image_id, diff_ids in wanted.items()}
+        if None in found.values():
+            return None
+        return _Found(
+            [
+                Image(image_id, [], diff_ids, made_layers(found[image_id] or {}, len(diff_ids)))
+                for image_id, diff_ids in wanted.items()
+            ]
+        )
+
+    def _config_of(self, digest: str, diff_ids: list[str], depth: int) -> dict | None:
+        """The config with these diff ids that an engine's id leads to: the id of a config, a manifest or an index."""
+        names = [_blob(digest), f"{digest.partition(':')[2]}.json"]  # as OCI's layouts have it, and as the older ones
+        name = next((name for name in names if name in self.blobs), None)
+        if name is None or depth > DEEPEST_INDEX:
+            return None
+        blob = json.loads(self._text(name))
+        if "rootfs" in blob:
+            return blob if blob["rootfs"].get("diff_ids") == diff_ids else None
+        inner = [blob["config"]] if "config" in blob else _listed(blob.get("manifests") or [])
+        found = (self._config_of(one["digest"], diff_ids, depth + 1) for one in inner)
+        return next((config for config in found if config), None)
 
     def _from_manifest(self, entry: dict) -> Image:
         """An entry of `docker save`'s manifest.json."""

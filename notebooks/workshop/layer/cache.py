@@ -42,9 +42,21 @@ class LayerCache:
 
         compressed: the compressed size of every layer, too.
         """
-        keys = [("image", image_id), *(("layer", diff_id) for diff_id in diff_ids)]
-        keys += [("gzip", diff_id) for diff_id in diff_ids] if compressed else []
-        return all(self._get(*key) is not None for key in keys)
+        return self.has_instructions(image_id) and all(self.has_layer(diff_id, compressed) for diff_id in diff_ids)
+
+    def has_layer(self, diff_id: str, compressed: bool = False) -> bool:
+        """True if this layer can be had without the engine. compressed: its compressed size, too."""
+        kinds = ("layer", "gzip") if compressed else ("layer",)
+        return all(self._get(kind, diff_id) is not None for kind in kinds)
+
+    def has_instructions(self, image_id: str) -> bool:
+        """True if the instructions that made this image's layers can be had without the engine."""
+        return self._get("image", image_id) is not None
+
+    def layer_in(self, blob: str) -> str | None:
+        """The diff id of the layer that an engine keeps under this digest, as far as that was seen."""
+        record = self._get("blob", blob)
+        return record["diff_id"] if record else None
 
     def columns(self, diff_id: str) -> dict[str, list]:
         """The entries of one layer: {name in `layer.ENTRY`: list}, kind as a number in `layer.KINDS`."""
@@ -77,7 +89,7 @@ class LayerCache:
 
         also: {an engine's id: image} where that is none of the image's own.
         """
-        new: dict[tuple[str, str], dict] = {}
+        new: dict[tuple[str, str], dict] = {("blob", blob): {"diff_id": one} for blob, one in archive.blobs.items()}
         for image in archive.images:
             for image_id in (image.id, *image.digests):
                 new["image", image_id] = {"texts": image.instructions}

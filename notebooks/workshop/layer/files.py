@@ -87,14 +87,12 @@ def sizes(client: docker.DockerClient, images: str | list[str], compressed: bool
     compressed=True also compressed: bytes that a pull transfers, each layer as the engine stored it if that is
     compressed, else by zlib's gzip at level 6, within 5 % of what Docker's makes of it for a registry. (One exception:
     a containerd store pushes a layer as it is that `docker load` gave it uncompressed.) The first time that costs about
-    half a minute for each GB.
+    half a minute for each GB that the engine does not store compressed.
     """
     images = [images] if isinstance(images, str) else list(dict.fromkeys(images))
     about, layers = {image: source.inspect(client, image) for image in images}, LayerCache()
     stacks = {image: source.stack_of(about[image]) for image in images}
-    if compressed:
-        source.fill_compressed_sizes(client, stacks, layers)
-    source.fill_from_engine(client, stacks, layers)
+    source.fill_from_engine(client, stacks, layers, compressed)
     entries = _frame([(image, stack, UNKNOWN) for image, stack in stacks.items()], layers)
     diff_ids_of = {image: stack.diff_ids for image, stack in stacks.items()}
     rows = []

@@ -19,7 +19,7 @@ import zstandard
 from ..units import shorten
 from . import package_databases
 from . import tar as tar_format
-from .streams import COMPRESSED, PIECE, CountingReader, uncompressed
+from .streams import COMPRESSED, PIECE, CountingReader, uncompressed, unpacked_ahead
 from .tar import Damaged, Entry, Tar
 
 KINDS = ["file", "directory", "symlink", "hard link", "device", "fifo", "whiteout", "opaque", "other"]
@@ -83,18 +83,20 @@ def is_tar(head: bytes) -> bool:
     return not head or head.startswith(COMPRESSED) or _is_end(head) or tar_format.is_header(head)
 
 
-def read_layer(stream, wanted: str | None = None, on_piece=None) -> Layer:
+def read_layer(stream, wanted: str | None = None, begin=None) -> Layer:
     """Read a layer from a file-like object, plain or compressed. Raises one of BROKEN.
 
-    wanted: a path whose content is kept. on_piece: is called with each piece of the uncompressed tar.
+    wanted: a path whose content is kept. begin: called for one that is not compressed, it returns what is called with each
+    piece of its tar.
     """
     stored = CountingReader(stream)
     plain, compressed = uncompressed(stored)
     columns: dict[str, list] = {name: [] for name in ENTRY}
     add = [columns[name].append for name in ENTRY]
     keep: dict[str, bytes] = {}
-    with _DiffId(on_piece) as diff_id:
-        tar = Tar(plain.read, PIECE, LARGEST_HEADER, diff_id.update)
+    on_piece = begin() if begin and not compressed else None
+    with unpacked_ahead(plain, compressed) as pieces, _DiffId(on_piece) as diff_id:
+        tar = Tar(pieces.read, PIECE, LARGEST_HEADER, diff_id.update)
         unpacked = 0
         for number, entry in enumerate(tar, 1):
             unpacked += entry.size

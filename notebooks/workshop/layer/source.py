@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker
 
 from ..archives import exported_images
+from ..dockerfiles.history import layers_told
 from ..errors import WorkshopError, translate_engine_loss
 from ..labels import full_tag, plain_tag
 from ..progress import Panel
 from ..units import seconds, shorten, size
-from .archive import Archive, Image, read_archive, read_folder, unreadable
+from .archive import Archive, Image, Missing, read_archive, read_folder, unreadable
 from .cache import LayerCache
 from .compression import CompressedSizes
-from .layer import LARGEST_KEPT, absolute_path
+from .layer import FILE, LARGEST_KEPT, MOST_ENTRIES, absolute_path
 from .streams import PIECE, ReadAhead
 from .tar import Damaged
 
@@ -50,15 +52,76 @@ def stack_of(image: dict) -> Stack:
     return Stack(image["Id"], image["RootFS"].get("Layers") or [])
 
 
-def fill_from_engine(client: docker.DockerClient, stacks: dict[str, Stack], layers: LayerCache) -> None:
-    """See to it that the cache has every layer of these images; what it lacks is exported, all images at once.
+def is_read(client: docker.DockerClient, image: str) -> bool:
+    """True if nothing of this image need be exported any more."""
+    stack = stack_of(inspect(client, image))
+    return LayerCache().has(stack.id, stack.diff_ids)
 
-    stacks: {name: its layers}.
+
+def fill_from_engine(
+    client: docker.DockerClient, stacks: dict[str, Stack], layers: LayerCache, compressed: bool = False
+) -> None:
+    """See to it that the cache has every layer of these images, and the instructions behind them.
+
+    stacks: {name: its layers}. compressed: the compressed size of every layer, too. What is lacking is exported, all images
+    at once, and no more of that is read: what the cache has is passed over, and the export is left once the rest has come.
     """
-    new = {name: stack for name, stack in stacks.items() if stack.diff_ids and not layers.has(stack.id, stack.diff_ids)}
-    if new:
-        archive = _export(client, list(new))
-        layers.put(archive, also=_by_engine_id(archive, new))
+    new = {
+        name: stack
+        for name, stack in stacks.items()
+        if stack.diff_ids and not layers.has(stack.id, stack.diff_ids, compressed)
+    }
+    told = {stack.id: _told_by_engine(client, stack) for stack in new.values() if not layers.has_instructions(stack.id)}
+    images = {name: stack for name, stack in new.items() if stack.id in told and told[stack.id] is None}
+    lacking = {one for stack in new.values() for one in stack.diff_ids if not layers.has_layer(one, compressed)}
+    layers.put(Archive(images=[image for image in told.values() if image]))
+    if not lacking and not images:
+        return
+    missing = Missing(lacking, {stack.id: stack.diff_ids for stack in images.values()}, _known(layers, lacking))
+    names = _covering({name: lacking & set(stack.diff_ids) for name, stack in new.items()}, list(images))
+    with CompressedSizes() as sizes:
+        begin, doing = (sizes.begin_layer, "compressed like for a registry: ") if compressed else (None, "")
+        read = _export(client, names, begin_layer=begin, doing=doing, missing=missing)
+        packed = {diff_id: count for diff_id, count in zip(read.begun, sizes.bytes_of_layers()) if diff_id}
+    for diff_id, layer in read.layers.items():
+        if layer.stored_bytes is not None:
+            packed[diff_id] = layer.stored_bytes
+    layers.put(read, packed, _by_engine_id(read, images))
+    for name, stack in new.items():
+        if sum(len(layers.columns(diff_id)["path"]) for diff_id in stack.diff_ids) > MOST_ENTRIES:
+            raise unreadable(name, Damaged(f"an image in it has more than {MOST_ENTRIES:,} entries"))
+
+
+def _told_by_engine(client: docker.DockerClient, stack: Stack) -> Image | None:
+    """The image with the instructions behind its layers, by what the engine says of its history; None where that leaves open
+    which of the entries made them."""
+    try:
+        history = [(entry.get("CreatedBy") or "", entry.get("Size") or 0) for entry in client.api.history(stack.id)]
+    except docker.errors.APIError:
+        return None
+    texts = layers_told(history[::-1], len(stack.diff_ids))
+    return None if texts is None else Image(stack.id, [], stack.diff_ids, texts)
+
+
+def _known(layers: LayerCache, lacking: set[str]) -> Callable[[str], str | None]:
+    """For `Missing`: the layer in a blob, if the cache has it. A blob that is not compressed has its layer's diff id."""
+
+    def known(blob: str) -> str | None:
+        diff_id = layers.layer_in(blob) or blob
+        return diff_id if diff_id not in lacking and layers.has_layer(diff_id) else None
+
+    return known
+
+
+def _covering(lacking: dict[str, set[str]], names: list[str]) -> list[str]:
+    """These names, and of the others as many as are needed to have every layer that is lacking. lacking: {name: diff ids}."""
+    covered = {diff_id for name in names for diff_id in lacking[name]}
+    chosen = list(names)
+    for name, diff_ids in lacking.items():
+        if diff_ids - covered:
+            chosen.append(name)
+            covered |= diff_ids
+    return chosen
 
 
 def from_disk(path: Path, layers: LayerCache) -> tuple[dict[str, Stack], dict[str, str]]:
@@ -73,24 +136,6 @@ def from_disk(path: Path, layers: LayerCache) -> tuple[dict[str, Stack], dict[st
         called = {path.name: archive.images[0]}
     others = {tag: name for name, image in called.items() for tag in image.names if tag not in called}
     return {name: Stack(image.id, image.diff_ids) for name, image in called.items()}, others
-
-
-def fill_compressed_sizes(client: docker.DockerClient, stacks: dict[str, Stack], layers: LayerCache) -> None:
-    """See to it that the cache has the compressed size of every layer of these images. stacks: {name: its layers}."""
-    new = {
-        name: stack
-        for name, stack in stacks.items()
-        if stack.diff_ids and not layers.has(stack.id, stack.diff_ids, compressed=True)
-    }
-    if not new:
-        return
-    with CompressedSizes() as sizes:
-        archive = _export(client, list(new), begin_layer=sizes.begin_layer, doing="compressed like for a registry: ")
-        compressed = {diff_id: count for diff_id, count in zip(archive.begun, sizes.bytes_of_layers()) if diff_id}
-    for diff_id, layer in archive.layers.items():
-        if layer.stored_bytes is not None:
-            compressed[diff_id] = layer.stored_bytes
-    layers.put(archive, compressed, _by_engine_id(archive, new))
 
 
 def _by_engine_id(archive: Archive, stacks: dict[str, Stack]) -> dict[str, Image]:
@@ -119,6 +164,7 @@ def read(client: docker.DockerClient | None, image: str | Path, path: str, layer
         raise WorkshopError(
             f"{path} leads out of the image.", "Give the path as the image has it: /root/.netrc."
         ) from None
+    archive, layers = Archive(), LayerCache()
     if is_path(image):
         archive = _load(Path(image).expanduser(), path)
         if len(called := archive.called()) > 1:
@@ -128,17 +174,29 @@ def read(client: docker.DockerClient | None, image: str | Path, path: str, layer
             )
         diff_ids = archive.images[0].diff_ids
     else:
-        name = str(image)
-        diff_ids = stack_of(inspect(client, name)).diff_ids
-        archive = _export(client, [name], wanted=path) if diff_ids else Archive()
-    contents = {number: archive.layers[diff_id].content for number, diff_id in enumerate(diff_ids)}
-    at = [number for number, content in contents.items() if content is not None]
+        diff_ids = stack_of(inspect(client, str(image))).diff_ids
+        if not all(map(layers.has_layer, diff_ids)):
+            archive = _export(client, [str(image)], wanted=path)
+    at = [number for number, diff_id in enumerate(diff_ids) if _has_file(archive, layers, diff_id, path)]
     if not at or (layer is not None and layer not in at):
         none = f"No layer of it has such a file, or it is larger than {size(LARGEST_KEPT)}."
         have = f"It is a file in layer {', '.join(map(str, at))}." if at else none
         where = f"layer {layer} of {image}" if layer is not None else str(image)
         raise WorkshopError(f"There is no file {path} in {where}. {have}", "workshop.files() lists what there is.")
-    return contents[at[-1] if layer is None else layer] or b""
+    chosen = diff_ids[at[-1] if layer is None else layer]
+    if chosen not in archive.layers:
+        one = {chosen}
+        archive = _export(client, [str(image)], wanted=path, missing=Missing(one, {}, _known(layers, one)))
+    return archive.layers[chosen].content or b""
+
+
+def _has_file(archive: Archive, layers: LayerCache, diff_id: str, path: str) -> bool:
+    """True if a layer has a file there that can be kept: by what was just read, or by what the cache has of it."""
+    if diff_id in archive.layers:
+        return archive.layers[diff_id].content is not None
+    columns = layers.columns(diff_id)
+    entries = zip(columns["path"], columns["kind"], columns["bytes"])
+    return any(one == path and kind == FILE and count <= LARGEST_KEPT for one, kind, count in entries)
 
 
 def _load(path: Path, wanted: str | None = None) -> Archive:
@@ -168,7 +226,12 @@ def _load(path: Path, wanted: str | None = None) -> Archive:
 
 
 def _export(
-    client: docker.DockerClient, names: list[str], wanted: str | None = None, begin_layer=None, doing: str = ""
+    client: docker.DockerClient,
+    names: list[str],
+    wanted: str | None = None,
+    begin_layer=None,
+    doing: str = "",
+    missing: Missing | None = None,
 ) -> Archive:
     what = names[0] if len(names) == 1 else f"{len(names)} images"
     with Panel(f"Reading {what}") as panel:
@@ -183,6 +246,6 @@ def _export(
                 yield piece
 
         with exported_images(client, names, PIECE) as chunks, ReadAhead(chunks) as pieces:
-            archive = read_archive(shown(pieces), what, wanted, begin_layer)
+            archive = read_archive(shown(pieces), what, wanted, begin_layer, missing)
         panel.summary = f"Read the layers of {what} in {seconds(panel.rows['save'].age())}"
     return archive

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import bz2
-import gzip
 import lzma
 import queue
 import threading
+import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import zstandard
 
 PIECE = 1 << 20  # bytes read at a time
+AT_ONCE = 1 << 18  # packed bytes that are unpacked at a time
 MOST_MEMORY = 1 << 27  # bytes that unpacking may take: a frame's header can ask for gigabytes
 
 GZIP, BZIP2, XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"
@@ -26,7 +28,7 @@ def uncompressed(stream: Any) -> tuple[Any, bool]:
     head = up_to(stream, 6)
     whole: Any = _BytesReader(head, stream)
     if head.startswith(GZIP):
-        return gzip.GzipFile(fileobj=whole), True
+        return _Unpacked(whole, _Gunzip), True
     if head.startswith((ZSTD, *SKIPPABLE)):
         unpacker = zstandard.ZstdDecompressor(max_window_size=MOST_MEMORY)
         return unpacker.stream_reader(whole, read_across_frames=True), True
@@ -47,7 +49,7 @@ class _Unpacked:
         """Up to so many bytes; b"" at the end. Raises EOFError where it breaks off, ValueError or LZMAError for rubbish."""
         while not self._unpacker.eof or self._begin_next():
             given, self._rest = self._rest, b""
-            if not given and self._unpacker.needs_input and not (given := self._packed.read(PIECE)):
+            if not given and self._unpacker.needs_input and not (given := self._packed.read(AT_ONCE)):
                 raise EOFError
             try:
                 piece = self._unpacker.decompress(given, count)
@@ -66,6 +68,30 @@ class _Unpacked:
             return False
         self._rest, self._unpacker = rest, self._new()
         return True
+
+
+class _Gunzip:
+    """zlib's decompressor for gzip, which checks its sums, with what those of bz2 and lzma have."""
+
+    def __init__(self) -> None:
+        self._zlib, self._tail = zlib.decompressobj(zlib.MAX_WBITS | 16), b""
+
+    @property
+    def eof(self) -> bool:
+        return self._zlib.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._zlib.unused_data
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._tail
+
+    def decompress(self, given: bytes, count: int) -> bytes:
+        piece = self._zlib.decompress(self._tail + given, count)
+        self._tail = self._zlib.unconsumed_tail
+        return piece
 
 
 def up_to(stream, count: int) -> bytes:
@@ -130,11 +156,12 @@ class ReadAhead:
     """What an iterator of byte strings gives, fetched by a thread of its own while the last piece is being read.
 
     Engines send 32 kB at a time, and a graph driver's all at once after a long silence: it should not have to wait.
+    pieces: how many may lie ready. wait: at the end, until the thread has let go of what it reads from.
     """
 
-    def __init__(self, chunks: Iterator[bytes]):
-        self._chunks = chunks
-        self._pieces: queue.Queue = queue.Queue(maxsize=32)
+    def __init__(self, chunks: Iterator[bytes], pieces: int = 32, wait: bool = False):
+        self._chunks, self._wait = chunks, wait
+        self._pieces: queue.Queue = queue.Queue(maxsize=pieces)
         self._stopped = False
         self._thread = threading.Thread(target=self._fetch, daemon=True)
 
@@ -142,10 +169,18 @@ class ReadAhead:
         self._thread.start()
         return self._fetched()
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_) -> None:
         self._stopped = True
+        self._make_room()
+        wait = self._wait and (kind is None or issubclass(kind, Exception))  # the stop button is not made to wait
+        while wait and self._thread.is_alive():
+            self._make_room()
+            self._thread.join(0.01)
+
+    def _make_room(self) -> None:
+        """For the thread to notice that it is to stop."""
         while not self._pieces.empty():
-            self._pieces.get()  # room for the thread to notice
+            self._pieces.get()
 
     def _fetched(self) -> Iterator[bytes]:
         while (piece := self._pieces.get()) is not None:
@@ -169,3 +204,13 @@ class ReadAhead:
         if length:
             self._pieces.put(b"".join(parts))
         self._pieces.put(ending)
+
+
+@contextmanager
+def unpacked_ahead(stream: Any, compressed: bool) -> Iterator[Any]:
+    """A readable of the same bytes; those of a compressed one are unpacked by a thread, as unpacking gives up Python's lock."""
+    if not compressed:
+        yield stream
+        return
+    with ReadAhead(iter(lambda: stream.read(PIECE), b""), pieces=8, wait=True) as pieces:
+        yield ChunkReader(pieces)

@@ -11,6 +11,7 @@ Wildcards in a path are those of `.dockerignore`: `*` and `?` stay within one fo
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import shlex
 from collections.abc import Callable, Iterable
@@ -18,15 +19,17 @@ from dataclasses import dataclass
 
 import docker
 
+from ..analysis.find import visible_at
 from ..analysis.waste import waste
 from ..builders import build
 from ..dockerfiles.stages import entries_of
-from ..engine import containers
+from ..engine import containers, peek
 from ..errors import WorkshopError, translate_engine_loss
 from ..labels import full_tag, tags_of
 from ..layer.files import files, sizes
+from ..layer.source import is_read
 from ..markup import news
-from ..paths import matches
+from ..paths import matches, names_one
 from ..units import shorten, size
 
 __all__ = [
@@ -164,15 +167,17 @@ def not_smaller_than(other: str) -> Condition:
 def has(path: str, at_least_megabytes: float = 0) -> Condition:
     """A file that can be seen in the image, of at least so many MB (10^6 bytes).
 
-    path: wildcards may be in it, `*` within a folder and `**` across folders.
+    path: wildcards may be in it, `*` within a folder and `**` across folders. One without any is looked for as a program in
+    the image would: links among its folders are followed.
     """
 
     def condition(client, image):
-        found = _visible(client, image, path)
-        if len(found) and found["bytes"].sum() < at_least_megabytes * 1e6:
-            return False, f"{path} is there, but it has {size(found['bytes'].sum())}, not {at_least_megabytes:g} MB."
-        if len(found):
-            return True, f"{found.iloc[0]['path']} is there ({size(found['bytes'].sum())})"
+        found = _content(client, image, path)
+        total = sum(found.values())
+        if found and total < at_least_megabytes * 1e6:
+            return False, f"{path} is there, but it has {size(total)}, not {at_least_megabytes:g} MB."
+        if found:
+            return True, f"{next(iter(found))} is there ({size(total)})"
         return False, f"no {path} in {image}. {_nearest(client, image, path)}"
 
     return condition
@@ -182,9 +187,8 @@ def lacks(path: str) -> Condition:
     """No file of that path can be seen in the image; as for `has`, wildcards may be in it."""
 
     def condition(client, image):
-        found = _visible(client, image, path)
-        if len(found):
-            return False, f"{found.iloc[0]['path']} can still be seen in {image}."
+        if found := _content(client, image, path):
+            return False, f"{next(iter(found))} can still be seen in {image}."
         return True, f"{path} cannot be seen"
 
     return condition
@@ -435,6 +439,20 @@ def _stages(client, image: str) -> dict[str, list[str]]:
     listed = client.api.images(name=prefix.rsplit(":", 1)[0])
     tags = [tag for one in listed for tag in tags_of(client, one) if tag.startswith(prefix)]
     return {tag.removeprefix(prefix): client.api.inspect_image(tag)["RootFS"]["Layers"] for tag in tags}
+
+
+def _content(client, image: str, pattern: str) -> dict[str, int]:
+    """{path: bytes} of what can be read in the image under a pattern; of one path the engine is asked, if it can tell."""
+    if not names_one(pattern):
+        found = _visible(client, image, pattern)
+        return {path: int(count) for path, count in zip(found["path"], found["bytes"])}
+    path = f"/{pattern.removeprefix('/')}"
+    if not is_read(client, image):
+        with contextlib.suppress(peek.CannotTell):
+            seen = peek.peek(client, image, path)
+            return {path: seen.bytes} if seen and seen.kind in CONTENT else {}
+    found = visible_at(files(client, image), path)
+    return {path: found[1]} if found and found[0] in CONTENT else {}
 
 
 def _visible(client, image: str, pattern: str):
