@@ -59,7 +59,7 @@ class Containers:
         published_ports.check(host)
         mounts.requested(host)
         record = ContainerRecord(
-            container_id, "", str(body["Image"]), image.id, list(image.config["rootfs"]["diff_ids"]), merged, host
+            container_id, "", str(body["Image"]), image.id, image.diff_ids, merged, host
         )
         with self._lock:
             taken = {known.record.name: known.id for known in self._known.values()}

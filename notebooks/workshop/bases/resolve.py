@@ -13,11 +13,11 @@ from pathlib import Path
 import docker
 
 from ..errors import WorkshopError, translate_engine_loss
-from ..labels import full_tag
+from ..labels import STAND_IN, full_tag
 from ..progress import Panel
 from ..units import seconds
 from . import certificates, kit, standins
-from .known import BASES, MIRRORS, has_certificates, in_engine, is_ours, source
+from .known import BASES, MIRRORS, has_certificates, in_engine, is_ours, is_stand_in, source
 from .pull import PullFailed, pull
 
 KIT = "FACTORY_FLOOR_KIT"  # path of an archive that `save_kit` wrote
@@ -111,7 +111,7 @@ def _add_missing_certificates(client: docker.DockerClient, present: dict[str, di
 
 def _outdated(client: docker.DockerClient, name: str, image: dict) -> bool:
     """A stand-in whose recipe has changed since is made again; not what somebody built on one and gave its name."""
-    stand_in = source(image) == "stand-in" and name in standins.NAMES and not standins.is_current(client, name)
+    stand_in = is_stand_in(image) and name in standins.NAMES and not standins.is_current(client, name)
     return stand_in and is_ours(client, image)
 
 
@@ -136,7 +136,7 @@ def _fetch(client: docker.DockerClient, name: str, asked_for: str, panel: Panel)
         except WorkshopError as failed:
             reasons.append(f"{where}: {failed.what}{f' {failed.remedy}' if failed.remedy else ''}")
             continue
-        origin = "stand-in" if where == STAND_IN_SOURCE else where
+        origin = standins.origin(name) if where == STAND_IN_SOURCE else where
         added = certificates.add_layer(client, name, origin, functools.partial(_report, panel, name))
         outcome = Outcome(name, origin, tuple(reasons), time.monotonic() - began, added)
         panel.row(name, state="done", detail=_sentence(outcome).removeprefix(f"{name}: "), fraction=None)
@@ -214,7 +214,8 @@ def _stand_in(client: docker.DockerClient, name: str, panel: Panel) -> None:
 def _sentence(outcome: Outcome) -> str:
     if not outcome.seconds:
         return f"{outcome.name}: {CAME_ALONG}"
-    origin = "stand-in, built here" if outcome.source == "stand-in" else f"from {outcome.source}"
+    made = outcome.source.startswith(STAND_IN)
+    origin = f"{outcome.source}, built here" if made else f"from {outcome.source}"
     why = f" (because {'; '.join(outcome.reasons)})" if outcome.reasons else ""
     extra = ", with your network's certificates" if outcome.certificates else ""
     return f"{outcome.name}: {origin} in {seconds(outcome.seconds)}{extra}{why}"

@@ -1,7 +1,7 @@
 """Stand-ins for official base images, made from Debian's packages where no registry can be reached.
 
-Every stand-in is an ordinary multi-stage Dockerfile in recipes/ that starts from one Debian root (debian_root.py). Labels
-say what an image stands in for and by which recipe it was made, so the engine itself is the cache.
+Every stand-in is an ordinary multi-stage Dockerfile in recipes/ that starts from a Debian root (debian_root.py). Labels
+say what an image stands in for, from which Debian and by which recipe it was made, so the engine itself is the cache.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..archives import tar_of
 from ..labels import LABEL, STAND_IN, STAND_IN_STAGE, remove_untagged
 from . import debian_root
 from .debian_root import MAIN, SECURITY, StandInError, mirrors, sha256
-from .known import in_engine, is_ours, labels_of
+from .known import DEBIAN, in_engine, is_ours, labels_of, stand_in_from
 from .long_work import Report, alone_with, follow
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -43,13 +43,18 @@ _RECIPES = {
         220,
         "musl and BusyBox are Debian's and CPython 3.11.2 is compiled from Debian's source: there is no apk in it.",
     ),
-    "busybox:1.37": Recipe(
-        "busybox.Dockerfile", 5, "BusyBox 1.37.0 is Debian 13's static program, with symbolic links for its commands."
+    "python:3.13-slim": Recipe(
+        "python-3.13-slim.Dockerfile",
+        15,
+        "CPython 3.13.5 is Debian's program, moved to /usr/local and not compiled for the image; pip is 25.1.",
     ),
-    "gcr.io/distroless/python3-debian12:latest": Recipe(
+    "busybox:1.37": Recipe(
+        "busybox.Dockerfile", 5, "BusyBox 1.37.0 is Debian's static program, with symbolic links for its commands."
+    ),
+    "gcr.io/distroless/python3-debian13:latest": Recipe(
         "distroless-python.Dockerfile",
         15,
-        "The same packages of Debian 12, Python 3.11.2 among them, in one layer, without signatures or an SBOM.",
+        "The same packages of Debian, Python 3.13.5 among them, in one layer, without signatures or an SBOM.",
     ),
 }
 NAMES = tuple(_RECIPES)
@@ -75,7 +80,17 @@ def expected_seconds(name: str) -> int:
 
 def recipe(name: str) -> str:
     """sha256 (hex) of what goes into it: the Dockerfile, the files that it copies in, the root's recipe."""
-    return sha256(debian_root.recipe(), *_context(name).values())
+    return sha256(debian_root.recipe(release(name)), *_context(name).values())
+
+
+def release(name: str) -> str:
+    """The Debian whose packages it is made from: a key of `debian_root.RELEASES`, as the recipe's first stage has it."""
+    return re.search(rf"^FROM {debian_root.root('')}(\w+)", _dockerfile(name), re.MULTILINE)[1]
+
+
+def origin(name: str) -> str:
+    """Where it comes from, in the words that a stand-in in the engine has for itself."""
+    return stand_in_from(debian_root.RELEASES[release(name)])
 
 
 def is_current(client: docker.DockerClient, name: str) -> bool:
@@ -101,7 +116,7 @@ def build(client: docker.DockerClient, name: str, report: Report = lambda text: 
             )
         if is_current(client, name):
             return
-        old_root = debian_root.ensure(client, report)
+        old_root = debian_root.ensure(client, release(name), report)
         patience = 3.0  # seconds: after a build that was cut off, the engine may be busy with its last step
         try:
             _run_dockerfile(client, name, report)
@@ -114,12 +129,17 @@ def build(client: docker.DockerClient, name: str, report: Report = lambda text: 
 
 def _recipe_labels(name: str) -> dict[str, str]:
     """The labels that say by which recipe it was made; a layer on top may change the plain one, so it is not here."""
-    return {f"{LABEL}.stand-in-for": name, f"{LABEL}.recipe": recipe(name), f"{LABEL}.note": note(name)}
+    own = {f"{LABEL}.stand-in-for": name, f"{LABEL}.recipe": recipe(name), f"{LABEL}.note": note(name)}
+    return {**own, DEBIAN: debian_root.RELEASES[release(name)]}
+
+
+def _dockerfile(name: str) -> str:
+    return (RECIPES / _RECIPES[name].dockerfile).read_text(encoding="utf-8")
 
 
 def _context(name: str, near: tuple[str, str] = (MAIN, SECURITY)) -> dict[str, bytes]:
     """The build context of a recipe: "Dockerfile", and the files that it copies in. apt-get uses the near mirrors."""
-    dockerfile = (RECIPES / _RECIPES[name].dockerfile).read_text(encoding="utf-8")
+    dockerfile = _dockerfile(name)
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE)
     scripts = {path: (RECIPES / path).read_text(encoding="utf-8").encode() for line in copied for path in line.split()}
     for official, mirror in zip((MAIN, SECURITY), near, strict=True):
