@@ -10,7 +10,7 @@ RUN set -eux; \
         python3.13-minimal python3.13-venv libpython3.13-minimal libpython3.13-stdlib \
         libbz2-1.0 libcom-err2 libcrypt1 libdb5.3t64 libexpat1 libffi8 libgssapi-krb5-2 libk5crypto3 libkeyutils1 \
         libkrb5-3 libkrb5support0 liblzma5 libncursesw6 libnsl2 libreadline8t64 libsqlite3-0 libtinfo6 libtirpc3t64 \
-        libuuid1 zlib1g; \
+        libuuid1 libzstd1 zlib1g; \
     status=/out/var/lib/dpkg/status.d; mkdir -p "$status"; \
     for deb in *.deb; do \
         name=$(dpkg-deb --field "$deb" Package); \

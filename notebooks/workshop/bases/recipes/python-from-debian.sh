@@ -5,10 +5,11 @@
 set -eux
 full=$1 version=${1%.*}
 case $version in
-    3.11) ssl=libssl3 wheel=python3-wheel-whl upstream="distutils ensurepip lib2to3 site.py sysconfig.py" ;;
-    3.13) ssl=libssl3t64 wheel="" upstream="ensurepip site.py sysconfig" ;;
+    3.11) needs="libssl3" wheel=python3-wheel-whl upstream="distutils ensurepip lib2to3 site.py sysconfig.py" ;;
+    3.13) needs="libssl3t64 xz-utils" wheel="" upstream="ensurepip site.py sysconfig" ;;
 esac
 
+apt-get install -qy --no-install-recommends libexpat1 libffi8 zlib1g $needs
 mkdir /tmp/debs && cd /tmp/debs
 apt-get download -q "python$version-minimal" "python$version-venv" "libpython$version-minimal" \
     "libpython$version-stdlib" "libpython$version-dev" python3-tk $wheel
@@ -32,7 +33,6 @@ sed -i "s#'/usr\(/lib\|/include\|/bin'\|'\)#'/usr/local\1#; s#/usr/share/python-
 rm -rf "$lib/EXTERNALLY-MANAGED" "$lib/_distutils_system_mod.py" "$lib/sitecustomize.py" "$lib"/config-*/*.a
 
 # pip's own wheel installs pip
-apt-get install -qy --no-install-recommends libexpat1 libffi8 $ssl zlib1g
 ln -s /out/usr/local/bin/python$version /usr/bin/trial-python
 test "$(trial-python --version)" = "Python $full"
 wheels=$lib/ensurepip/_bundled
