@@ -19,6 +19,7 @@ BASES = (
     "gcr.io/distroless/python3-debian13:latest",  # in Google's registry alone: no mirror of Docker's library has it
 )
 
+MADE_FOR = f"{LABEL}.name"  # the label of an image with our certificate layer that says which base it is
 DEBIAN = f"{LABEL}.debian"  # the label of a stand-in that says which Debian it is made from: its number
 
 # Repository prefixes that hold the official images again, tried in this order when Docker Hub does not deliver.
@@ -86,10 +87,19 @@ def summary(client: docker.DockerClient) -> str:
     return ", ".join(words).replace("from found in the engine", "found in the engine") + extra
 
 
-def is_ours(client: docker.DockerClient, image: dict) -> bool:
-    """True for a base image that the workshop made itself (a stand-in, or one with our certificate layer)."""
+def is_ours(client: docker.DockerClient, name: str, image: dict) -> bool:
+    """True for a base image that the workshop made itself (a stand-in, or one with our certificate layer) under this name.
+
+    Somebody may have given an image of ours a name of their own: that name is theirs.
+    """
     kind = labels_of(image).get(LABEL)
-    return kind in (STAND_IN, CA_LAYER) and made_here(client, image["Id"], kind)
+    return kind in (STAND_IN, CA_LAYER) and is_made_for(name, labels_of(image)) and made_here(client, image["Id"], kind)
+
+
+def is_made_for(name: str, own: dict[str, str]) -> bool:
+    """True if a base image of ours, with these labels, was made under this name."""
+    made_for = own.get(f"{LABEL}.stand-in-for") or own.get(MADE_FOR)
+    return name == made_for if made_for else name in BASES
 
 
 def has_certificates(image: dict | None) -> bool:

@@ -90,9 +90,9 @@ def renew(client: docker.DockerClient, names: Iterable[str] | None = None) -> li
     """
     renewed = []
     with Panel("Putting this network's certificates into base images") as panel:
-        for name in BASES if names is None else names:
+        for name in map(full_tag, BASES if names is None else names):
             image = in_engine(client, name)
-            if image and is_ours(client, image):
+            if image and is_ours(client, name, image):
                 panel.row(name, name)
                 origin = source(image)
                 if certificates.add_layer(client, name, origin, functools.partial(_report, panel, name)):
@@ -104,7 +104,7 @@ def renew(client: docker.DockerClient, names: Iterable[str] | None = None) -> li
 
 def _add_missing_certificates(client: docker.DockerClient, present: dict[str, dict]) -> None:
     """A base image of ours that came from elsewhere, in a kit say, may lack this network's certificates."""
-    lacking = [name for name, image in present.items() if not has_certificates(image) and is_ours(client, image)]
+    lacking = [name for name, image in present.items() if not has_certificates(image) and is_ours(client, name, image)]
     if any(certificates.needed_for(name) for name in lacking):
         renew(client, lacking)
 
@@ -112,7 +112,7 @@ def _add_missing_certificates(client: docker.DockerClient, present: dict[str, di
 def _outdated(client: docker.DockerClient, name: str, image: dict) -> bool:
     """A stand-in whose recipe has changed since is made again; not what somebody built on one and gave its name."""
     stand_in = is_stand_in(image) and name in standins.NAMES and not standins.is_current(client, name)
-    return stand_in and is_ours(client, image)
+    return stand_in and is_ours(client, name, image)
 
 
 def _fetch(client: docker.DockerClient, name: str, asked_for: str, panel: Panel) -> Outcome:

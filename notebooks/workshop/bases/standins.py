@@ -22,7 +22,7 @@ from ..archives import tar_of
 from ..labels import LABEL, STAND_IN, STAND_IN_STAGE, remove_untagged
 from . import debian_root
 from .debian_root import MAIN, SECURITY, StandInError, mirrors, sha256
-from .known import DEBIAN, in_engine, is_ours, labels_of, stand_in_from
+from .known import DEBIAN, in_engine, is_ours, is_stand_in, labels_of, stand_in_from
 from .long_work import Report, alone_with, follow
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -108,7 +108,7 @@ def build(client: docker.DockerClient, name: str, report: Report = lambda text: 
         raise StandInError(problem)
     with alone_with(RECIPES / _RECIPES[name].dockerfile, report):
         old = in_engine(client, name)
-        if old and not (labels_of(old).get(f"{LABEL}.stand-in-for") == name and is_ours(client, old)):
+        if old and not (is_stand_in(old) and is_ours(client, name, old)):
             raise StandInError(
                 f"The engine already has an image {name} that is not a stand-in.",
                 f"Use it, or remove it (`docker image rm {name}`) and run this again.",
