@@ -78,7 +78,9 @@ def came_unsaid(client: docker.DockerClient, base: str) -> dict[str, str]:
 def history_of(client: docker.DockerClient, image: str) -> list[str]:
     """CreatedBy of each entry of an image's history, the newest first; none for "scratch" and what the engine has not."""
     try:
-        return [entry.get("CreatedBy") or "" for entry in client.api.history(image)] if image.lower() != "scratch" else []
+        return (
+            [entry.get("CreatedBy") or "" for entry in client.api.history(image)] if image.lower() != "scratch" else []
+        )
     except docker.errors.APIError:
         return []
 

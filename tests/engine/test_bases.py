@@ -279,5 +279,7 @@ def test_the_distroless_base_comes_from_its_own_registry_or_is_made_here(client,
     monkeypatch.setattr(resolve.standins, "build", lambda client, name, report: made.append(name))
     outcome = workshop.bases.ensure(client, ["gcr.io/distroless/python3-debian13"])[0]
     assert asked == made == ["gcr.io/distroless/python3-debian13:latest"]
-    assert outcome.source == "stand-in, from Debian 13" and outcome.reasons == ("gcr.io: the name cannot be resolved here",)
+    assert outcome.source == "stand-in, from Debian 13" and outcome.reasons == (
+        "gcr.io: the name cannot be resolved here",
+    )
     assert not outcome.certificates, "pip does not run in it"

@@ -55,7 +55,11 @@ def builder(request):
 def ours(client, busybox):
     """A stand-in of an older recipe, without certificates, under a name that nobody else has; its name."""
     name = f"ours-{uuid.uuid4().hex[:8]}:1"
-    own = {labels.LABEL: labels.STAND_IN, f"{labels.LABEL}.stand-in-for": name, f"{labels.LABEL}.recipe": "an older one"}
+    own = {
+        labels.LABEL: labels.STAND_IN,
+        f"{labels.LABEL}.stand-in-for": name,
+        f"{labels.LABEL}.recipe": "an older one",
+    }
     build(client, f"FROM {busybox}\nENV OURS={name}\n", name, own)
     yield name
     for image in client.api.images():
@@ -161,15 +165,19 @@ def test_an_app_of_ours_with_triggers_is_ours_and_so_is_what_we_build_on_it(clie
     for which in ("classic", "buildkit"):
         if which == "buildkit":
             need_buildkit(client)
-        made = workshop.build(client, app, f"FROM {busybox}\nONBUILD ENV LATER=1\n", tag=f"factory/{app.name}:{which}", builder=which)
-        on_it = workshop.build(client, app, f"FROM {made.tag}\nENV X=1\n", tag=f"factory/{app.name}:on-{which}", builder=which)
+        made = workshop.build(
+            client, app, f"FROM {busybox}\nONBUILD ENV LATER=1\n", tag=f"factory/{app.name}:{which}", builder=which
+        )
+        on_it = workshop.build(
+            client, app, f"FROM {made.tag}\nENV X=1\n", tag=f"factory/{app.name}:on-{which}", builder=which
+        )
         assert labels.made_here(client, made.tag, labels.IMAGE) and labels.made_here(client, on_it.tag, labels.IMAGE)
 
 
 def test_what_somebody_builds_on_an_app_of_ours_is_not_tidied_away(client, busybox, app, builder):
     made = workshop.build(client, app, f"FROM {busybox}\nRUN echo {app.name} > /x\n")
     theirs = []
-    for number, (what, line) in enumerate(SETTINGS.items()):
+    for number, line in enumerate(SETTINGS.values()):
         own = {} if line else {"theirs": "2"}
         theirs.append(builder(client, f"FROM {made.tag}\n{line}\n", f"factory/{app.name}:theirs-{number}", own))
     try:

@@ -81,9 +81,7 @@ def trial(client, root, tmp_path, monkeypatch):
 
     def trial(steps: str) -> str:
         ours = f"LABEL {LABEL}={standins.STAND_IN_STAGE} {LABEL}.stand-in-for={name}"
-        stages = (
-            f"FROM {root} AS one\n{ours}\n{steps}\nFROM scratch\n{ours}\nCOPY --from=one /etc/issue /\n"
-        )
+        stages = f"FROM {root} AS one\n{ours}\n{steps}\nFROM scratch\n{ours}\nCOPY --from=one /etc/issue /\n"
         (tmp_path / "recipes" / "trial.Dockerfile").write_text(stages)
         return name
 
@@ -135,7 +133,9 @@ def test_each_says_what_it_is_and_what_differs(client, have, name):
     assert table.loc[name, "source"] == f"stand-in, from Debian {labels[DEBIAN]}"
 
 
-@pytest.mark.parametrize("name", [name for name in standins.NAMES if name not in ("busybox:1.37", "python:3.11-alpine")])
+@pytest.mark.parametrize(
+    "name", [name for name in standins.NAMES if name not in ("busybox:1.37", "python:3.11-alpine")]
+)
 def test_each_is_made_from_the_debian_that_it_says(client, have, name):
     """The number is that of Debian's own files in it."""
     number = client.images.get(have(name)).labels[DEBIAN]
@@ -407,7 +407,9 @@ def test_an_interrupted_build_leaves_nothing_half_made(client, trial):
 def test_an_interrupted_debian_root_leaves_no_file_and_no_process(client, root, tmp_path):
     before = client.images.get(root).id
     report = "lambda text: print(text, flush=True)"
-    interrupted(client, f"debian_root.make(client, 'trixie', {report})", until="extracting archives", TMPDIR=str(tmp_path))
+    interrupted(
+        client, f"debian_root.make(client, 'trixie', {report})", until="extracting archives", TMPDIR=str(tmp_path)
+    )
     assert list(tmp_path.iterdir()) == []
     still_running = []
     for process in Path("/proc").glob("[0-9]*/cmdline"):

@@ -131,7 +131,13 @@ def test_every_conclusion_of_a_lesson_is_tried_or_known_to_weigh_nothing(path):
     """A new conclusion has to be put in one of the two places."""
     lesson = path.stem[:2]
     cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if "workshop.conclude({" in cell.source]
-    said = {key.value for cell in cells for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.Dict) for key in node.keys}
+    said = {
+        key.value
+        for cell in cells
+        for node in ast.walk(ast.parse(cell))
+        if isinstance(node, ast.Dict)
+        for key in node.keys
+    }
     assert said == conclusions(lesson, known(lesson, 1.1e9)).keys() | WITHOUT_WEIGHT[lesson]
 
 

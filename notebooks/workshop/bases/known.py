@@ -78,7 +78,9 @@ def summary(client: docker.DockerClient) -> str:
     words = []
     for origin, count in Counter(present["source"]).most_common():
         made = origin.startswith(STAND_IN)
-        words.append(plural(count, STAND_IN) + origin[len(STAND_IN) :].lstrip(",") if made else f"{count} from {origin}")
+        words.append(
+            plural(count, STAND_IN) + origin[len(STAND_IN) :].lstrip(",") if made else f"{count} from {origin}"
+        )
     if missing := len(bases) - len(present):
         words.append(
             f"{missing} to be fetched when a lesson needs them" if words else "fetched when a lesson needs them"

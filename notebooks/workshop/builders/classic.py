@@ -120,7 +120,9 @@ def _label_cache(client: docker.DockerClient, log: ClassicLog) -> bool:
         return False
 
 
-def _tag_stages(client: docker.DockerClient, request: BuildRequest, ids: dict[str, str], panel: Panel) -> dict[str, str]:
+def _tag_stages(
+    client: docker.DockerClient, request: BuildRequest, ids: dict[str, str], panel: Panel
+) -> dict[str, str]:
     """Give every stage a tag; the last one's is the image's own."""
     tags = stage_tags(request.tag, list(ids))
     for index, name in enumerate(list(ids)[:-1]):
