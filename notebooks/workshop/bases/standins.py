@@ -85,7 +85,8 @@ def recipe(name: str) -> str:
 
 def release(name: str) -> str:
     """The Debian whose packages it is made from: a key of `debian_root.RELEASES`, as the recipe's first stage has it."""
-    return re.search(rf"^FROM {debian_root.root('')}(\w+)", _dockerfile(name), re.MULTILINE)[1]
+    text = _dockerfile(name)
+    return next(one for one in debian_root.RELEASES if f"FROM {debian_root.root(one)} AS " in text)
 
 
 def origin(name: str) -> str:
