@@ -164,15 +164,25 @@ def is_own(kind: str, history: list[str], own: Mapping[str, str], triggers: Iter
 def remove_untagged(client: docker.DockerClient, image: str | None, base: int = 0) -> bool:
     """Remove an image that has no name, and the nameless steps that it was built in; True if the image is gone.
 
-    base: how many entries the history of its base has, which was there before and may be somebody's, name or not. An engine
-    refuses to remove what another image is built on: that ends the walk. The containerd store does not
-    remove an image's steps along with it, hence the walk.
+    base: how many entries the history of its base has, which was there before and may be somebody's, name or not. (Left to
+    itself, an engine would remove it as well.) An engine refuses to remove what another image is built on: that ends the
+    walk. The containerd store does not remove an image's steps along with it, hence the walk.
     """
     gone = False
     with contextlib.suppress(docker.errors.APIError):
         while image and not (about := client.api.inspect_image(image)).get("RepoTags"):
             if base and len(client.api.history(image)) <= base:
                 break
-            client.api.remove_image(image)
+            client.api.remove_image(image, noprune=True)
             gone, image = True, about.get("Parent")
     return gone
+
+
+def remove_names(client: docker.DockerClient, image: str, names: Iterable[str]) -> None:
+    """Take these names from an image of ours. If it had no other, it is gone, and the nameless steps that it was built in."""
+    about = client.api.inspect_image(image)
+    for name in names:
+        client.api.remove_image(name, noprune=True)
+    if not history_of(client, image):
+        labelled = (about.get("Config") or {}).get("Labels") or {}
+        remove_untagged(client, about.get("Parent"), int(labelled.get(BASE, 0)))

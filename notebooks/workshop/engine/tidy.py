@@ -86,7 +86,11 @@ def _remove(client: docker.DockerClient, image: dict, app: str | None = None) ->
     tags = [tag for tag in all_tags if not app or tag.startswith(f"{PREFIX}{app}:")]
     foreign = [tag for tag in tags if not _our_tag(image, tag)]
     parent, base = client.api.inspect_image(image["Id"]).get("Parent"), int(image["Labels"].get(BASE, 0))
-    outcomes = [(tag, _attempt(functools.partial(client.api.remove_image, tag))) for tag in tags if tag not in foreign]
+    outcomes = [
+        (tag, _attempt(functools.partial(client.api.remove_image, tag, noprune=True)))
+        for tag in tags
+        if tag not in foreign
+    ]
     outcomes += [(tag, "kept: the tag is not the workshop's") for tag in foreign]
     if not tags:
         gone = remove_untagged(client, image["Id"], base)
