@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import docker
 
@@ -32,6 +33,15 @@ KINDS = (IMAGE, STAGE, UNFINISHED, *BASES)
 # The label that says how many entries an image's history has, where no line of the history tells of our labels.
 HISTORY = f"{LABEL}.history"
 
+# The label that names by digest what was on an image before it was ours and no line of its history tells, if anything was.
+UNSAID = f"{LABEL}.unsaid"
+
+# The label that says how many entries the history of an image's base has: what was there before the build is not ours.
+BASE = f"{LABEL}.base-history"
+
+# What a builder puts on every image that it makes.
+BUILDERS_OWN = ("io.buildah.version",)
+
 # How a history tells a line that sets labels of ours and nothing in front of them. The shell may stand before it, and never
 # the text of another instruction: a program that looks for such a line is none.
 OUR_LABELS = re.compile(rf"""([^#'"]*\#\(nop\)\s+)?LABEL\s+(?P<set>"?{LABEL}(\.[\w-]+)?"?=.*)""", re.DOTALL)
@@ -43,6 +53,36 @@ PREFIX = "factory/"
 def labels(kind: str, **more: str) -> dict[str, str]:
     """Labels for a thing of this kind; each keyword becomes `factory-floor.<keyword>`."""
     return {LABEL: kind, **{f"{LABEL}.{key}": value for key, value in more.items()}}
+
+
+def on_base(client: docker.DockerClient, base: str, step: str | None = None) -> dict[str, str]:
+    """The labels of a build that say what of it came with its base: an image by name or id, or "scratch".
+
+    step: what the build itself starts from, where that is a step of ours on this base.
+    """
+    there = history_of(client, base)
+    said = {BASE: str(len(there))} if there else {}
+    return said | came_unsaid(client, step or base)
+
+
+def came_unsaid(client: docker.DockerClient, base: str) -> dict[str, str]:
+    """The label of a build on this base that says what no line of its history will tell; none if all is told."""
+    try:
+        history, own, _ = _about(client, base)  # its triggers (ONBUILD) are used up by the build
+    except docker.errors.APIError:  # scratch, or an image that the builder gets by itself
+        return {}
+    found = unsaid(history, own)
+    return {UNSAID: found} if found or UNSAID in own else {}  # what the base has there would be inherited
+
+
+def history_of(client: docker.DockerClient, image: str) -> list[str]:
+    """CreatedBy of each entry of an image's history, the newest first; none for "scratch" and what the engine has not."""
+    try:
+        return (
+            [entry.get("CreatedBy") or "" for entry in client.api.history(image)] if image.lower() != "scratch" else []
+        )
+    except docker.errors.APIError:
+        return []
 
 
 def tags_of(client: docker.DockerClient, image: dict) -> list[str]:
@@ -73,20 +113,45 @@ def made_here(client: docker.DockerClient, image: str, kind: str | None) -> bool
     An image inherits the labels of what it is built on, so a label proves nothing: ours is what ends in our LABEL lines,
     those that set this very value. BuildKit writes no line for a label that comes with the request: there the label says
     how long the image's own history is, and whatever is built on it has a longer one. (What was imported, as the
-    stand-ins' root is, has one history entry and no line.)
+    stand-ins' root is, has one history entry and no line.) Nor does BuildKit write a line for ONBUILD, so what no line
+    tells has to be what was there when we built.
     """
     if kind not in KINDS:
         return False
     try:
-        entries = [entry.get("CreatedBy") or "" for entry in client.api.history(image)]
-        own = (client.api.inspect_image(image).get("Config") or {}).get("Labels") or {}
+        return is_own(kind, *_about(client, image))
     except docker.errors.NotFound:
         return False  # somebody has removed it meanwhile
-    return is_own(kind, entries, own)
 
 
-def is_own(kind: str, history: list[str], own: Mapping[str, str]) -> bool:
-    """The decision of `made_here`. history: CreatedBy of each entry, the newest first. own: the image's labels."""
+def _about(client: docker.DockerClient, image: str) -> tuple[list[str], dict[str, str], list[str]]:
+    """What an image's history and configuration say: CreatedBy of each entry, the newest first; labels; ONBUILD triggers."""
+    entries = [entry.get("CreatedBy") or "" for entry in client.api.history(image)]
+    config = client.api.inspect_image(image).get("Config") or {}
+    return entries, config.get("Labels") or {}, config.get("OnBuild") or []
+
+
+def what_is_unsaid(client: docker.DockerClient, image: str) -> str:
+    """`unsaid` of an image in the engine."""
+    return unsaid(*_about(client, image))
+
+
+def unsaid(history: list[str], own: Mapping[str, str], triggers: Iterable[str] = ()) -> str:
+    """The digest of the labels, other than ours, and ONBUILD triggers that no line of the history tells; "" for none."""
+    told = [line for line in history if "LABEL" in line]
+    foreign = {key: value for key, value in own.items() if key.split(".")[0] != LABEL and key not in BUILDERS_OWN}
+    found = sorted((key, value) for key, value in foreign.items() if not any(key in line for line in told))
+    found += [("ONBUILD", one) for one in triggers if not any(f"ONBUILD {one}" in line for line in history)]
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:16] if found else ""
+
+
+def is_own(kind: str, history: list[str], own: Mapping[str, str], triggers: Iterable[str] = ()) -> bool:
+    """The decision of `made_here`. history: CreatedBy of each entry, the newest first. own: the image's labels.
+
+    triggers: its ONBUILD instructions.
+    """
+    if own.get(UNSAID, "") != unsaid(history, own, triggers):
+        return False
     if kind == STAND_IN_ROOT:
         return len(history) == 1
     newest = itertools.takewhile(bool, map(OUR_LABELS.match, history))
@@ -96,15 +161,28 @@ def is_own(kind: str, history: list[str], own: Mapping[str, str]) -> bool:
     return own.get(LABEL) == kind and own.get(HISTORY) == str(len(history))
 
 
-def remove_untagged(client: docker.DockerClient, image: str | None) -> bool:
+def remove_untagged(client: docker.DockerClient, image: str | None, base: int = 0) -> bool:
     """Remove an image that has no name, and the nameless steps that it was built in; True if the image is gone.
 
-    An engine refuses to remove what another image is built on: that ends the walk. The containerd store does not
-    remove an image's steps along with it, hence the walk.
+    base: how many entries the history of its base has, which was there before and may be somebody's, name or not. (Left to
+    itself, an engine would remove it as well.) An engine refuses to remove what another image is built on: that ends the
+    walk. The containerd store does not remove an image's steps along with it, hence the walk.
     """
     gone = False
     with contextlib.suppress(docker.errors.APIError):
         while image and not (about := client.api.inspect_image(image)).get("RepoTags"):
-            client.api.remove_image(image)
+            if base and len(client.api.history(image)) <= base:
+                break
+            client.api.remove_image(image, noprune=True)
             gone, image = True, about.get("Parent")
     return gone
+
+
+def remove_names(client: docker.DockerClient, image: str, names: Iterable[str]) -> None:
+    """Take these names from an image of ours. If it had no other, it is gone, and the nameless steps that it was built in."""
+    about = client.api.inspect_image(image)
+    for name in names:
+        client.api.remove_image(name, noprune=True)
+    if not history_of(client, image):
+        labelled = (about.get("Config") or {}).get("Labels") or {}
+        remove_untagged(client, about.get("Parent"), int(labelled.get(BASE, 0)))

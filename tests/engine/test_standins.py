@@ -20,6 +20,7 @@ import workshop
 from at_hand import NOTEBOOKS, address
 from workshop.archives import tar_of
 from workshop.bases import debian_root, standins
+from workshop.bases.known import DEBIAN
 from workshop.bases.standins import LABEL, StandInError
 
 PYTHONS = tuple(name for name in standins.NAMES if name.startswith("python"))
@@ -63,11 +64,11 @@ def run(client, have):
 
 @pytest.fixture(scope="module")
 def root(client):
-    """The Debian root is in the engine. Stand-ins that came with a class kit came without it."""
+    """A Debian root is in the engine. Stand-ins that came with a class kit came without it."""
     if problem := standins.can_build("busybox:1.37"):
         pytest.skip(problem)
-    debian_root.ensure(client, lambda text: None)
-    return debian_root.ROOT
+    debian_root.ensure(client, "trixie", lambda text: None)
+    return debian_root.root("trixie")
 
 
 @pytest.fixture
@@ -80,9 +81,7 @@ def trial(client, root, tmp_path, monkeypatch):
 
     def trial(steps: str) -> str:
         ours = f"LABEL {LABEL}={standins.STAND_IN_STAGE} {LABEL}.stand-in-for={name}"
-        stages = (
-            f"FROM {debian_root.ROOT} AS one\n{ours}\n{steps}\nFROM scratch\n{ours}\nCOPY --from=one /etc/issue /\n"
-        )
+        stages = f"FROM {root} AS one\n{ours}\n{steps}\nFROM scratch\n{ours}\nCOPY --from=one /etc/issue /\n"
         (tmp_path / "recipes" / "trial.Dockerfile").write_text(stages)
         return name
 
@@ -100,7 +99,7 @@ def left_of(client, name: str) -> list:
     return client.api.images(filters={**ours, "dangling": True}) + client.api.containers(all=True, filters=ours)
 
 
-DISTROLESS = "gcr.io/distroless/python3-debian12:latest"
+DISTROLESS = "gcr.io/distroless/python3-debian13:latest"
 
 
 @pytest.mark.parametrize("name", [name for name in standins.NAMES if name != DISTROLESS])
@@ -112,7 +111,7 @@ def test_each_has_a_shell_and_its_first_command(client, run, name):
 def test_distroless_is_python_alone(client, have):
     """No shell, no package manager; Python is the entrypoint, with the modules that need libraries; packages are named."""
     image = have(DISTROLESS)
-    assert client.images.get(image).attrs["Config"]["Entrypoint"] == ["/usr/bin/python3.11"]
+    assert client.images.get(image).attrs["Config"]["Entrypoint"] == ["/usr/bin/python3.13"]
     code = (
         "import os, ssl, sqlite3, zlib; "
         "print([one for one in ('/bin/sh', '/usr/bin/apt', '/usr/bin/dpkg') if os.path.exists(one)])"
@@ -120,7 +119,7 @@ def test_distroless_is_python_alone(client, have):
     told = client.containers.run(image, ["-c", code], remove=True, labels={LABEL: "container"})
     assert told == b"[]\n"
     found = workshop.packages(client, image)
-    assert {"libc6", "libssl3", "python3.11-minimal"} <= set(found["name"])
+    assert {"libc6", "libssl3t64", "python3.13-minimal"} <= set(found["name"])
 
 
 @pytest.mark.parametrize("name", standins.NAMES)
@@ -130,6 +129,18 @@ def test_each_says_what_it_is_and_what_differs(client, have, name):
     assert labels[f"{LABEL}.stand-in-for"] == name
     assert labels[f"{LABEL}.recipe"] == standins.recipe(name)
     assert labels[f"{LABEL}.note"] == standins.note(name)
+    table = workshop.bases.table(client).set_index("name")
+    assert table.loc[name, "source"] == f"stand-in, from Debian {labels[DEBIAN]}"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in standins.NAMES if name not in ("busybox:1.37", "python:3.11-alpine")]
+)
+def test_each_is_made_from_the_debian_that_it_says(client, have, name):
+    """The number is that of Debian's own files in it."""
+    number = client.images.get(have(name)).labels[DEBIAN]
+    version = dict(workshop.packages(client, name)[["name", "version"]].values)["base-files"]
+    assert version.split(".")[0] == number
 
 
 @pytest.mark.parametrize("name", standins.NAMES)
@@ -144,21 +155,39 @@ def test_python_lives_where_the_original_has_it(run, name):
         "/usr/local/bin/python3",
         "/usr/local/bin/pip",
     ]
-    assert run(name, 'python -c "import sys; print(sys.prefix, sys.version_info[:2])"') == "/usr/local (3, 11)\n"
+    version = name.split(":")[1].split("-")[0]
+    told = run(name, 'python -c "import sys; print(sys.prefix, *sys.version_info[:2])"')
+    assert told.split() == ["/usr/local", *version.split(".")]
     assert run(name, "python --version").split()[1] == run(name, "echo $PYTHON_VERSION").strip()
     run(name, 'python -c "import bz2, ctypes, decimal, hashlib, json, lzma, sqlite3, ssl, uuid, zlib"')
 
 
 @pytest.mark.parametrize("name", PYTHONS)
 def test_pip_installs_where_the_seed_copies_from(run, name):
-    script = """
-    mkdir /gadget && cd /gadget && echo 'x = 1' > gadget.py
-    echo 'from setuptools import setup; setup(name="gadget", version="1", py_modules=["gadget"])' > setup.py
-    pip install -q --no-index --no-build-isolation --root-user-action=ignore --prefix=/install .
-    test -f /install/lib/python3.11/site-packages/gadget.py
+    """A wheel by hand: not every image has what makes one."""
+    wheel = """
+import zipfile
+with zipfile.ZipFile("gadget-1-py3-none-any.whl", "w") as wheel:
+    wheel.writestr("gadget.py", "x = 1")
+    wheel.writestr("gadget-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: gadget\\nVersion: 1\\n")
+    wheel.writestr("gadget-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+    wheel.writestr("gadget-1.dist-info/RECORD", "gadget.py,,\\n")
+"""
+    script = f"""
+    cd /tmp && python -c '{wheel}'
+    pip install -q --no-index --root-user-action=ignore --prefix=/install ./gadget-1-py3-none-any.whl
+    test -f /install/lib/python3.*/site-packages/gadget.py
     cp -R /install/. /usr/local && cd / && python -c 'import gadget; print(gadget.__file__)'
     """
-    assert run(name, script) == "/usr/local/lib/python3.11/site-packages/gadget.py\n"
+    version = name.split(":")[1].split("-")[0]
+    assert run(name, script) == f"/usr/local/lib/python{version}/site-packages/gadget.py\n"
+
+
+@pytest.mark.parametrize("name", PYTHONS)
+def test_what_is_installed_with_python_is_what_the_original_has(run, name):
+    """setuptools and wheel came with the official images up to 3.11; from 3.12 on pip comes alone."""
+    names = run(name, "pip list --format=freeze --disable-pip-version-check | cut -d = -f 1").split()
+    assert names == (["pip"] if "3.13" in name else ["pip", "setuptools", "wheel"])
 
 
 @pytest.mark.parametrize("name", PYTHONS)
@@ -230,7 +259,7 @@ def test_distroless_cannot_start_a_shell(client, have):
 def test_distroless_holds_three_names_of_one_program_and_one_layer(client, have):
     files = workshop.files(client, have(DISTROLESS))
     programs = files[files["path"].str.fullmatch(r"(/usr)?(/local)?/s?bin/.+")]
-    assert set(programs["path"]) == {"/usr/bin/python", "/usr/bin/python3", "/usr/bin/python3.11"}
+    assert set(programs["path"]) == {"/usr/bin/python", "/usr/bin/python3", "/usr/bin/python3.13"}
     assert (programs["kind"] == "file").sum() == 1
     assert files["layer"].max() == 0 and not files["path"].str.endswith(".pyc").any()
     assert (files.loc[files["kind"] == "file", "mode"] & 0o6000).sum() == 0, "nothing in it runs as somebody else"
@@ -240,7 +269,7 @@ def test_distroless_has_every_library_that_pythons_modules_are_linked_with(distr
     code = """
 import glob, importlib, os, warnings
 warnings.simplefilter("ignore")
-names = {os.path.basename(path).split(".")[0] for path in glob.glob("/usr/lib/python3.11/lib-dynload/*.so")}
+names = {os.path.basename(path).split(".")[0] for path in glob.glob("/usr/lib/python3.13/lib-dynload/*.so")}
 loaded = {name: importlib.import_module(name) for name in names}
 print(len(loaded) > 25, {"_bz2", "_ctypes", "_lzma", "_sqlite3", "_ssl", "readline"} - set(loaded))
 """
@@ -250,7 +279,7 @@ print(len(loaded) > 25, {"_bz2", "_ctypes", "_lzma", "_sqlite3", "_ssl", "readli
 def test_distroless_has_debians_places_for_packages(distroless):
     code = """
 import os, subprocess, sys
-for number, folder in enumerate(("/usr/lib/python3/dist-packages", "/usr/local/lib/python3.11/dist-packages")):
+for number, folder in enumerate(("/usr/lib/python3/dist-packages", "/usr/local/lib/python3.13/dist-packages")):
     os.makedirs(folder)
     open(f"{folder}/gadget{number}.py", "w").write(f"print({folder!r})")
 subprocess.run([sys.executable, "-c", "import gadget0, gadget1"], check=True)
@@ -259,8 +288,8 @@ print(site.getusersitepackages())
 """
     assert distroless(code).split() == [
         "/usr/lib/python3/dist-packages",
-        "/usr/local/lib/python3.11/dist-packages",
-        "/root/.local/lib/python3.11/site-packages",
+        "/usr/local/lib/python3.13/dist-packages",
+        "/root/.local/lib/python3.13/site-packages",
     ]
 
 
@@ -379,7 +408,9 @@ def test_an_interrupted_build_leaves_nothing_half_made(client, trial):
 def test_an_interrupted_debian_root_leaves_no_file_and_no_process(client, root, tmp_path):
     before = client.images.get(root).id
     report = "lambda text: print(text, flush=True)"
-    interrupted(client, f"debian_root.make(client, {report})", until="extracting archives", TMPDIR=str(tmp_path))
+    interrupted(
+        client, f"debian_root.make(client, 'trixie', {report})", until="extracting archives", TMPDIR=str(tmp_path)
+    )
     assert list(tmp_path.iterdir()) == []
     still_running = []
     for process in Path("/proc").glob("[0-9]*/cmdline"):
@@ -402,6 +433,6 @@ def test_where_mmdebstrap_is_not_installed_one_is_unpacked_with_its_tools(monkey
                     (programs / program.name).symlink_to(program)
     monkeypatch.setenv("PATH", str(programs))
     (tmp_path / "made").mkdir()
-    archive = debian_root.bootstrap(str(tmp_path / "made"), lambda text: None)
+    archive = debian_root.bootstrap(str(tmp_path / "made"), "trixie", lambda text: None)
     with tarfile.open(archive) as tar:
         assert {"./usr/bin/dpkg", "./etc/debian_version"} <= set(tar.getnames())

@@ -24,7 +24,6 @@ MAY = {
     ("04", "1 MB"): "the exercise asks for it",
     ("04", "10 MB"): "the exercise asks for it",
     ("04", "512 bytes"): "the tar format says so",
-    ("04", "10 %"): "the check's own limit",
     ("05", "5 MB"): "the exercise asks for it",
     **{(number, "900 MB"): "said by the text that the series grew from" for number in ("00", "02", "03", "04")},
     **{(number, "120–150 MB"): "said by the text that the series grew from" for number in ("00", "03", "04")},

@@ -169,6 +169,44 @@ def test_a_program_that_is_not_there_is_named_and_nothing_is_left_of_it(client):
     assert (container.status, container.attrs["State"]["ExitCode"]) == ("created", 127)
 
 
+@pytest.mark.parametrize("rootfs", ["absent", None, {"type": "layers"}, {"type": "layers", "diff_ids": []}], ids=str)
+def test_an_image_without_layers_makes_a_container_that_starts_only_what_it_is_given(client, rootfs):
+    """As on Docker: it is made, has no file, cannot start a program that is not there, and starts one that was put in."""
+    config = {"os": "linux", "architecture": "amd64", "config": {"Cmd": ["/x"]}, "rootfs": rootfs}
+    config = {key: value for key, value in config.items() if value != "absent"}
+    manifest = [{"Config": "config.json", "RepoTags": ["nothing:1"], "Layers": []}]
+    files = {"config.json": json.dumps(config).encode(), "manifest.json": json.dumps(manifest).encode()}
+    client.images.load(a_tar(files))
+    container = client.containers.create("nothing:1")
+    assert container.status == "created" and container.attrs["Config"]["Cmd"] == ["/x"]
+    with pytest.raises(APIError, match='exec: "/x": stat /x: no such file or directory') as failure:
+        container.start()
+    assert failure.value.status_code == 400
+    container.reload()
+    assert (container.status, container.attrs["State"]["ExitCode"]) == ("created", 127)
+    container.remove()
+    assert client.images.get("nothing:1").attrs["RootFS"].get("Layers") in (None, [])
+    client.images.remove("nothing:1")
+
+
+def test_an_image_of_settings_alone_is_built_and_makes_a_container(client):
+    """FROM scratch with nothing that makes a layer."""
+    text = b'FROM scratch\nENV A=1\nLABEL b=c\nCMD ["/x"]\n'
+    built, _ = client.images.build(fileobj=io.BytesIO(text), tag="settings:1", rm=True)
+    on_it, _ = client.images.build(fileobj=io.BytesIO(b"FROM settings:1\nENV D=2\n"), tag="settings:2", rm=True)
+    for image in (built, on_it):
+        container = client.containers.create(image.id)
+        assert "A=1" in container.attrs["Config"]["Env"]
+        with pytest.raises(APIError, match="no such file or directory"):
+            container.start()
+        assert container.put_archive("/", a_tar({"y": b"1"}))
+        assert [one["Path"] for one in container.diff()] == ["/y"]
+        container.remove()
+    with pytest.raises(APIError, match="[Nn]o command"):
+        bare, _ = client.images.build(fileobj=io.BytesIO(b"FROM scratch\nLABEL b=c\n"), rm=True)
+        client.containers.create(bare.id)
+
+
 def test_an_unknown_user_is_named_as_docker_names_it(client):
     container = client.containers.create(IMAGE, user="nobody-here")
     with pytest.raises(APIError, match="unable to find user nobody-here: no matching entries in passwd file"):

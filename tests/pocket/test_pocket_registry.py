@@ -270,10 +270,10 @@ def put_oci(host: str, name: str, tag: str, blob: bytes, diff_id: str, architect
         ("localhost/x", "localhost", "x", "localhost/x", ""),
         ("localhost:5000/a/b:t", "localhost:5000", "a/b", "localhost:5000/a/b", "t"),
         (
-            "gcr.io/distroless/python3-debian12",
+            "gcr.io/distroless/python3-debian13",
             "gcr.io",
-            "distroless/python3-debian12",
-            "gcr.io/distroless/python3-debian12",
+            "distroless/python3-debian13",
+            "gcr.io/distroless/python3-debian13",
             "",
         ),
         (f"x@sha256:{'a' * 64}", "registry-1.docker.io", "library/x", "x", f"sha256:{'a' * 64}"),

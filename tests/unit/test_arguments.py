@@ -447,7 +447,7 @@ def test_a_secrets_path_may_begin_at_home_and_is_never_the_secret_itself(tmp_pat
 @pytest.mark.parametrize(
     "name",
     ["busybox", "busybox:1.37", "factory/a_b__c:1.0-x", "LOCALHOST:5000/a/b:x", "sha256:" + "0f" * 32, "0f1e2d3c4b5a"]
-    + ["gcr.io/distroless/python3-debian12:latest", "a@sha256:" + "1" * 64, "[::1]:5000/a", "a.b-c/d:" + "e" * 128],
+    + ["gcr.io/distroless/python3-debian13:latest", "a@sha256:" + "1" * 64, "[::1]:5000/a", "a.b-c/d:" + "e" * 128],
 )
 def test_every_name_that_an_engine_takes_is_an_image(name):
     assert kinds.KINDS["image"].take(name, {}) == name

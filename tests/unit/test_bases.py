@@ -9,7 +9,7 @@ import subprocess
 import threading
 
 import pytest
-from workshop.bases import certificates, resolve
+from workshop.bases import certificates, known, resolve
 from workshop.bases.known import source
 from workshop.bases.pull import failure
 from workshop.labels import full_tag, plain_tag
@@ -17,7 +17,8 @@ from workshop.labels import full_tag, plain_tag
 
 def test_what_a_kit_brought_along_is_not_said_to_be_built():
     assert resolve._sentence(resolve.Outcome("x:1", "stand-in")) == f"x:1: {resolve.CAME_ALONG}"
-    assert "built here in 2.0 s" in resolve._sentence(resolve.Outcome("x:1", "stand-in", (), 2.0))
+    made = resolve.Outcome("x:1", "stand-in, from Debian 12", (), 2.0)
+    assert resolve._sentence(made) == "x:1: stand-in, from Debian 12, built here in 2.0 s"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_names_without_a_tag_mean_latest():
 
 
 def test_images_of_other_registries_are_not_looked_for_on_the_mirrors(fresh_resolver):
-    assert [where for where, _ in resolve._sources("gcr.io/distroless/python3-debian12:latest")] == [
+    assert [where for where, _ in resolve._sources("gcr.io/distroless/python3-debian13:latest")] == [
         "gcr.io",
         "a stand-in",
     ]
@@ -111,5 +112,15 @@ def test_another_registry_is_called_by_its_name(fresh_resolver):
     assert [where for where, _ in resolve._sources("ghcr.io/somebody/something:1")] == ["ghcr.io"]
     refused = failure("gcr.io/distroless/python9:latest", "manifest unknown")
     assert refused.reason == "gcr.io has no gcr.io/distroless/python9:latest" and not refused.registry_unreachable
-    pulled = {"RepoDigests": ["gcr.io/distroless/python3-debian12@sha256:0"]}
+    pulled = {"RepoDigests": ["gcr.io/distroless/python3-debian13@sha256:0"]}
     assert source(pulled) == "gcr.io" and source({"RepoDigests": ["python@sha256:0"]}) == "Docker Hub"
+
+
+def test_a_stand_in_says_which_debian_it_is_from_in_table_and_banner(monkeypatch):
+    made = {"Config": {"Labels": {"factory-floor": "stand-in", "factory-floor.debian": "13"}}}
+    assert source(made) == "stand-in, from Debian 13"
+    assert source({"Config": {"Labels": {"factory-floor": "stand-in"}}}) == "stand-in"  # by an older recipe
+    there = dict.fromkeys(known.BASES[:2], made) | {known.BASES[2]: {"RepoDigests": ["x@sha256:0"]}}
+    monkeypatch.setattr(known, "in_engine", lambda client, name: there.get(name))
+    assert known.summary(None).startswith("2 stand-ins from Debian 13, 1 from Docker Hub, 3 to be fetched")
+    assert list(known.table(None)["source"][:3]) == ["stand-in, from Debian 13"] * 2 + ["Docker Hub"]

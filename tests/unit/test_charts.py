@@ -31,7 +31,7 @@ FROM node:22-bookworm-slim AS web
 RUN npm run build
 FROM deps AS test
 RUN pytest
-FROM gcr.io/distroless/python3-debian12
+FROM gcr.io/distroless/python3-debian13
 COPY --from=deps /wheels /wheels
 COPY --from=1 /web/dist /srv
 COPY --from=ghcr.io/example/tool:1 /tool /bin/tool
@@ -369,7 +369,7 @@ def test_each_stop_shows_its_own_line():
 
 def test_stages_are_found_by_name_by_number_and_in_arguments():
     parsed = syntax.parse(FOUR)
-    bases = ["python:3.11", "node:22-bookworm-slim", "deps", "gcr.io/distroless/python3-debian12"]
+    bases = ["python:3.11", "node:22-bookworm-slim", "deps", "gcr.io/distroless/python3-debian13"]
     assert [stage.base for stage in parsed.stages] == bases
     assert [stage.parent for stage in parsed.stages] == [None, None, 0, None]
     assert [line.source for line in parsed.of_stage(3)] == [None, 0, 1, "ghcr.io/example/tool:1"]

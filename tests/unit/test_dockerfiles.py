@@ -150,7 +150,7 @@ def test_a_variable_that_leaves_no_name_is_told_by_its_line():
     errors.refuse_no_names(syntax.parse("FROM a AS x\nFROM for-${TARGETARCH}\n"), [0])
     for name in (
         "scratch",
-        "gcr.io/distroless/python3-debian12",
+        "gcr.io/distroless/python3-debian13",
         "a@sha256:" + "0" * 64,
         "localhost:5000/a_b:1.2-x",
         "A",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from workshop.builders import classic_leftovers
-from workshop.labels import HISTORY, IMAGE, LABEL, STAGE, STAND_IN_ROOT, is_own
+from workshop.labels import HISTORY, IMAGE, LABEL, STAGE, STAND_IN_ROOT, UNSAID, is_own, unsaid
 
 BELOW = ['/bin/sh -c #(nop)  CMD ["sh"]', "/bin/sh -c #(nop) ADD file:0a1b in / "]
 OURS = {LABEL: IMAGE}  # on every image below: on a child of ours it is inherited
@@ -62,3 +62,24 @@ def test_an_image_without_a_date_was_not_made_since_a_build_began(time_stamp):
     """So it is never removed as that build's."""
     assert classic_leftovers.nanoseconds(time_stamp) < 0
     assert classic_leftovers.nanoseconds("1970-01-01T01:00:00.000000007+01:00") == 7
+
+
+@pytest.mark.parametrize("own, triggers", [({"mine": "1"}, []), ({}, ["RUN true"]), ({"mine": "1"}, ["RUN true"])])
+def test_what_no_line_tells_was_there_when_we_built_or_makes_the_image_somebodys(own, triggers):
+    """BuildKit writes no line for `--label` and for ONBUILD: such an image has the history of ours, to the letter."""
+    line = "/bin/sh -c #(nop)  LABEL factory-floor=image"
+    for ours in ([line, *BELOW], OURS), (BELOW, OURS | {HISTORY: "2"}):
+        history, labels = ours
+        assert is_own(IMAGE, history, labels) and not is_own(IMAGE, history, labels | own, triggers)
+        digest = unsaid(history, labels | own, triggers)
+        assert is_own(IMAGE, history, labels | own | {UNSAID: digest}, triggers), "it was there when we built"
+        assert not is_own(IMAGE, history, labels | own | {UNSAID: digest, "more": "2"}, triggers)
+        assert not is_own(IMAGE, history, labels | {UNSAID: digest}), "it is gone"
+    assert not is_own(STAND_IN_ROOT, [""], {LABEL: STAND_IN_ROOT} | own, triggers)
+
+
+def test_what_a_line_tells_is_not_unsaid():
+    history = ['/bin/sh -c #(nop)  LABEL maker="Ada"', "LABEL team=1", "/bin/sh -c #(nop)  ONBUILD RUN true", *BELOW]
+    own = {"maker": "Ada", "team": "1", LABEL: IMAGE, HISTORY: "9", "io.buildah.version": "1"}
+    assert unsaid(history, own, ["RUN true"]) == ""
+    assert unsaid(history, {"maker": "Ada", "other": "1"}) and unsaid(history, {}, ["RUN false"])

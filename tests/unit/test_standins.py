@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 
+import pytest
 from workshop.bases import debian_root, standins
 
 
@@ -29,3 +31,11 @@ def test_a_hosts_mirror_is_used_during_the_build_only():
     back = final.index("sed -i 's|http://near/debian |http://deb.debian.org/debian |'")
     assert there < final.index("apt-get update") < back
     assert "http://deb.debian.org/debian-security" not in final
+
+
+@pytest.mark.parametrize("name", standins.NAMES)
+def test_a_recipe_keeps_to_one_debian(name):
+    """What says which Debian a stand-in is from is its first stage; another stage, or a line for apt, would make it a lie."""
+    one = standins.release(name)
+    text = standins._context(name)["Dockerfile"].decode()
+    assert set(re.findall(r"bookworm|trixie", text)) == {one}

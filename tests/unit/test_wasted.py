@@ -232,3 +232,22 @@ def test_a_large_image_takes_no_time():
     began = time.process_time()
     assert efficiency(files)["dive_wasted"].tolist() == [0]
     assert time.process_time() - began < 4
+
+
+def test_lines_of_a_base_image_are_not_ours_to_join():
+    """As the official slim image has them: four layers, each by a RUN line that rewrites the list of packages."""
+    base = [
+        "RUN # debian.sh --arch 'amd64' out/ 'trixie' '@1755475200'",
+        "RUN apt-get install",
+        "RUN make",
+        "RUN ln -s",
+    ]
+    layers = [{"status": bytes([number]) * 700} for number in range(4)]
+    layers += [{"made": b"m" * 50}, {"made": b"n" * 50, "status": b"s"}]
+    files = frame_of(layers, [*base, "RUN make it", "RUN sort it"])
+    assert as_one(files)[["first", "last", "saved"]].values.tolist() == [[0, 5, 4 * 700 + 50]], (
+        "of an image without a base"
+    )
+    files["from_base"] = files["layer"] < 4
+    assert as_one(files)[["first", "last", "saved"]].values.tolist() == [[4, 5, 50]]
+    assert waste(files)["bytes"].sum() == 4 * 700 + 50, "they are shipped all the same"

@@ -22,11 +22,6 @@ def seconds(time: str | None) -> int:
     return BEFORE_1970 if found is None else int(found // 1)
 
 
-def diff_ids(image: Image) -> list[str]:
-    """The layers of an image, the lowest first."""
-    return list((image.config.get("rootfs") or {}).get("diff_ids") or [])
-
-
 def labels(image: Image) -> dict[str, str]:
     """The labels of an image; {} where there are none."""
     return (image.config.get("config") or {}).get("Labels") or {}
@@ -42,9 +37,9 @@ def layer_size(layers: Layers, diff_id: str) -> int:
 def shared_sizes(images: Iterable[Image], layers: Layers) -> dict[str, int]:
     """{image id: bytes in layers that another image has too}."""
     images = list(images)
-    users = Counter(diff_id for image in images for diff_id in set(diff_ids(image)))
+    users = Counter(diff_id for image in images for diff_id in set(image.diff_ids))
     shared = {diff_id: layer_size(layers, diff_id) for diff_id, count in users.items() if count > 1}
-    return {image.id: sum(shared.get(diff_id, 0) for diff_id in diff_ids(image)) for image in images}
+    return {image.id: sum(shared.get(diff_id, 0) for diff_id in image.diff_ids) for image in images}
 
 
 def summary(image: Image, tags: list[str], digests: list[str], version: tuple[int, int], **counts: int) -> dict:
@@ -72,7 +67,7 @@ def inspection(image: Image, tags: list[str], digests: list[str], version: tuple
     """Everything about an image, as GET /images/{name}/json has it."""
     config = image.config
     history = config.get("history") or []
-    layers = diff_ids(image)
+    layers = image.diff_ids
     about = {
         "Id": image.id,
         "RepoTags": tags,
@@ -105,7 +100,7 @@ def history(image: Image, layers: Layers, ids: list[str], tags: Mapping[str, lis
     ids: the image's, its parent's, and so on: each step so far is an image of its own; those of a loaded image's steps
     are not known. Steps and layers are paired in order, steps marked as empty having none (OCI image spec, "history").
     """
-    remaining = iter(diff_ids(image))
+    remaining = iter(image.diff_ids)
     steps = []
     for step in image.config.get("history") or []:
         layer = None if step.get("empty_layer") else next(remaining, None)

@@ -108,7 +108,7 @@ def about(engine: Engine) -> dict:
         "Driver": "pocket",
         "DriverStatus": [
             ["Runner", f"{runner.name} {runner.version}, {rights}"],
-            ["Layers", str(len({diff_id for image in images for diff_id in image_json.diff_ids(image)}))],
+            ["Layers", str(len({diff_id for image in images for diff_id in image.diff_ids}))],
         ],
         "DockerRootDir": str(engine.folder),
         "Plugins": {"Volume": [], "Network": ["bridge", "host", "null"], "Authorization": None, "Log": ["json-file"]},
@@ -212,7 +212,7 @@ async def _df(engine: Engine, request: web.Request) -> web.Response:
 
     def usage() -> dict:
         images = engine.images.all()
-        layers = {diff_id for image in images for diff_id in image_json.diff_ids(image)}
+        layers = {diff_id for image in images for diff_id in image.diff_ids}
         listed: dict[str, list] = {"Images": [], "Containers": [], "Volumes": [], "BuildCache": []}
         if "image" in types:
             listed["Images"] = summaries(engine, Filters(), everything=False, shared=True, version=version, users=True)

@@ -172,7 +172,7 @@ class Build:
             state.config = {**commit_and_cache.empty_config(), "Env": [f"PATH={PATH}"]}
             return
         state.image = image.id
-        state.diff_ids = list(image.config.get("rootfs", {}).get("diff_ids") or [])
+        state.diff_ids = image.diff_ids
         state.config = {**commit_and_cache.empty_config(), **(image.config.get("config") or {}), "Image": image.id}
         if not any(pair.startswith("PATH=") for pair in state.config.get("Env") or []):
             state.config["Env"] = [f"PATH={PATH}", *(state.config.get("Env") or [])]
@@ -303,7 +303,7 @@ class Build:
         if found is None:
             state.cache_busted = True
             return False
-        state.image, state.diff_ids = found.id, list(found.config["rootfs"].get("diff_ids") or [])
+        state.image, state.diff_ids = found.id, found.diff_ids
         self.images.touch(found.id)
         self._stream(" ---> Using cache\n")
         self._step_done(found.id)

@@ -68,7 +68,7 @@ class CopyStep:
             image = build.image(name)
         except NotFound as error:
             raise BadRequest(f"invalid from flag value {name}: {error.message}") from None
-        return build.layers.view(image.config["rootfs"].get("diff_ids") or [])
+        return build.layers.view(image.diff_ids)
 
     def apply(self, upper: UpperDir) -> None:
         """Put the files where they belong."""

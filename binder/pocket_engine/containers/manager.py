@@ -58,9 +58,7 @@ class Containers:
         warnings = config.host_config_warnings(host, merged)
         published_ports.check(host)
         mounts.requested(host)
-        record = ContainerRecord(
-            container_id, "", str(body["Image"]), image.id, list(image.config["rootfs"]["diff_ids"]), merged, host
-        )
+        record = ContainerRecord(container_id, "", str(body["Image"]), image.id, image.diff_ids, merged, host)
         with self._lock:
             taken = {known.record.name: known.id for known in self._known.values()}
             record.name = ids_and_names.checked(name) if name else ids_and_names.made_up(taken)

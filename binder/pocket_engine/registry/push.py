@@ -67,7 +67,7 @@ def _tags(images: Images, name: str) -> list[str]:
 
 
 def _push(images: Images, layers: Layers, blobs: Blobs, client: Client, tag: str, image: Image, say: Say) -> None:
-    diff_ids = list((image.config.get("rootfs") or {}).get("diff_ids") or [])
+    diff_ids = image.diff_ids
     for diff_id in dict.fromkeys(reversed(diff_ids)):
         say(step("Preparing", diff_id))
     with images.lease() as leased:

@@ -27,6 +27,11 @@ class Image(NamedTuple):
     parent: str | None
     size: int
 
+    @property
+    def diff_ids(self) -> list[str]:
+        """Its layers, the lowest first. An image may have none: its configuration then has an empty list, or no word of it."""
+        return list((self.config.get("rootfs") or {}).get("diff_ids") or [])
+
 
 class Images:
     """Thread-safe; a change is on disk when the call returns, or it did not happen.

@@ -34,7 +34,7 @@ def save(images: Images, layers: Layers, references_: Sequence[str]) -> Iterator
         wanted = _wanted(images, references_)
         for image, _ in wanted:
             leased.add(image.id)
-            leased.update(_diff_ids(image))
+            leased.update(image.diff_ids)
         yield from _joined(_archive(images, layers, wanted))
 
 
@@ -79,7 +79,7 @@ def _archive(images: Images, layers: Layers, wanted: list[tuple[Image, list[str]
     for image, tags in wanted:
         with images.blobs.open(image.id) as file:
             small[_place(image.id)] = file.read()
-        diff_ids = _diff_ids(image)
+        diff_ids = image.diff_ids
         big.update({_place(diff_id): diff_id for diff_id in diff_ids})
         manifest = _dump(
             {
@@ -153,10 +153,6 @@ def _place(digest: str) -> str:
 
 def _dump(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def _diff_ids(image: Image) -> list[str]:
-    return (image.config.get("rootfs") or {}).get("diff_ids") or []
 
 
 def load(images: Images, layers: Layers, stream: BinaryIO, *, stop: threading.Event | None = None) -> Iterator[dict]:

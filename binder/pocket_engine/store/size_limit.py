@@ -51,8 +51,6 @@ def _next(images: Images) -> str | None:
 def usage(images: Images, limit: int | None = None) -> dict:
     """Bytes: `layers` (tars of all layers that images have, each once), `blobs` (all that is on disk), `limit`."""
     with images.lock:
-        diff_ids = {
-            layer for image in images.all() for layer in (image.config.get("rootfs") or {}).get("diff_ids") or []
-        }
+        diff_ids = {layer for image in images.all() for layer in image.diff_ids}
         layers = sum(images.layers.layer(diff_id).tar_size for diff_id in diff_ids)
         return {"layers": layers, "blobs": images.blobs.used(), "limit": limit, "images": len(images.all())}

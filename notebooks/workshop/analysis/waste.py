@@ -40,11 +40,13 @@ def as_one(files: pd.DataFrame, image: str | None = None) -> pd.DataFrame:
 
     files: as from `files()`; image: one of them only. Columns: image, first and last (layer numbers of the run), lines
     (count), saved (bytes of the files that one of these layers ships and another one hides), words. A layer without any
-    entry is not in `files` and ends a run: which line made it is not known. Lines of the base image count, too.
+    entry is not in `files` and ends a run: which line made it is not known. Lines of a base image are not looked at: whoever
+    builds on it cannot join them. (Debian's own first layer is a RUN line, too, in the official images.)
 
     Raises WorkshopError for an image that `files` does not have.
     """
-    files = (files if image is None else of_image(files, image)).reset_index(drop=True)
+    files = files if image is None else of_image(files, image)
+    files = files[~files["from_base"]].reset_index(drop=True)
     layers = files[["image", "layer", "created_by"]].drop_duplicates(["image", "layer"]).sort_values(["image", "layer"])
     is_run = layers["created_by"].astype(str).str.match(r"RUN\b")
     goes_on = is_run & is_run.shift(fill_value=False) & (layers["layer"].diff() == 1)

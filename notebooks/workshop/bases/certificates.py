@@ -16,8 +16,8 @@ import requests
 
 from ..archives import tar_of
 from ..errors import WorkshopError
-from ..labels import CA_LAYER, LABEL, STAND_IN
-from .known import labels_of
+from ..labels import CA_LAYER, LABEL, STAND_IN, on_base
+from .known import MADE_FOR, labels_of
 from .long_work import Report
 
 CA_FILE = "FACTORY_FLOOR_CA"  # a bundle to use, or "none"
@@ -105,7 +105,7 @@ def add_layer(client: docker.DockerClient, name: str, origin: str, report: Repor
         rm=True,
         forcerm=True,
         decode=True,
-        labels={LABEL: kind, f"{LABEL}.ca": digest, f"{LABEL}.from": origin},
+        labels={LABEL: kind, f"{LABEL}.ca": digest, f"{LABEL}.from": origin, MADE_FOR: name} | on_base(client, name),
     )
     for message in stream:
         if "error" in message:

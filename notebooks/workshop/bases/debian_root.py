@@ -1,4 +1,4 @@
-"""The Debian root filesystem that stand-ins start from: made on the host with mmdebstrap, imported into the engine."""
+"""The Debian root filesystems that stand-ins start from: made on the host with mmdebstrap, imported into the engine."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import docker
 
 from ..errors import WorkshopError
 from ..labels import LABEL, STAND_IN_ROOT, labels
-from .known import in_engine, labels_of
+from .known import DEBIAN, in_engine, labels_of
 from .long_work import Estimate, Part, Report, alone_with, follow
 
-ROOT = "factory-floor/debian:bookworm"
+RELEASES = {"bookworm": "12", "trixie": "13"}  # whose packages there are stand-ins of, and the number
 SCRIPT = Path(__file__).parent / "recipes" / "debian-root.sh"
 MAIN, SECURITY = "http://deb.debian.org/debian", "http://deb.debian.org/debian-security"
 KEYRING = "usr/share/keyrings/debian-archive-keyring.gpg"
@@ -49,40 +49,45 @@ def lacks() -> str | None:
     return None
 
 
-def recipe() -> str:
+def root(release: str) -> str:
+    """The name of the root that is made from this release's packages."""
+    return f"factory-floor/debian:{release}"
+
+
+def recipe(release: str) -> str:
     """sha256 (hex) of what the root is made from."""
-    return sha256(SCRIPT.read_text(encoding="utf-8"), *_CONFIG)
+    return sha256(SCRIPT.read_text(encoding="utf-8"), release, *_CONFIG)
 
 
-def ensure(client: docker.DockerClient, report: Report, estimate: Estimate | None = None) -> str | None:
-    """Make the Debian root, unless it is there and current; returns the id of the one that it replaces, if any."""
+def ensure(client: docker.DockerClient, release: str, report: Report, estimate: Estimate | None = None) -> str | None:
+    """Make the release's root, unless it is there and current; returns the id of the one that it replaces, if any."""
     with alone_with(SCRIPT, report):
-        image = in_engine(client, ROOT)
-        if labels_of(image).get(f"{LABEL}.recipe") == recipe():
+        image = in_engine(client, root(release))
+        if labels_of(image).get(f"{LABEL}.recipe") == recipe(release):
             return None
-        make(client, report, estimate)
+        make(client, release, report, estimate)
         return image["Id"] if image else None
 
 
-def make(client: docker.DockerClient, report: Report, estimate: Estimate | None = None) -> None:
-    """Make the Debian root on the host, and import it through the API. Raises StandInError."""
+def make(client: docker.DockerClient, release: str, report: Report, estimate: Estimate | None = None) -> None:
+    """Make the release's root on the host, and import it through the API. Raises StandInError."""
     with tempfile.TemporaryDirectory(prefix="factory-floor-", ignore_cleanup_errors=True) as folder:
-        archive = bootstrap(folder, report, estimate)
+        archive = bootstrap(folder, release, report, estimate)
         report("Debian root: importing it into the engine")
-        own = labels(STAND_IN_ROOT, recipe=recipe())
+        own = labels(STAND_IN_ROOT, recipe=recipe(release)) | {DEBIAN: RELEASES[release]}
         changes = [*_CONFIG, "LABEL " + " ".join(f"{key}={value}" for key, value in own.items())]
-        repository, tag = ROOT.split(":")
+        repository, tag = root(release).split(":")
         answer = client.api.import_image_from_file(archive, repository=repository, tag=tag, changes=changes)
     if '"error"' in answer:
         raise StandInError(f"The engine did not import the Debian root: {answer.strip().splitlines()[-1]}")
 
 
-def bootstrap(folder: str, report: Report, estimate: Estimate | None = None) -> str:
-    """The path of the Debian root's tar archive, made in the folder. Raises StandInError."""
+def bootstrap(folder: str, release: str, report: Report, estimate: Estimate | None = None) -> str:
+    """The path of the root's tar archive, made in the folder. Raises StandInError."""
     os.chmod(folder, 0o755)  # without root, mmdebstrap works as a user of its own, who must get in here
     archive = f"{folder}/root.tar"
     program = subprocess.Popen(
-        ["sh", str(SCRIPT), archive, *mirrors(), *_mmdebstrap(Path(folder))],
+        ["sh", str(SCRIPT), archive, release, *mirrors(), *_mmdebstrap(Path(folder))],
         # The tools that come with mmdebstrap are beside it, where one had to be unpacked.
         env={**os.environ, "TMPDIR": folder, "PATH": f"{os.environ.get('PATH', os.defpath)}:{folder}/usr/bin"},
         stderr=subprocess.PIPE,

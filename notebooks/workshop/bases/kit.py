@@ -91,6 +91,6 @@ def _names(client: docker.DockerClient) -> dict[str, str]:
 def _give_back(client: docker.DockerClient, before: dict[str, str]) -> None:
     """What was loaded has taken these names along: those that were not ours go back to where they were."""
     for name, image in _names(client).items():
-        if before.get(name, image) != image and not is_ours(client, client.api.inspect_image(before[name])):
+        if before.get(name, image) != image and not is_ours(client, name, client.api.inspect_image(before[name])):
             repository, tag = name.rsplit(":", 1)
             client.api.tag(before[name], repository, tag)

@@ -8,24 +8,29 @@ import docker
 import pandas as pd
 
 from ..labels import CA_LAYER, LABEL, STAND_IN, made_here
+from ..units import plural
 
 BASES = (
     "python:3.11",
     "python:3.11-slim",
     "python:3.11-alpine",
+    "python:3.13-slim",  # builds what runs on the next but one, which has this Python
     "busybox:1.37",
-    "gcr.io/distroless/python3-debian12:latest",  # in Google's registry alone: no mirror of Docker's library has it
+    "gcr.io/distroless/python3-debian13:latest",  # in Google's registry alone: no mirror of Docker's library has it
 )
+
+MADE_FOR = f"{LABEL}.name"  # the label of an image with our certificate layer that says which base it is
+DEBIAN = f"{LABEL}.debian"  # the label of a stand-in that says which Debian it is made from: its number
 
 # Repository prefixes that hold the official images again, tried in this order when Docker Hub does not deliver.
 MIRRORS = ("public.ecr.aws/docker/library/", "mirror.gcr.io/library/")
 
 
 def source(image: dict) -> str:
-    """Where an image (as `inspect_image` returns it) came from: "stand-in", "Docker Hub", a mirror's name, …"""
+    """Where an image (as `inspect_image` returns it) came from: "stand-in, from Debian 12", "Docker Hub", a mirror, …"""
     ours = labels_of(image)
-    if ours.get(LABEL) == STAND_IN:
-        return "stand-in"
+    if is_stand_in(image):
+        return stand_in_from(ours.get(DEBIAN))
     if ours.get(f"{LABEL}.from"):
         return ours[f"{LABEL}.from"]
     digests = image.get("RepoDigests") or []
@@ -36,6 +41,16 @@ def source(image: dict) -> str:
         if "/" in name and any(digest.startswith(name.rsplit(":", 1)[0] + "@") for digest in digests):
             return name.split("/")[0]
     return "Docker Hub" if digests else "found in the engine"
+
+
+def is_stand_in(image: dict | None) -> bool:
+    """True for a stand-in, and for what is built on one: a label is inherited."""
+    return labels_of(image).get(LABEL) == STAND_IN
+
+
+def stand_in_from(debian: str | None) -> str:
+    """What a stand-in is called. debian: the number of the Debian whose packages it is made from, if it says so."""
+    return f"{STAND_IN}, from Debian {debian}" if debian else STAND_IN
 
 
 def in_engine(client: docker.DockerClient, name: str) -> dict | None:
@@ -57,13 +72,15 @@ def table(client: docker.DockerClient) -> pd.DataFrame:
 
 
 def summary(client: docker.DockerClient) -> str:
-    """A few words for the banner: "3 stand-ins, 1 from Docker Hub", with what is still to come."""
+    """A few words for the banner: "3 stand-ins from Debian 12, 1 from Docker Hub", with what is still to come."""
     bases = table(client)
     present = bases[bases["present"]]
     words = []
     for origin, count in Counter(present["source"]).most_common():
-        plural = "s" if count > 1 else ""
-        words.append(f"{count} {origin}{plural}" if origin == "stand-in" else f"{count} from {origin}")
+        made = origin.startswith(STAND_IN)
+        words.append(
+            plural(count, STAND_IN) + origin[len(STAND_IN) :].lstrip(",") if made else f"{count} from {origin}"
+        )
     if missing := len(bases) - len(present):
         words.append(
             f"{missing} to be fetched when a lesson needs them" if words else "fetched when a lesson needs them"
@@ -72,10 +89,19 @@ def summary(client: docker.DockerClient) -> str:
     return ", ".join(words).replace("from found in the engine", "found in the engine") + extra
 
 
-def is_ours(client: docker.DockerClient, image: dict) -> bool:
-    """True for a base image that the workshop made itself (a stand-in, or one with our certificate layer)."""
+def is_ours(client: docker.DockerClient, name: str, image: dict) -> bool:
+    """True for a base image that the workshop made itself (a stand-in, or one with our certificate layer) under this name.
+
+    Somebody may have given an image of ours a name of their own: that name is theirs.
+    """
     kind = labels_of(image).get(LABEL)
-    return kind in (STAND_IN, CA_LAYER) and made_here(client, image["Id"], kind)
+    return kind in (STAND_IN, CA_LAYER) and is_made_for(name, labels_of(image)) and made_here(client, image["Id"], kind)
+
+
+def is_made_for(name: str, own: dict[str, str]) -> bool:
+    """True if a base image of ours, with these labels, was made under this name."""
+    made_for = own.get(f"{LABEL}.stand-in-for") or own.get(MADE_FOR)
+    return name == made_for if made_for else name in BASES
 
 
 def has_certificates(image: dict | None) -> bool:

@@ -13,11 +13,11 @@ from pathlib import Path
 import docker
 
 from ..errors import WorkshopError, translate_engine_loss
-from ..labels import full_tag
+from ..labels import STAND_IN, full_tag
 from ..progress import Panel
 from ..units import seconds
 from . import certificates, kit, standins
-from .known import BASES, MIRRORS, has_certificates, in_engine, is_ours, source
+from .known import BASES, MIRRORS, has_certificates, in_engine, is_ours, is_stand_in, source
 from .pull import PullFailed, pull
 
 KIT = "FACTORY_FLOOR_KIT"  # path of an archive that `save_kit` wrote
@@ -90,9 +90,9 @@ def renew(client: docker.DockerClient, names: Iterable[str] | None = None) -> li
     """
     renewed = []
     with Panel("Putting this network's certificates into base images") as panel:
-        for name in BASES if names is None else names:
+        for name in map(full_tag, BASES if names is None else names):
             image = in_engine(client, name)
-            if image and is_ours(client, image):
+            if image and is_ours(client, name, image):
                 panel.row(name, name)
                 origin = source(image)
                 if certificates.add_layer(client, name, origin, functools.partial(_report, panel, name)):
@@ -104,15 +104,15 @@ def renew(client: docker.DockerClient, names: Iterable[str] | None = None) -> li
 
 def _add_missing_certificates(client: docker.DockerClient, present: dict[str, dict]) -> None:
     """A base image of ours that came from elsewhere, in a kit say, may lack this network's certificates."""
-    lacking = [name for name, image in present.items() if not has_certificates(image) and is_ours(client, image)]
+    lacking = [name for name, image in present.items() if not has_certificates(image) and is_ours(client, name, image)]
     if any(certificates.needed_for(name) for name in lacking):
         renew(client, lacking)
 
 
 def _outdated(client: docker.DockerClient, name: str, image: dict) -> bool:
     """A stand-in whose recipe has changed since is made again; not what somebody built on one and gave its name."""
-    stand_in = source(image) == "stand-in" and name in standins.NAMES and not standins.is_current(client, name)
-    return stand_in and is_ours(client, image)
+    stand_in = is_stand_in(image) and name in standins.NAMES and not standins.is_current(client, name)
+    return stand_in and is_ours(client, name, image)
 
 
 def _fetch(client: docker.DockerClient, name: str, asked_for: str, panel: Panel) -> Outcome:
@@ -136,7 +136,7 @@ def _fetch(client: docker.DockerClient, name: str, asked_for: str, panel: Panel)
         except WorkshopError as failed:
             reasons.append(f"{where}: {failed.what}{f' {failed.remedy}' if failed.remedy else ''}")
             continue
-        origin = "stand-in" if where == STAND_IN_SOURCE else where
+        origin = standins.origin(name) if where == STAND_IN_SOURCE else where
         added = certificates.add_layer(client, name, origin, functools.partial(_report, panel, name))
         outcome = Outcome(name, origin, tuple(reasons), time.monotonic() - began, added)
         panel.row(name, state="done", detail=_sentence(outcome).removeprefix(f"{name}: "), fraction=None)
@@ -219,7 +219,8 @@ def _stand_in(client: docker.DockerClient, name: str, panel: Panel) -> None:
 def _sentence(outcome: Outcome) -> str:
     if not outcome.seconds:
         return f"{outcome.name}: {CAME_ALONG}"
-    origin = "stand-in, built here" if outcome.source == "stand-in" else f"from {outcome.source}"
+    made = outcome.source.startswith(STAND_IN)
+    origin = f"{outcome.source}, built here" if made else f"from {outcome.source}"
     why = f" (because {'; '.join(outcome.reasons)})" if outcome.reasons else ""
     extra = ", with your network's certificates" if outcome.certificates else ""
     return f"{outcome.name}: {origin} in {seconds(outcome.seconds)}{extra}{why}"

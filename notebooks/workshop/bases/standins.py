@@ -1,7 +1,7 @@
 """Stand-ins for official base images, made from Debian's packages where no registry can be reached.
 
-Every stand-in is an ordinary multi-stage Dockerfile in recipes/ that starts from one Debian root (debian_root.py). Labels
-say what an image stands in for and by which recipe it was made, so the engine itself is the cache.
+Every stand-in is an ordinary multi-stage Dockerfile in recipes/ that starts from a Debian root (debian_root.py). Labels
+say what an image stands in for, from which Debian and by which recipe it was made, so the engine itself is the cache.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..archives import tar_of
 from ..labels import LABEL, STAND_IN, STAND_IN_STAGE, remove_untagged
 from . import debian_root
 from .debian_root import MAIN, SECURITY, StandInError, mirrors, sha256
-from .known import in_engine, is_ours, labels_of
+from .known import DEBIAN, in_engine, is_ours, is_stand_in, labels_of, stand_in_from
 from .long_work import Estimate, Part, Report, alone_with, follow
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -38,6 +38,11 @@ def _step(number: int, seconds: float, words: str) -> Part:
     return Part(rf"step {number}/", seconds, words)
 
 
+_SLIM = (
+    _step(4, 8, "Debian's Python, and pip"),
+    _step(8, 5, "libraries that Python uses"),
+    _step(9, 2, "Python goes into the image"),
+)
 _DEBIAN_PYTHON = "CPython 3.11.2 is Debian's program, moved to /usr/local and not compiled for the image; pip is 22.3."
 _RECIPES = {
     "python:3.11": Recipe(
@@ -54,11 +59,7 @@ _RECIPES = {
     ),
     "python:3.11-slim": Recipe(
         "python-slim.Dockerfile",
-        (
-            _step(4, 8, "Debian's Python, and pip"),
-            _step(8, 5, "libraries that Python uses"),
-            _step(9, 2, "Python goes into the image"),
-        ),
+        _SLIM,
         _DEBIAN_PYTHON,
     ),
     "python:3.11-alpine": Recipe(
@@ -72,15 +73,20 @@ _RECIPES = {
         ),
         "musl and BusyBox are Debian's and CPython 3.11.2 is compiled from Debian's source: there is no apk in it.",
     ),
+    "python:3.13-slim": Recipe(
+        "python-3.13-slim.Dockerfile",
+        _SLIM,
+        "CPython 3.13.5 is Debian's program, moved to /usr/local and not compiled for the image; pip is 25.1.",
+    ),
     "busybox:1.37": Recipe(
         "busybox.Dockerfile",
-        (_step(3, 4, "BusyBox, from Debian 13"), _step(7, 1, "BusyBox goes into the image")),
-        "BusyBox 1.37.0 is Debian 13's static program, with symbolic links for its commands.",
+        (_step(3, 4, "BusyBox, from Debian"), _step(7, 1, "BusyBox goes into the image")),
+        "BusyBox 1.37.0 is Debian's static program, with symbolic links for its commands.",
     ),
-    "gcr.io/distroless/python3-debian12:latest": Recipe(
+    "gcr.io/distroless/python3-debian13:latest": Recipe(
         "distroless-python.Dockerfile",
         (_step(3, 12, "Debian's packages, unpacked"), _step(8, 3, "they go into the image")),
-        "The same packages of Debian 12, Python 3.11.2 among them, in one layer, without signatures or an SBOM.",
+        "The same packages of Debian, Python 3.13.5 among them, in one layer, without signatures or an SBOM.",
     ),
 }
 NAMES = tuple(_RECIPES)
@@ -106,7 +112,18 @@ def estimate(name: str) -> Estimate:
 
 def recipe(name: str) -> str:
     """sha256 (hex) of what goes into it: the Dockerfile, the files that it copies in, the root's recipe."""
-    return sha256(debian_root.recipe(), *_context(name).values())
+    return sha256(debian_root.recipe(release(name)), *_context(name).values())
+
+
+def release(name: str) -> str:
+    """The Debian whose packages it is made from: a key of `debian_root.RELEASES`, as the recipe's first stage has it."""
+    text = _dockerfile(name)
+    return next(one for one in debian_root.RELEASES if f"FROM {debian_root.root(one)} AS " in text)
+
+
+def origin(name: str) -> str:
+    """Where it comes from, in the words that a stand-in in the engine has for itself."""
+    return stand_in_from(debian_root.RELEASES[release(name)])
 
 
 def is_current(client: docker.DockerClient, name: str) -> bool:
@@ -132,7 +149,7 @@ def build(
     left = left or estimate(name)
     with alone_with(RECIPES / _RECIPES[name].dockerfile, report):
         old = in_engine(client, name)
-        if old and not (labels_of(old).get(f"{LABEL}.stand-in-for") == name and is_ours(client, old)):
+        if old and not (is_stand_in(old) and is_ours(client, name, old)):
             raise StandInError(
                 f"The engine already has an image {name} that is not a stand-in.",
                 f"Use it, or remove it (`docker image rm {name}`) and run this again.",
@@ -140,7 +157,7 @@ def build(
             )
         if is_current(client, name):
             return
-        old_root = debian_root.ensure(client, report, left)
+        old_root = debian_root.ensure(client, release(name), report, left)
         patience = 3.0  # seconds: after a build that was cut off, the engine may be busy with its last step
         try:
             _run_dockerfile(client, name, report, left)
@@ -154,12 +171,17 @@ def build(
 
 def _recipe_labels(name: str) -> dict[str, str]:
     """The labels that say by which recipe it was made; a layer on top may change the plain one, so it is not here."""
-    return {f"{LABEL}.stand-in-for": name, f"{LABEL}.recipe": recipe(name), f"{LABEL}.note": note(name)}
+    own = {f"{LABEL}.stand-in-for": name, f"{LABEL}.recipe": recipe(name), f"{LABEL}.note": note(name)}
+    return {**own, DEBIAN: debian_root.RELEASES[release(name)]}
+
+
+def _dockerfile(name: str) -> str:
+    return (RECIPES / _RECIPES[name].dockerfile).read_text(encoding="utf-8")
 
 
 def _context(name: str, near: tuple[str, str] = (MAIN, SECURITY)) -> dict[str, bytes]:
     """The build context of a recipe: "Dockerfile", and the files that it copies in. apt-get uses the near mirrors."""
-    dockerfile = (RECIPES / _RECIPES[name].dockerfile).read_text(encoding="utf-8")
+    dockerfile = _dockerfile(name)
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE)
     scripts = {path: (RECIPES / path).read_text(encoding="utf-8").encode() for line in copied for path in line.split()}
     for official, mirror in zip((MAIN, SECURITY), near, strict=True):

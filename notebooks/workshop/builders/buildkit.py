@@ -19,7 +19,19 @@ from ..dockerfiles.stages import Stages
 from ..dockerfiles.syntax import Dockerfile
 from ..engine.connect import describe, has_buildkit
 from ..errors import CONNECTION_ERRORS, WorkshopError
-from ..labels import IMAGE, STAGE, full_tag, labels, remove_untagged
+from ..labels import (
+    HISTORY,
+    IMAGE,
+    LABEL,
+    STAGE,
+    UNSAID,
+    came_unsaid,
+    full_tag,
+    history_of,
+    labels,
+    remove_untagged,
+    what_is_unsaid,
+)
 from ..progress import Panel
 from . import context, errors
 from .buildkit_trace import CANCELED, BuildkitTrace, Vertex
@@ -105,38 +117,40 @@ def _build_labelled(
     trace: BuildkitTrace,
     show: Callable[[list[Vertex]], None] = lambda vertices: None,
 ) -> int:
-    """Build the trace's target under our label, which says how long its history is. Returns the bytes sent of the context.
+    """Build the trace's target under our labels, which say how long its history is and what that does not tell. Returns the
+    bytes sent of the context.
 
-    That is known afterwards only, as lines that a base brings (ONBUILD) count as well: if it was another than expected,
-    the image is written once more, from the cache.
+    Both are known afterwards only, as what a base brings (ONBUILD) counts as well: if it was another than expected, the
+    image is written once more, from the cache.
     """
-    expected = _history_length(client, request.parsed, trace.target)
-    sent = _build_to(client, request, kind, expected, trace, show)
-    if (length := len(client.api.history(trace.image))) != expected:
+    expected = _expected(client, request.parsed, trace.target)
+    sent = _build_to(client, request, labels(kind) | expected, trace, show)
+    if (true := _labels_for(len(history_of(client, trace.image)), what_is_unsaid(client, trace.image))) != expected:
         again = BuildkitTrace(request.parsed, trace.target)
         again.new_images = trace.new_images
-        _build_to(client, dataclasses.replace(request, nocache=False), kind, length, again)
+        _build_to(client, dataclasses.replace(request, nocache=False), labels(kind) | true, again)
         remove_untagged(client, trace.image)
         trace.image = again.image
     return sent
 
 
-def _history_length(client: docker.DockerClient, parsed: Dockerfile, index: int) -> int:
-    """How many entries a stage's history will have: its base's, and one for each instruction, as far as one can see."""
+def _labels_for(length: int, unsaid: str) -> dict[str, str]:
+    return {HISTORY: str(length), UNSAID: unsaid}
+
+
+def _expected(client: docker.DockerClient, parsed: Dockerfile, index: int) -> dict[str, str]:
+    """The labels for a history of the base's entries, and one for each instruction, as far as one can see."""
     lineage = parsed.lineage(index)
     lines = [line for stage in lineage for line in parsed.of_stage(stage) if line.word not in ("FROM", "ONBUILD")]
     base = parsed.stages[lineage[-1]].base
-    try:
-        return len(lines) + (0 if base.lower() == "scratch" else len(client.api.history(base)))
-    except docker.errors.ImageNotFound:
-        return len(lines)  # BuildKit has it in its cache, or gets it by itself
+    there = history_of(client, base)  # BuildKit may have it in its cache, or get it by itself
+    return _labels_for(len(lines) + len(there), came_unsaid(client, base).get(UNSAID, ""))
 
 
 def _build_to(
     client: docker.DockerClient,
     request: BuildRequest,
-    kind: str,
-    history: int,
+    own: dict[str, str],
     trace: BuildkitTrace,
     show: Callable[[list[Vertex]], None] = lambda vertices: None,
 ) -> int:
@@ -148,9 +162,9 @@ def _build_to(
         "remote": "client-session",
         "dockerfile": name,
         "target": target,
-        "labels": json.dumps(labels(kind, history=str(history))),
+        "labels": json.dumps(own),
         "buildargs": json.dumps(request.buildargs or {}),
-        "nocache": request.nocache and kind == IMAGE,
+        "nocache": request.nocache and own[LABEL] == IMAGE,
     }
     try:
         session = Session(client, request.folder, _dockerfile(request, name, text), request.secrets)

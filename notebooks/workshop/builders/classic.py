@@ -10,7 +10,7 @@ import docker
 from ..dockerfiles.history import remember
 from ..dockerfiles.stages import Stages
 from ..errors import CONNECTION_ERRORS, WorkshopError
-from ..labels import IMAGE, STAGE, UNFINISHED, labels
+from ..labels import IMAGE, STAGE, UNFINISHED, labels, on_base
 from ..progress import Panel
 from . import classic_context, classic_leftovers, errors
 from .classic_log import ClassicLog
@@ -48,7 +48,7 @@ def build(client: docker.DockerClient, request: BuildRequest, log: ClassicLog, p
         nocache=request.nocache,
         target=stage.name if stage.named and stage.index + 1 < len(request.parsed.stages) else None,
         buildargs=request.buildargs,
-        labels=labels(IMAGE),
+        labels=labels(IMAGE) | on_base(client, _base(request, request.target)),
         rm=True,
         forcerm=True,
         decode=True,
@@ -61,7 +61,7 @@ def build(client: docker.DockerClient, request: BuildRequest, log: ClassicLog, p
         raise errors.failed(log.failure, log.instruction(), log.output, kept, begun=bool(log.steps))
     ids = {name: client.api.inspect_image(image)["Id"] for name, image in log.stages_until(request.target).items()}
     _read_sizes(Stages(client, log.parsed, ids, request.bases), log, panel)
-    tags = _tag_stages(client, request.tag, ids, panel)
+    tags = _tag_stages(client, request, ids, panel)
     panel.rest("the engine, between steps")
     return BuildResult(ids, tags, context_bytes)
 
@@ -121,22 +121,29 @@ def _label_cache(client: docker.DockerClient, log: ClassicLog) -> bool:
         return False
 
 
-def _tag_stages(client: docker.DockerClient, tag: str, ids: dict[str, str], panel: Panel) -> dict[str, str]:
+def _tag_stages(
+    client: docker.DockerClient, request: BuildRequest, ids: dict[str, str], panel: Panel
+) -> dict[str, str]:
     """Give every stage a tag; the last one's is the image's own."""
-    tags = stage_tags(tag, list(ids))
-    for name in list(ids)[:-1]:
+    tags = stage_tags(request.tag, list(ids))
+    for index, name in enumerate(list(ids)[:-1]):
         panel.row(f"keep {name}", f"kept as {tags[name]}", group=name)
-        _label_image(client, ids[name], STAGE, tags[name])
+        _label_image(client, ids[name], STAGE, tags[name], _base(request, index))
         panel.row(f"keep {name}", state="done")
-    untag_earlier_stages(client, tag, tags.values())
+    untag_earlier_stages(client, request.tag, tags.values())
     return tags
 
 
-def _label_image(client: docker.DockerClient, image: str, kind: str, tag: str | None) -> None:
+def _base(request: BuildRequest, index: int) -> str:
+    """The image from outside that a stage stands on."""
+    return request.parsed.stages[request.parsed.lineage(index)[-1]].base
+
+
+def _label_image(client: docker.DockerClient, image: str, kind: str, tag: str | None, base: str = "scratch") -> None:
     """The same layers under our label: `FROM image` and nothing else. Labels are how we know our own things again."""
-    stream = client.api.build(
-        fileobj=io.BytesIO(f"FROM {image}\n".encode()), labels=labels(kind), tag=tag, rm=True, forcerm=True, decode=True
-    )
+    own = labels(kind) | on_base(client, base, step=image)
+    text = io.BytesIO(f"FROM {image}\n".encode())
+    stream = client.api.build(fileobj=text, labels=own, tag=tag, rm=True, forcerm=True, decode=True)
     for message in stream:
         if "error" in message:
             raise WorkshopError(f"The engine could not keep a stage: {message['error']}", "Run the cell again.")

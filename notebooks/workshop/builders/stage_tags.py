@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import docker
 
-from ..labels import LABEL, STAGE, full_tag, made_here, tags_of
+from ..labels import LABEL, STAGE, full_tag, made_here, remove_names, tags_of
 
 
 def tag_word(name: str) -> str:
@@ -29,5 +29,5 @@ def untag_earlier_stages(client: docker.DockerClient, tag: str, current: Iterabl
     full, kept = full_tag(tag), set(current)
     for image in client.api.images(name=full.rsplit(":", 1)[0], filters={"label": f"{LABEL}={STAGE}"}):
         earlier = [name for name in tags_of(client, image) if name.startswith(f"{full}.") and name not in kept]
-        for name in earlier if earlier and made_here(client, image["Id"], STAGE) else []:
-            client.api.remove_image(name)
+        if earlier and made_here(client, image["Id"], STAGE):
+            remove_names(client, image["Id"], earlier)

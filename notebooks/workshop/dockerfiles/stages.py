@@ -12,7 +12,7 @@ from ..labels import LABEL
 from .history import Entry, align, instruction
 from .syntax import Dockerfile, Instruction
 
-OURS = f"LABEL {LABEL}="
+OURS = (f"LABEL {LABEL}=", f"LABEL {LABEL}.")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from docker.models.containers import Container
 from ..bases import known
 from ..bases.known import in_engine
 from ..errors import translate_engine_loss
-from ..labels import BASES, CONTAINER, LABEL, PREFIX, STAND_IN_STAGE, made_here, remove_untagged, tags_of
+from ..labels import BASE, BASES, CONTAINER, LABEL, PREFIX, STAND_IN_STAGE, made_here, remove_untagged, tags_of
 from ..progress import Panel
 
 
@@ -44,8 +44,17 @@ def tidy(client: docker.DockerClient, app: str | None = None, bases: bool = Fals
 
 
 def our_containers(client: docker.DockerClient) -> list[Container]:
-    """The workshop's containers. A container inherits its image's labels; ours says that it is a container."""
-    return client.containers.list(all=True, filters={"label": f"{LABEL}={CONTAINER}"})
+    """The workshop's containers. A container inherits its image's labels; ours says that it is a container.
+
+    `docker commit` makes an image of a container of ours, label and all: what is started from that is not ours.
+    """
+    listed = client.containers.list(all=True, filters={"label": f"{LABEL}={CONTAINER}"})
+    return [one for one in listed if _image_label(client, one.attrs.get("Image") or "") != CONTAINER]
+
+
+def _image_label(client: docker.DockerClient, image: str) -> str | None:
+    about = known.in_engine(client, image) if image else None
+    return known.labels_of(about).get(LABEL)
 
 
 def our_images(client: docker.DockerClient, app: str | None = None, bases: bool = False) -> list[dict]:
@@ -67,11 +76,7 @@ def _ours(client: docker.DockerClient, image: dict) -> bool:
 
 def _our_tag(image: dict, tag: str) -> bool:
     if image["Labels"][LABEL] in BASES:
-        return (
-            tag in known.BASES
-            or tag == image["Labels"].get(f"{LABEL}.stand-in-for")
-            or tag.startswith("factory-floor/")
-        )
+        return known.is_made_for(tag, image["Labels"]) or tag.startswith("factory-floor/")
     return tag.startswith(PREFIX)
 
 
@@ -80,14 +85,18 @@ def _remove(client: docker.DockerClient, image: dict, app: str | None = None) ->
     all_tags = tags_of(client, image)
     tags = [tag for tag in all_tags if not app or tag.startswith(f"{PREFIX}{app}:")]
     foreign = [tag for tag in tags if not _our_tag(image, tag)]
-    parent = client.api.inspect_image(image["Id"]).get("Parent")
-    outcomes = [(tag, _attempt(functools.partial(client.api.remove_image, tag))) for tag in tags if tag not in foreign]
+    parent, base = client.api.inspect_image(image["Id"]).get("Parent"), int(image["Labels"].get(BASE, 0))
+    outcomes = [
+        (tag, _attempt(functools.partial(client.api.remove_image, tag, noprune=True)))
+        for tag in tags
+        if tag not in foreign
+    ]
     outcomes += [(tag, "kept: the tag is not the workshop's") for tag in foreign]
     if not tags:
-        gone = remove_untagged(client, image["Id"])
+        gone = remove_untagged(client, image["Id"], base)
         outcomes.append((image["Id"][7:19], "removed" if gone else "kept: another image is built on it"))
     elif not foreign and tags == all_tags:
-        remove_untagged(client, parent)
+        remove_untagged(client, parent, base)
     return outcomes
 
 

@@ -50,10 +50,13 @@ check.that(client, "factory/flask_hello:smaller",
         check="""
 check = workshop.check
 check.that(client, "factory/flask_hello:swept",
-           check.lacks("/usr/lib/gcc/**"), check.not_smaller_than("factory/flask_hello:single"),
+           check.lacks("**/cc1plus"), check.not_smaller_than("factory/flask_hello:single"),
            check.answers("Hello"), unlike="factory/flask_hello:single")
 """,
-        hint="`RUN` runs any command of the image, and Debian has `rm`. The line may stand anywhere after `FROM`.",
+        hint=(
+            "`RUN` runs any command of the image, and Debian has `rm`. The line may stand anywhere after `FROM`. Debian 12 "
+            "keeps its compiler in `/usr/lib/gcc`, Debian 13 in `/usr/libexec/gcc`."
+        ),
         because=(
             "The compiler is gone from sight, and every byte of it is still shipped: a layer can hide what is below it, "
             "but not take it out. Lesson 5 looks into that. The fix is next."
@@ -69,8 +72,8 @@ check.that(client, "factory/flask_hello:swept",
             ),
         },
         right={
-            "a line at the end": [("EXPOSE 5000", "RUN rm -rf /usr/lib/gcc\nEXPOSE 5000")],
-            "in pip's line, with another tool": [("RUN pip", "RUN find /usr/lib/gcc -delete && pip")],
+            "a line at the end": [("EXPOSE 5000", "RUN rm -rf /usr/lib/gcc /usr/libexec/gcc\nEXPOSE 5000")],
+            "in pip's line, with another tool": [("RUN pip", "RUN find /usr/lib*/gcc -delete && pip")],
         },
     ),
 ]

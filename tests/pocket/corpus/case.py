@@ -13,7 +13,7 @@ STAND_INS = {
     "python:3.11",
     "python:3.11-slim",
     "python:3.11-alpine",
-    "gcr.io/distroless/python3-debian12:latest",
+    "gcr.io/distroless/python3-debian13:latest",
 }
 MTIME = 1_600_000_000  # of everything in a context, so that two builds are sent the same bytes
 

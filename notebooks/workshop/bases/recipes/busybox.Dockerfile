@@ -1,9 +1,7 @@
 # Stand-in for busybox:1.37: one static program and a link for each of its commands, one layer on nothing.
-FROM factory-floor/debian:bookworm AS packages
+FROM factory-floor/debian:trixie AS packages
 LABEL factory-floor=stand-in-stage factory-floor.stand-in-for=busybox:1.37
-# Debian 12 has BusyBox 1.35, Debian 13 has 1.37; a static program does not mind
 RUN set -eux; \
-    echo "deb http://deb.debian.org/debian trixie main" > /etc/apt/sources.list; \
     apt-get update -q; \
     cd /tmp; apt-get download -q busybox-static; dpkg-deb -x busybox-static_*.deb .; \
     busybox=$(ls bin/busybox usr/bin/busybox 2>/dev/null | head -n 1); \

@@ -3,7 +3,7 @@ FROM factory-floor/debian:bookworm AS python
 LABEL factory-floor=stand-in-stage factory-floor.stand-in-for=python:3.11-slim
 COPY python-from-debian.sh /
 RUN echo "deb-src http://deb.debian.org/debian bookworm main" >> /etc/apt/sources.list && \
-    apt-get update -q && sh /python-from-debian.sh
+    apt-get update -q && sh /python-from-debian.sh 3.11.2
 
 FROM factory-floor/debian:bookworm
 LABEL factory-floor=stand-in-stage factory-floor.stand-in-for=python:3.11-slim
