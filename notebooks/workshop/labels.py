@@ -32,6 +32,9 @@ KINDS = (IMAGE, STAGE, UNFINISHED, *BASES)
 # The label that says how many entries an image's history has, where no line of the history tells of our labels.
 HISTORY = f"{LABEL}.history"
 
+# The label that says how many ONBUILD lines an image of ours ends with: BuildKit's history does not tell of them.
+ONBUILD = f"{LABEL}.onbuild"
+
 # How a history tells a line that sets labels of ours and nothing in front of them. The shell may stand before it, and never
 # the text of another instruction: a program that looks for such a line is none.
 OUR_LABELS = re.compile(rf"""([^#'"]*\#\(nop\)\s+)?LABEL\s+(?P<set>"?{LABEL}(\.[\w-]+)?"?=.*)""", re.DOTALL)
@@ -40,9 +43,10 @@ OUR_LABELS = re.compile(rf"""([^#'"]*\#\(nop\)\s+)?LABEL\s+(?P<set>"?{LABEL}(\.[
 PREFIX = "factory/"
 
 
-def labels(kind: str, **more: str) -> dict[str, str]:
-    """Labels for a thing of this kind; each keyword becomes `factory-floor.<keyword>`."""
-    return {LABEL: kind, **{f"{LABEL}.{key}": value for key, value in more.items()}}
+def labels(kind: str, triggers: int = 0, **more: str) -> dict[str, str]:
+    """Labels for a thing of this kind; each keyword becomes `factory-floor.<keyword>`. triggers: its ONBUILD lines."""
+    own = {LABEL: kind, **{f"{LABEL}.{key}": value for key, value in more.items()}}
+    return own | ({ONBUILD: str(triggers)} if triggers else {})
 
 
 def tags_of(client: docker.DockerClient, image: dict) -> list[str]:
@@ -62,6 +66,13 @@ def plain_tag(tag: str) -> str:
     return tag.removeprefix("docker.io/").removeprefix("library/").removeprefix("localhost/")
 
 
+def familiar(name: str) -> str:
+    """An image's name as one writes it: what Docker Hub has needs neither its registry nor "library/" in front."""
+    bare = re.sub(r"^(index\.)?docker\.io/", "", name)
+    rest = bare.removeprefix("library/")
+    return bare if "/" in rest else rest
+
+
 def full_tag(name: str) -> str:
     """An image's name with its tag, which is "latest" if it has none; a name with a digest stays as it is."""
     return name if ":" in name.rsplit("/", 1)[-1] or "@" in name else f"{name}:latest"
@@ -79,14 +90,20 @@ def made_here(client: docker.DockerClient, image: str, kind: str | None) -> bool
         return False
     try:
         entries = [entry.get("CreatedBy") or "" for entry in client.api.history(image)]
-        own = (client.api.inspect_image(image).get("Config") or {}).get("Labels") or {}
+        config = client.api.inspect_image(image).get("Config") or {}
     except docker.errors.NotFound:
         return False  # somebody has removed it meanwhile
-    return is_own(kind, entries, own)
+    return is_own(kind, entries, config.get("Labels") or {}, len(config.get("OnBuild") or []))
 
 
-def is_own(kind: str, history: list[str], own: Mapping[str, str]) -> bool:
-    """The decision of `made_here`. history: CreatedBy of each entry, the newest first. own: the image's labels."""
+def is_own(kind: str, history: list[str], own: Mapping[str, str], triggers: int = 0) -> bool:
+    """The decision of `made_here`. history: CreatedBy of each entry, the newest first. own: the image's labels.
+
+    triggers: how many ONBUILD lines it has. Building on an image runs those that it has and hands none on, so others are a sign
+    of another's work, and with BuildKit the only one.
+    """
+    if str(triggers) != own.get(ONBUILD, "0"):
+        return False
     if kind == STAND_IN_ROOT:
         return len(history) == 1
     newest = itertools.takewhile(bool, map(OUR_LABELS.match, history))
@@ -94,6 +111,36 @@ def is_own(kind: str, history: list[str], own: Mapping[str, str]) -> bool:
     if any(value.search(line["set"]) for line in newest if line):
         return True
     return own.get(LABEL) == kind and own.get(HISTORY) == str(len(history))
+
+
+def label_without_from(
+    client: docker.DockerClient,
+    image: str,
+    own: Mapping[str, str],
+    tag: str | None,
+    env: Mapping[str, str] | None = None,
+    files: bytes = b"",
+) -> None:
+    """The same image under these labels, for one that has ONBUILD lines: they stay, where a FROM would run and end them.
+
+    env: variables to add. files: a tar to add. The labels stand in its history as the classic builder writes them.
+    """
+    config = client.api.inspect_image(image)["Config"]
+    present = [line for line in config.get("Env") or [] if line.partition("=")[0] not in (env or {})]
+    config = {
+        **config,
+        "Labels": {**(config.get("Labels") or {}), **own},
+        "Env": [*present, *(f"{name}={value}" for name, value in (env or {}).items())],
+    }
+    line = "LABEL " + " ".join(f"{name}={value}" for name, value in sorted(own.items()))
+    container = client.api.create_container(image, ["/bin/sh", "-c", f"#(nop)  {line}"], labels=labels(CONTAINER))["Id"]
+    try:
+        if files:
+            client.api.put_archive(container, "/", files)
+        repository, _, version = full_tag(tag).rpartition(":") if tag else (None, None, None)
+        client.api.commit(container, repository, version, conf=config)
+    finally:
+        client.api.remove_container(container, v=True)
 
 
 def remove_untagged(client: docker.DockerClient, image: str | None) -> bool:

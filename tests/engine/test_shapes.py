@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
-import docker
 import pytest
 import workshop
 from at_hand import forget
@@ -75,24 +75,33 @@ def test_ours_makes_what_docker_build_makes(client, shape, folder, dockers, buil
         return
     made = by_ours(client, shape, folder, builder)
     files, started = tree(client, made.tag), settings(client, made.tag)
-    assert differences(files, dockers[0]) == {}
+    roots = shape.roots if builder == "classic" else ()
+    assert {path: files[path].owner for path in roots} == dict.fromkeys(roots, "0:0")
+    assert differences(files, dockers[0], roots) == {}
     assert started == expected_settings(builder, dockers[1])
     gate = workshop.gate(client, made)
     crossed = through_the_gate(gate, lineage(made))
     assert crossed == set(shape.crossed)
     landed = gate.dropna(subset="landed")
-    assert {path: f"sha256:{files[path].digest}" for path in landed["landed"]} == dict(zip(landed["landed"], landed["digest"]))
+    assert {path: f"sha256:{files[path].digest}" for path in landed["landed"]} == dict(
+        zip(landed["landed"], landed["digest"])
+    )
     final = gate[gate["stage"] == list(made.stages)[-1]]
     assert {path for path, node in files.items() if node.kind == "file"} == {*landed["landed"], *final["path"]}
 
 
 def expected_settings(builder: str, theirs: dict[str, object]) -> dict[str, object]:
     """What `docker build` sets, but for what the table of differences says of the classic builder: "scratch"."""
-    return {name: value for name, value in theirs.items() if builder != "classic" or (name, value) != ("WorkingDir", "/")}
+    return {
+        name: value for name, value in theirs.items() if builder != "classic" or (name, value) != ("WorkingDir", "/")
+    }
 
 
-def differences(ours: dict[str, Node], theirs: dict[str, Node]) -> dict[str, tuple[Node | None, Node | None]]:
-    """{path: (ours, theirs)} where they are not the same."""
+def differences(
+    ours: dict[str, Node], theirs: dict[str, Node], roots: Sequence[str] = ()
+) -> dict[str, tuple[Node | None, Node | None]]:
+    """{path: (ours, theirs)} where they are not the same. roots: paths whose owner may differ."""
+    theirs = theirs | {path: theirs[path]._replace(owner="0:0") for path in roots}
     return {
         path: (ours.get(path), theirs.get(path))
         for path in sorted({*ours, *theirs})
@@ -107,7 +116,9 @@ def lineage(made: workshop.Build) -> set[str]:
 
 
 def through_the_gate(gate, inherited: set[str]) -> set[str]:
-    """"stage /path -> /where" of each row that a COPY --from brought; what the image inherits of a stage stays where it is."""
+    """ "stage /path -> /where" of each row that a COPY --from brought; what the image inherits of a stage stays where it is."""
     shipped = gate[gate["fate"] == "shipped"]
     rows = shipped[~(shipped["stage"].isin(inherited) & (shipped["path"] == shipped["landed"]))]
-    return {f"{stage} {path} -> {where}" for stage, path, where in rows[["stage", "path", "landed"]].itertuples(index=False)}
+    return {
+        f"{stage} {path} -> {where}" for stage, path, where in rows[["stage", "path", "landed"]].itertuples(index=False)
+    }

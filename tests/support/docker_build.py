@@ -38,7 +38,9 @@ def need_docker_build(client) -> None:
     """Skips the test, and says so, where `docker build` cannot be had, or is another than the one that is spoken of."""
     need_buildkit(client)
     if not buildx():
-        pytest.skip("needs buildx, which is `docker build`: Debian's docker-buildx, or Docker's own docker-buildx-plugin")
+        pytest.skip(
+            "needs buildx, which is `docker build`: Debian's docker-buildx, or Docker's own docker-buildx-plugin"
+        )
     version = client.version()["Version"]
     if int(version.split(".")[0]) < SINCE:
         pytest.skip(f"compares with `docker build` of {SINCE} or newer, and this engine is {version}")

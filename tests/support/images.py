@@ -33,7 +33,16 @@ KINDS = {
     tarfile.BLKTYPE: "block",
 }
 # What an engine puts into every container.
-OF_A_CONTAINER = ("/.dockerenv", "/dev", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab", "/proc", "/sys")
+OF_A_CONTAINER = (
+    "/.dockerenv",
+    "/dev",
+    "/etc/hosts",
+    "/etc/hostname",
+    "/etc/resolv.conf",
+    "/etc/mtab",
+    "/proc",
+    "/sys",
+)
 
 
 class Node(NamedTuple):
@@ -86,5 +95,7 @@ def _nodes(archive: tarfile.TarFile) -> dict[str, Node]:
 def settings(client, image: str) -> dict[str, object]:
     """How an image's containers start: its config, without what is empty and without our labels."""
     config = client.api.inspect_image(image)["Config"]
-    labels = {name: value for name, value in (config.get("Labels") or {}).items() if not name.startswith("factory-floor")}
+    labels = {
+        name: value for name, value in (config.get("Labels") or {}).items() if not name.startswith("factory-floor")
+    }
     return {name: config[name] for name in SETTINGS if config.get(name)} | ({"Labels": labels} if labels else {})

@@ -51,11 +51,7 @@ def test_a_target_has_another_tag_than_the_stage_that_is_kept_of_the_whole():
     [
         ("FROM a AS x\nFROM b AS y\nFROM c AS X\n", None, "called X, on line 1 and on line 3 of the Dockerfile.\n"),
         ("FROM a AS x\nFROM b AS y\nFROM c AS X\n", "y", None),
-        (
-            "FROM a AS stage-1\nFROM b\n",
-            None,
-            "called stage-1, on line 1 and on line 2 .*, as builders call a stage without a",
-        ),
+        ("FROM a AS stage-1\nFROM b\n", None, None),  # builders call the second one so, and no line can mean it by that
     ],
 )
 def test_two_stages_of_one_name_cannot_both_be_kept(recipe, target, told):

@@ -10,7 +10,7 @@ import docker
 from ..dockerfiles.history import remember
 from ..dockerfiles.stages import Stages
 from ..errors import CONNECTION_ERRORS, WorkshopError
-from ..labels import IMAGE, STAGE, UNFINISHED, labels
+from ..labels import IMAGE, STAGE, UNFINISHED, label_without_from, labels
 from ..progress import Panel
 from ..units import size
 from . import classic_context, classic_leftovers, errors
@@ -48,8 +48,8 @@ def build(client: docker.DockerClient, request: BuildRequest, log: ClassicLog, p
         tag=request.tag,
         nocache=request.nocache,
         target=stage.name if stage.named and stage.index + 1 < len(request.parsed.stages) else None,
-        buildargs=request.buildargs,
-        labels=labels(IMAGE),
+        buildargs={**classic_context.platform_asked_for(request), **(request.buildargs or {})},
+        labels=labels(IMAGE, request.parsed.triggers(request.target)),
         rm=True,
         forcerm=True,
         decode=True,
@@ -133,6 +133,9 @@ def _tag_stages(client: docker.DockerClient, tag: str, ids: dict[str, str], pane
 
 def _label_image(client: docker.DockerClient, image: str, kind: str, tag: str | None) -> None:
     """The same layers under our label: `FROM image` and nothing else. Labels are how we know our own things again."""
+    if triggers := (client.api.inspect_image(image).get("Config") or {}).get("OnBuild"):
+        label_without_from(client, image, labels(kind, len(triggers)), tag)
+        return
     stream = client.api.build(
         fileobj=io.BytesIO(f"FROM {image}\n".encode()), labels=labels(kind), tag=tag, rm=True, forcerm=True, decode=True
     )

@@ -190,9 +190,8 @@ def refuse_same_names(dockerfile: Dockerfile, target: int) -> None:
     for stage in dockerfile.stages[: target + 1]:
         first = seen.setdefault(stage.name.lower(), stage)
         if first is not stage:
-            why = "" if first.named and stage.named else ", as builders call a stage without a name"
             raise WorkshopError(
-                f"Two stages are called {stage.name}, on line {first.line} and on line {stage.line} of the Dockerfile{why}.",
+                f"Two stages are called {stage.name}, on line {first.line} and on line {stage.line} of the Dockerfile.",
                 "Give each a name of its own: FROM image AS name.",
                 "Nothing was built.",
             )

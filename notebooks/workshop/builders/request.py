@@ -22,7 +22,8 @@ LONGEST_SECRET = 500 * 1024  # bytes; BuildKit takes no more (session/secrets/se
 class BuildRequest:
     """One build to be made. parsed: its Dockerfile. target: a stage's number. secrets: {id: content}.
 
-    dockerfile: where the Dockerfile is, seen from the folder; "" for one that is on no disk.
+    dockerfile: where the Dockerfile is, seen from the folder; "" for one that is on no disk. platform: the values of the
+    variables that say for which platform is built (`syntax.platform_arguments`), as far as nobody gave them others.
     """
 
     folder: Path
@@ -33,6 +34,7 @@ class BuildRequest:
     nocache: bool = False
     dockerfile: str = ""
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    platform: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

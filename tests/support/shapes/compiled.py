@@ -72,7 +72,7 @@ COPY . .
 RUN cat main.go target/release/deps > target/release/server
 FROM busybox:1.37 AS runtime
 WORKDIR /app
-COPY --from=builder /app/target/release/server /usr/local/bin
+COPY --from=builder /app/target/release/server /usr/local/bin/
 ENTRYPOINT ["/usr/local/bin/server"]
 """,
         MAIN,

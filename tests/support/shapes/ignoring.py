@@ -23,7 +23,10 @@ SHAPES = [
     Shape(
         "ignoring_with_exceptions",
         ALL,
-        {**TREE, ".dockerignore": "# comment\n.env\n**/*.pyc\ndocs/*\n!docs/keep.md\n/build\n!build/keep\nDockerfile\n.docker*\n"},
+        {
+            **TREE,
+            ".dockerignore": "# comment\n.env\n**/*.pyc\ndocs/*\n!docs/keep.md\n/build\n!build/keep\nDockerfile\n.docker*\n",
+        },
         (
             "all /all/app.py -> /app.py",
             "all /all/docs/keep.md -> /docs/keep.md",

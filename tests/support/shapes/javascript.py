@@ -3,7 +3,9 @@
 from .shape import BUILDKIT_ONLY, File, Shape
 
 NPM = File("#!/bin/sh\nmkdir -p node_modules/left-pad && echo pad > node_modules/left-pad/index.js\n", 0o755)
-BUNDLE = File("#!/bin/sh\nmkdir -p dist/assets && cat src/*.js > dist/assets/main.js && echo '<html>' > dist/index.html\n", 0o755)
+BUNDLE = File(
+    "#!/bin/sh\nmkdir -p dist/assets && cat src/*.js > dist/assets/main.js && echo '<html>' > dist/index.html\n", 0o755
+)
 PROJECT = {
     "package.json": '{"name": "x"}\n',
     "package-lock.json": "{}\n",

@@ -53,7 +53,8 @@ ENTRYPOINT ["java", "org.springframework.boot.loader.launch.JarLauncher"]
     Shape(
         "jvm_runtime_cut_down",
         """FROM busybox:1.37 AS jre
-RUN mkdir -p /jre/bin /jre/lib/server && echo java > /jre/bin/java && chmod 755 /jre/bin/java && echo so > /jre/lib/server/libjvm.so
+RUN mkdir -p /jre/bin /jre/lib/server && echo java > /jre/bin/java && chmod 755 /jre/bin/java \\
+ && echo so > /jre/lib/server/libjvm.so
 FROM busybox:1.37
 ENV JAVA_HOME=/opt/java
 ENV PATH "${JAVA_HOME}/bin:${PATH}"

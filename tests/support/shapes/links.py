@@ -1,6 +1,6 @@
 """ONBUILD, links of both kinds, and what is taken away again."""
 
-from .shape import BUILDKIT_ONLY, File, Folder, Link, Same, Shape
+from .shape import File, Folder, Link, Same, Shape
 
 SHAPES = [
     Shape(
@@ -21,7 +21,13 @@ FROM busybox:1.37
 COPY --from=all /all /srv
 COPY current /current
 """,
-        {"v1/file": "1\n", "current": Link("v1/file"), "v1/again": Same("v1/file"), "dead": Link("gone"), "up": Link("v1")},
+        {
+            "v1/file": "1\n",
+            "current": Link("v1/file"),
+            "v1/again": Same("v1/file"),
+            "dead": Link("gone"),
+            "up": Link("v1"),
+        },
         (
             "all /all/Dockerfile -> /srv/Dockerfile",
             "all /all/v1/file -> /srv/v1/file",
@@ -86,6 +92,5 @@ COPY --link local.txt /linked/
 """,
         {"local.txt": "local\n"},
         ("build /out/l -> /linked/l",),
-        no_classic=BUILDKIT_ONLY,
     ),
 ]

@@ -21,6 +21,7 @@ COPY --from=build /out /kept
             "build /out/deep/a -> /numbered/a",
             "build /out/deep/a -> /kept/deep/a",
         ),
+        roots=("/named",),
     ),
     Shape(
         "ownership_under_a_user",
@@ -39,6 +40,7 @@ ADD local.txt added.txt
 """,
         {"local.txt": "local\n"},
         ("build /made/by/whom/copied.txt -> /home/copied.txt", "build /made/by/whom/x -> /home/x"),
+        roots=("/work",),
     ),
     Shape(
         "ownership_modes_with_a_copy",
