@@ -16,7 +16,7 @@ from workshop.builders.errors import BuildError
 
 pytestmark = pytest.mark.shapes
 
-BASES = ("busybox:1.37",)
+BASES = ("busybox:1.37", "python:3.11-slim", "python:3.11-alpine")
 
 
 @pytest.fixture(scope="module", autouse=True)

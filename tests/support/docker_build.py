@@ -10,6 +10,7 @@ import functools
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -46,11 +47,23 @@ def need_docker_build(client) -> None:
         pytest.skip(f"compares with `docker build` of {SINCE} or newer, and this engine is {version}")
 
 
-def docker_build(client, folder: Path | str, *options: str, stdin: bytes | None = None, ok: bool = True) -> str:
-    """`docker build OPTIONS FOLDER` on that engine; returns all that it said. ok: whether it is to succeed."""
-    settings = {name: value for name, value in os.environ.items() if not name.startswith(("BUILDX_", "DOCKER_"))}
+def docker_build(
+    client,
+    folder: Path | str,
+    *options: str,
+    stdin: bytes | None = None,
+    ok: bool = True,
+    settings: Mapping[str, str] | None = None,
+) -> str:
+    """`docker build OPTIONS FOLDER` on that engine; returns all that it said. ok: whether it is to succeed.
+
+    settings: variables of the environment, of which no other that Docker has is passed on.
+    """
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("BUILDX_", "DOCKER_"))}
     command = [str(buildx()), "build", "--progress=plain", *options, str(folder)]
-    done = subprocess.run(command, env={**settings, "DOCKER_HOST": address(client)}, input=stdin, capture_output=True)
+    done = subprocess.run(
+        command, env={**others, "DOCKER_HOST": address(client), **(settings or {})}, input=stdin, capture_output=True
+    )
     said = (done.stdout + done.stderr).decode(errors="replace")
     assert (done.returncode == 0) is ok, said
     return said

@@ -336,3 +336,19 @@ def test_a_file_is_packed_with_its_time(tmp_path):
     packed, _, _ = classic_context.pack(BuildRequest(tmp_path, syntax.parse("FROM scratch\n"), 0, "t"))
     with packed, tarfile.open(fileobj=packed) as archive:
         assert archive.getmember("a").mtime == 1_700_000_000
+
+
+def test_the_platform_stands_in_from_lines_where_the_builder_has_no_value_for_it(tmp_path):
+    text = (
+        "ARG BUILDPLATFORM\nFROM --platform=$BUILDPLATFORM a AS b-amd64\nARG TARGETARCH\nARG TARGETOS=x\nRUN echo $TARGETARCH\n"
+        "FROM \\\n  --platform=${TARGETPLATFORM} \\\n  b-$TARGETARCH\nRUN echo $TARGETARCH\n"
+    )
+    (tmp_path / "Dockerfile").write_text(text)
+    platform = syntax.platform_arguments("linux/amd64")
+    request = BuildRequest(tmp_path, syntax.parse(text, platform), 1, "t", dockerfile="Dockerfile", platform=platform)
+    packed, name, _ = classic_context.pack(request)
+    with packed, tarfile.open(fileobj=packed) as archive:
+        sent, copied = (archive.extractfile(one).read().decode() for one in (name, "Dockerfile"))
+    last = "FROM \\\n  --platform=linux/amd64 \\\n  b-amd64\nRUN echo $TARGETARCH\n"
+    assert copied == text and sent == text[: text.index("FROM \\")] + last
+    assert classic_context.platform_asked_for(request) == {"TARGETARCH": "amd64", "BUILDPLATFORM": "linux/amd64"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from workshop.builders import classic_leftovers
-from workshop.labels import HISTORY, IMAGE, LABEL, STAGE, STAND_IN_ROOT, is_own
+from workshop.labels import HISTORY, IMAGE, LABEL, ONBUILD, STAGE, STAND_IN, STAND_IN_ROOT, familiar, is_own
 
 BELOW = ['/bin/sh -c #(nop)  CMD ["sh"]', "/bin/sh -c #(nop) ADD file:0a1b in / "]
 OURS = {LABEL: IMAGE}  # on every image below: on a child of ours it is inherited
@@ -50,6 +50,34 @@ def test_where_no_line_tells_of_a_label_the_length_of_the_history_does():
     assert is_own(IMAGE, BELOW, said)
     assert not is_own(IMAGE, ["USER nobody", *BELOW], said) and not is_own(IMAGE, BELOW[1:], said)
     assert not is_own(STAGE, BELOW, said) and not is_own(IMAGE, BELOW, OURS) and not is_own(IMAGE, [], OURS)
+
+
+def test_an_image_that_only_adds_onbuild_lines_is_its_builders():
+    """BuildKit's history of it is that of the image below, whose labels it has."""
+    line = "/bin/sh -c #(nop)  LABEL factory-floor=stand-in"
+    assert is_own(STAND_IN, [line, *BELOW], {LABEL: STAND_IN}) and not is_own(
+        STAND_IN, [line, *BELOW], {LABEL: STAND_IN}, 1
+    )
+    said = OURS | {HISTORY: "2", ONBUILD: "2"}
+    assert is_own(IMAGE, BELOW, said, 2)
+    assert not is_own(IMAGE, BELOW, said, 0) and not is_own(IMAGE, BELOW, said, 1)
+
+
+@pytest.mark.parametrize(
+    "name, short",
+    [
+        ("docker.io/library/python:3.11", "python:3.11"),
+        ("index.docker.io/library/python", "python"),
+        ("library/python:3.11", "python:3.11"),
+        ("docker.io/somebody/app", "somebody/app"),
+        ("library/somebody/app", "library/somebody/app"),
+        ("gcr.io/library/python:3.11", "gcr.io/library/python:3.11"),
+        ("localhost:5000/docker.io/x", "localhost:5000/docker.io/x"),
+        ("python:3.11", "python:3.11"),
+    ],
+)
+def test_a_name_that_is_spelled_out_is_the_same_image(name, short):
+    assert familiar(name) == short
 
 
 def test_a_root_of_stand_ins_was_imported_and_has_one_entry():

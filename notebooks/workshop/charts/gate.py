@@ -146,6 +146,7 @@ def _finding(frame: pd.DataFrame) -> tuple[str, str]:
         f"{megabytes(crossed)} in {plural(int(files.get(SHIPPED, 0)), 'file')} crossed into the final image",
         f"{megabytes(stayed)} in {plural(int(files.get(LEFT, 0)), 'file')} stayed behind",
     ]
+    parts[0] += ", some of them to several places" if held < crossed + stayed else ""
     others = [fate for fate in total.index if fate not in (SHIPPED, LEFT) and total[fate]]
     also = " and ".join(f"{megabytes(total[fate])} {fate}" for fate in others)
     words = f"Of {megabytes(held)} in the builder stages, {' and '.join(parts)}"

@@ -56,7 +56,7 @@ COPY --from=stage-1 /one /
 COPY --from=1 /unnamed /
 """,
         {},
-        (),
+        ("stage-1 /one -> /one", "stage-1-unnamed /unnamed -> /unnamed"),
     ),
     Shape(
         "targets_a_stage_called_like_its_base",
