@@ -33,6 +33,7 @@ def shape(request) -> Shape:
 @pytest.fixture(scope="module")
 def folder(client, shape, tmp_path_factory):
     """The shape's context; what was built of it is removed when its tests are over."""
+    need_docker_build(client, shape.since)
     folder = tmp_path_factory.mktemp("shape") / f"shape-{uuid.uuid4().hex[:8]}"
     folder.mkdir()
     shape.lay_out(folder)
@@ -75,7 +76,8 @@ def test_ours_makes_what_docker_build_makes(client, shape, folder, dockers, buil
         return
     made = by_ours(client, shape, folder, builder)
     files, started = tree(client, made.tag), settings(client, made.tag)
-    roots = shape.roots if builder == "classic" else ()
+    roots, volumes = (shape.roots, shape.volumes) if builder == "classic" else ((), ())
+    assert [files.pop(path).kind for path in volumes] == ["directory"] * len(volumes)
     assert {path: files[path].owner for path in roots} == dict.fromkeys(roots, "0:0")
     assert differences(files, dockers[0], roots) == {}
     assert started == expected_settings(builder, dockers[1])

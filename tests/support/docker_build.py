@@ -25,7 +25,7 @@ FOLDERS = (
     "/usr/local/lib/docker/cli-plugins",
     "~/.docker/cli-plugins",
 )
-SINCE = 28  # what is said about `docker build` is said of this version on
+SINCE = (28, 0)  # what is said about `docker build` is said of this version on
 
 
 @functools.cache
@@ -35,16 +35,16 @@ def buildx() -> str | None:
     return next((str(place) for place in places if os.access(place, os.X_OK)), shutil.which(PLUGIN))
 
 
-def need_docker_build(client) -> None:
-    """Skips the test, and says so, where `docker build` cannot be had, or is another than the one that is spoken of."""
+def need_docker_build(client, since: tuple[int, int] = SINCE) -> None:
+    """Skips the test, and says so, where `docker build` cannot be had, or is older than the one that is spoken of."""
     need_buildkit(client)
     if not buildx():
         pytest.skip(
             "needs buildx, which is `docker build`: Debian's docker-buildx, or Docker's own docker-buildx-plugin"
         )
     version = client.version()["Version"]
-    if int(version.split(".")[0]) < SINCE:
-        pytest.skip(f"compares with `docker build` of {SINCE} or newer, and this engine is {version}")
+    if tuple(map(int, version.split(".")[:2])) < since:
+        pytest.skip(f"compares with `docker build` of {since[0]}.{since[1]} or newer, and this engine is {version}")
 
 
 def docker_build(

@@ -61,8 +61,6 @@ def test_two_stages_of_one_name_cannot_both_be_kept(recipe, target, told):
         return
     with pytest.raises(workshop.WorkshopError, match=told):
         errors.refuse_same_names(parsed, parsed.stage_index(target))
-    with pytest.raises(workshop.WorkshopError, match=told):
-        workshop.build(object.__new__(docker.DockerClient), "hello", recipe)
 
 
 @pytest.fixture
@@ -183,6 +181,17 @@ def test_one_step_is_one_step():
 def test_a_heredoc_is_refused_with_advice_for_its_word(line, advice):
     with pytest.raises(errors.BuildError) as caught:
         errors.refuse_heredocs(syntax.parse(f"FROM a\n{line}\n"))
+
+
+def test_a_flag_that_the_classic_builder_would_pass_over_is_refused():
+    parsed = syntax.parse(
+        "FROM a AS b\nCOPY --link --chown=1 x /\nRUN --exclude=y x\nFROM b\nCOPY --exclude=*.key . /\n"
+    )
+    errors.refuse_unheeded(parsed, [0])
+    with pytest.raises(
+        errors.BuildError, match=r"(?s)^Line 5 .*COPY --exclude.*Hint: This needs BuildKit.*Leave --exclude out"
+    ):
+        errors.refuse_unheeded(parsed, [0, 1])
     assert caught.value.remedy == f"{advice}, and run the cell again."
 
 

@@ -91,7 +91,10 @@ def test_a_file_that_is_copied_to_several_places_has_a_row_for_each():
     ]
     figure = workshop.charts.gate(gate)
     assert list(figure.data[0].link.value) == [16] and figure.data[0].node.customdata[0] == "stage one: 6 bytes"
-    assert "16 bytes in 4 files crossed into the final image, some of them to several places" in figure.layout.meta["words"]
+    assert (
+        "16 bytes in 4 files crossed into the final image, some of them to several places"
+        in figure.layout.meta["words"]
+    )
 
 
 def test_the_words_for_what_became_of_a_file_stand_in_one_place():

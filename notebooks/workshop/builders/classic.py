@@ -9,6 +9,7 @@ import docker
 
 from ..dockerfiles.history import remember
 from ..dockerfiles.stages import Stages
+from ..engine.connect import describe
 from ..errors import CONNECTION_ERRORS, WorkshopError
 from ..labels import IMAGE, STAGE, UNFINISHED, label_without_from, labels
 from ..progress import Panel
@@ -24,6 +25,8 @@ def check(client: docker.DockerClient, request: BuildRequest) -> None:
     """Refuse what this builder cannot do."""
     request.parsed.target(request.target)
     errors.refuse_heredocs(request.parsed)
+    if describe(client)["engine"] != "Podman":
+        errors.refuse_unheeded(request.parsed, stages(request))
     errors.refuse_secrets(request.secrets)
 
 

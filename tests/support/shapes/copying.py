@@ -1,4 +1,4 @@
-"""The forms of COPY and ADD: several sources, wildcards, folders and what is in them, archives, parents, exceptions."""
+"""The forms of COPY and ADD: several sources, wildcards, folders and what is in them, exceptions."""
 
 from .shape import BUILDKIT_ONLY, Shape
 
@@ -103,18 +103,6 @@ COPY --from=a /a /final/
         ("c /c -> /final/c", "a /a -> /final/a"),
     ),
     Shape(
-        "copying_with_parents",
-        """FROM busybox:1.37 AS build
-RUN mkdir -p /x/a /x/b && echo 1 > /x/a/1 && echo 2 > /x/b/2
-FROM scratch
-COPY --parents src/*/mod.py /app/
-COPY --from=build --parents /x/a /x/./b /y/
-""",
-        {"src/one/mod.py": "1\n", "src/two/mod.py": "2\n", "src/two/not.txt": "n\n"},
-        ("build /x/a/1 -> /y/x/a/1", "build /x/b/2 -> /y/b/2"),
-        no_classic=BUILDKIT_ONLY,
-    ),
-    Shape(
         "copying_with_exceptions",
         """FROM busybox:1.37 AS build
 RUN mkdir -p /x/sub && echo 1 > /x/1.txt && echo 2 > /x/2.log && echo 3 > /x/sub/3.log
@@ -125,6 +113,7 @@ COPY --from=build --exclude=**/*.log /x /y
         {"a.py": "a\n", "b.md": "b\n"},
         ("build /x/1.txt -> /y/1.txt",),
         no_classic=BUILDKIT_ONLY,
+        since=(28, 5),
     ),
     Shape(
         "copying_into_what_is_there",

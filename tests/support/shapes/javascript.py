@@ -57,7 +57,7 @@ RUN bundle && mkdir -p .next/standalone .next/static && cp package.json .next/st
 FROM busybox:1.37 AS runner
 WORKDIR /app
 ENV NODE_ENV=production
-RUN addgroup -S -g 1001 nodejs && adduser -S -u 1001 -G nodejs -D nextjs
+RUN echo 'nodejs:x:1001:' >> /etc/group && echo 'nextjs:x:1001:1001::/:/bin/sh' >> /etc/passwd
 RUN mkdir .next && chown nextjs:nodejs .next
 COPY --from=builder --chown=nextjs:nodejs /app/.next/standalone ./
 COPY --from=builder --chown=nextjs:nodejs /app/.next/static ./.next/static

@@ -52,6 +52,7 @@ HEALTHCHECK NONE
 """,
         {},
         ("build /x -> /x",),
+        volumes=("/v",),
     ),
     Shape(
         "settings_shell_forms",

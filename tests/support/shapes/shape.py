@@ -49,8 +49,8 @@ class Shape:
     crossed: what came through a `COPY --from`, each as "stage /path -> /where", worked out by hand from the Dockerfile.
     file: the Dockerfile's name; "" hands its text over, as a notebook does.
     no_classic: part of the sentence with which the classic builder has to refuse it; "" where it has to build it.
-    secrets: {id: text}. roots: folders that are root's on the classic builder, and somebody else's with `docker build`: the rows
-    "owner" of the table of differences.
+    since: of which Docker on its built-in BuildKit knows the syntax. secrets: {id: text}. roots: folders that are root's on the classic builder, and somebody else's with `docker build`: the row of
+    another owner in the table of differences. volumes: folders that the classic builder makes, a row of that table, too.
     """
 
     name: str
@@ -63,6 +63,8 @@ class Shape:
     secrets: Mapping[str, str] = field(default_factory=dict)
     no_classic: str = ""
     roots: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    since: tuple[int, int] = (28, 0)
 
     def lay_out(self, folder: Path) -> None:
         """Write the context, and the Dockerfile if it is a file."""
