@@ -10,8 +10,11 @@ import functools
 import itertools
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 
 import docker
+
+from .errors import WorkshopError
 
 LABEL = "factory-floor"
 
@@ -32,7 +35,8 @@ KINDS = (IMAGE, STAGE, UNFINISHED, *BASES)
 # The label that says how many entries an image's history has, where no line of the history tells of our labels.
 HISTORY = f"{LABEL}.history"
 
-# The label that says how many ONBUILD lines an image of ours ends with: BuildKit's history does not tell of them.
+# The label that says how many ONBUILD lines an image of ours has: BuildKit's history does not tell of them. It counts in a line
+# of the history, never by itself: it is inherited.
 ONBUILD = f"{LABEL}.onbuild"
 
 # How a history tells a line that sets labels of ours and nothing in front of them. The shell may stand before it, and never
@@ -44,9 +48,14 @@ PREFIX = "factory/"
 
 
 def labels(kind: str, triggers: int = 0, **more: str) -> dict[str, str]:
-    """Labels for a thing of this kind; each keyword becomes `factory-floor.<keyword>`. triggers: its ONBUILD lines."""
+    """Labels for a thing of this kind; each keyword becomes `factory-floor.<keyword>`. triggers: its ONBUILD lines, counted."""
     own = {LABEL: kind, **{f"{LABEL}.{key}": value for key, value in more.items()}}
     return own | ({ONBUILD: str(triggers)} if triggers else {})
+
+
+def length(history: int, triggers: int) -> str:
+    """The value of the label HISTORY: how many entries the history has, and how many ONBUILD lines the image."""
+    return f"{history}+{triggers}" if triggers else str(history)
 
 
 def tags_of(client: docker.DockerClient, image: dict) -> list[str]:
@@ -102,15 +111,14 @@ def is_own(kind: str, history: list[str], own: Mapping[str, str], triggers: int 
     triggers: how many ONBUILD lines it has. Building on an image runs those that it has and hands none on, so others are a sign
     of another's work, and with BuildKit the only one.
     """
-    if str(triggers) != own.get(ONBUILD, "0"):
-        return False
     if kind == STAND_IN_ROOT:
-        return len(history) == 1
-    newest = itertools.takewhile(bool, map(OUR_LABELS.match, history))
+        return len(history) == 1 and not triggers
+    newest = [line["set"] for line in itertools.takewhile(bool, map(OUR_LABELS.match, history)) if line]
     value = re.compile(rf'(^|\s)"?{LABEL}"?="?{kind}"?(\s|$)')
-    if any(value.search(line["set"]) for line in newest if line):
-        return True
-    return own.get(LABEL) == kind and own.get(HISTORY) == str(len(history))
+    if any(map(value.search, newest)):
+        told = re.search(rf'"?{re.escape(ONBUILD)}"?="?(\d+)', " ".join(newest))
+        return triggers == int(told[1] if told else 0)
+    return own.get(LABEL) == kind and own.get(HISTORY) == length(len(history), triggers)
 
 
 def label_without_from(
@@ -123,7 +131,8 @@ def label_without_from(
 ) -> None:
     """The same image under these labels, for one that has ONBUILD lines: they stay, where a FROM would run and end them.
 
-    env: variables to add. files: a tar to add. The labels stand in its history as the classic builder writes them.
+    env: variables to add. files: a tar to add. The labels stand in its history as the classic builder writes them. Raises
+    WorkshopError where the engine makes no images of containers.
     """
     config = client.api.inspect_image(image)["Config"]
     present = [line for line in config.get("Env") or [] if line.partition("=")[0] not in (env or {})]
@@ -139,6 +148,11 @@ def label_without_from(
             client.api.put_archive(container, "/", files)
         repository, _, version = full_tag(tag).rpartition(":") if tag else (None, None, None)
         client.api.commit(container, repository, version, conf=config)
+    except docker.errors.APIError as error:
+        if error.status_code != HTTPStatus.NOT_IMPLEMENTED:
+            raise
+        what = "This engine cannot keep an image that has ONBUILD lines under a label."
+        raise WorkshopError(what, "Write those lines where they are to run, or use Docker Engine.") from None
     finally:
         client.api.remove_container(container, v=True)
 

@@ -12,7 +12,7 @@ import workshop
 from at_hand import ROOT, needs_registry
 from docker_build import docker_build, need_docker_build
 from images import settings, tree
-from workshop.labels import tags_of
+from workshop.labels import IMAGE, STAGE, made_here, tags_of
 
 TABLE = ROOT / ".github" / "OWN_IMAGES.md"
 ROWS = {}  # a row's first cell → the function that tries it
@@ -272,3 +272,32 @@ def a_text(both):
     made = [tree(both.client, tag) for tag in (both.tag, both.ours(text, builder="classic").tag)]
     assert [sorted({*files} - {"/etc"}) for files in made] == [["/.dockerignore", "/Dockerfile"]] * 2
     assert made[0]["/Dockerfile"] == made[1]["/Dockerfile"] and made[0]["/.dockerignore"] != made[1]["/.dockerignore"]
+
+
+def test_whoever_only_adds_onbuild_lines_to_an_image_of_ours_owns_the_new_one(both):
+    """BuildKit writes no line of that into the history, so that it is the same as ours."""
+    both.write(FILE.replace("scratch", "busybox:1.37"))
+    made = {
+        builder: both.ours(tag=f"factory/{both.app.name}:{builder}", builder=builder).tag
+        for builder in ("buildkit", "classic")
+    }
+    for tag in made.values():
+        assert made_here(both.client, tag, IMAGE)
+        docker_build(
+            both.client, "-", "--provenance=false", "--tag", both.tag, stdin=f"FROM {tag}\nONBUILD RUN x\n".encode()
+        )
+        assert both.client.api.history(both.tag)[0]["CreatedBy"] == both.client.api.history(tag)[0]["CreatedBy"]
+        assert not made_here(both.client, both.tag, IMAGE)
+
+
+@pytest.mark.parametrize("builder", ["buildkit", "classic"])
+def test_an_image_of_ours_with_onbuild_lines_is_known_and_can_be_built_on(both, builder):
+    both.write(FILE.replace("scratch", "busybox:1.37") + "ONBUILD COPY late /late\n", late="late\n")
+    made = both.ours(builder=builder)
+    assert made_here(both.client, made.tag, IMAGE)
+    above = both.ours(f"FROM {made.tag} AS one\nONBUILD RUN cat /late > /later\nFROM one\n", builder=builder)
+    assert {"/x", "/late", "/later"} <= set(tree(both.client, above.tag))
+    assert all(made_here(both.client, tag, IMAGE if tag == above.tag else STAGE) for tag in above.stage_tags.values())
+    assert settings(both.client, above.stage_tags["one"])["OnBuild"] == ["RUN cat /late > /later"]
+    gate = workshop.gate(both.client, above)
+    assert "/later" in set(gate["landed"]) | set(gate["path"])

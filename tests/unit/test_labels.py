@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from workshop.builders import classic_leftovers
-from workshop.labels import HISTORY, IMAGE, LABEL, ONBUILD, STAGE, STAND_IN, STAND_IN_ROOT, familiar, is_own
+from workshop.labels import HISTORY, IMAGE, LABEL, ONBUILD, STAGE, STAND_IN, STAND_IN_ROOT, familiar, is_own, length
 
 BELOW = ['/bin/sh -c #(nop)  CMD ["sh"]', "/bin/sh -c #(nop) ADD file:0a1b in / "]
 OURS = {LABEL: IMAGE}  # on every image below: on a child of ours it is inherited
@@ -58,9 +58,11 @@ def test_an_image_that_only_adds_onbuild_lines_is_its_builders():
     assert is_own(STAND_IN, [line, *BELOW], {LABEL: STAND_IN}) and not is_own(
         STAND_IN, [line, *BELOW], {LABEL: STAND_IN}, 1
     )
-    said = OURS | {HISTORY: "2", ONBUILD: "2"}
+    assert is_own(STAND_IN, [f"{line} factory-floor.onbuild=1", *BELOW], {LABEL: STAND_IN}, 1)
+    said = OURS | {HISTORY: length(2, 2)}
     assert is_own(IMAGE, BELOW, said, 2)
     assert not is_own(IMAGE, BELOW, said, 0) and not is_own(IMAGE, BELOW, said, 1)
+    assert is_own(IMAGE, BELOW, OURS | {HISTORY: "2", ONBUILD: "1"}, 0), "that of what it is built on"
 
 
 @pytest.mark.parametrize(

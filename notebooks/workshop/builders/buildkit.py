@@ -19,7 +19,7 @@ from ..dockerfiles.stages import Stages
 from ..dockerfiles.syntax import Dockerfile
 from ..engine.connect import describe
 from ..errors import CONNECTION_ERRORS, WorkshopError
-from ..labels import IMAGE, STAGE, full_tag, labels, remove_untagged
+from ..labels import IMAGE, STAGE, full_tag, labels, length, remove_untagged
 from ..progress import Panel
 from ..units import size
 from . import context, errors
@@ -149,7 +149,7 @@ def _build_to(
         "remote": "client-session",
         "dockerfile": name,
         "target": target,
-        "labels": json.dumps(labels(kind, request.parsed.triggers(trace.target), history=str(history))),
+        "labels": json.dumps(labels(kind, history=length(history, request.parsed.triggers(trace.target)))),
         "buildargs": json.dumps(request.buildargs or {}),
         "nocache": request.nocache and kind == IMAGE,
     }

@@ -49,8 +49,9 @@ class Shape:
     crossed: what came through a `COPY --from`, each as "stage /path -> /where", worked out by hand from the Dockerfile.
     file: the Dockerfile's name; "" hands its text over, as a notebook does.
     no_classic: part of the sentence with which the classic builder has to refuse it; "" where it has to build it.
-    since: of which Docker on its built-in BuildKit knows the syntax. secrets: {id: text}. roots: folders that are root's on the classic builder, and somebody else's with `docker build`: the row of
-    another owner in the table of differences. volumes: folders that the classic builder makes, a row of that table, too.
+    since: the Docker whose built-in BuildKit knows the syntax. secrets: {id: text}. roots: folders that are root's on the
+    classic builder, and another's with `docker build`; volumes: folders that it makes, and `docker build` does not: both are
+    rows of the table of differences.
     """
 
     name: str
