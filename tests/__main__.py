@@ -4,6 +4,7 @@ LEVEL   what it runs                                          what it needs
 unit    the workshop and the pocket engine by themselves, 1 min nothing
 lessons every notebook, compared with its stored outputs      an engine
 engine  the workshop on an engine                             an engine
+shapes  Dockerfiles of public shapes, by `docker build`, too  Docker 28, buildx
 pocket  the pocket engine, and its builds beside Docker's     Linux; Docker for the comparison
 pages   the lessons in JupyterLab, in a browser               an engine, Chromium
 lint    ruff's format and checks, mypy's types                nothing
@@ -23,7 +24,8 @@ ROOT = os.path.dirname(HERE)
 LEVELS = {
     "unit": ["tests/unit", "-m", "not slow"],
     "lessons": ["notebooks", "tests/lessons"],
-    "engine": ["tests/engine"],
+    "engine": ["tests/engine", "-m", "not shapes"],
+    "shapes": ["tests/engine/test_shapes.py"],
     "pocket": ["tests/pocket"],
     "pages": ["tests/pages"],
 }

@@ -15,7 +15,17 @@ import uuid
 
 import pytest
 
-for module in ("agreement", "at_hand", "dive_itself", "hand", "oracle", "compare", "kill_pocket"):
+for module in (
+    "agreement",
+    "docker_build",
+    "images",
+    "at_hand",
+    "dive_itself",
+    "hand",
+    "oracle",
+    "compare",
+    "kill_pocket",
+):
     pytest.register_assert_rewrite(module)
 
 import workshop  # noqa: E402

@@ -11,8 +11,11 @@ import hashlib
 import itertools
 import re
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 
 import docker
+
+from .errors import WorkshopError
 
 LABEL = "factory-floor"
 
@@ -65,13 +68,16 @@ def on_base(client: docker.DockerClient, base: str, step: str | None = None) -> 
     return said | came_unsaid(client, step or base)
 
 
-def came_unsaid(client: docker.DockerClient, base: str) -> dict[str, str]:
-    """The label of a build on this base that says what no line of its history will tell; none if all is told."""
+def came_unsaid(client: docker.DockerClient, base: str, keeps_triggers: bool = False) -> dict[str, str]:
+    """The label of a build on this base that says what no line of its history will tell; none if all is told.
+
+    keeps_triggers: its ONBUILD instructions stay, where a FROM uses them up.
+    """
     try:
-        history, own, _ = _about(client, base)  # its triggers (ONBUILD) are used up by the build
+        history, own, triggers = _about(client, base)
     except docker.errors.APIError:  # scratch, or an image that the builder gets by itself
         return {}
-    found = unsaid(history, own)
+    found = unsaid(history, own, triggers if keeps_triggers else ())
     return {UNSAID: found} if found or UNSAID in own else {}  # what the base has there would be inherited
 
 
@@ -100,6 +106,13 @@ def spells_out_registries(client: docker.DockerClient) -> bool:
 def plain_tag(tag: str) -> str:
     """A tag as one writes it, without the registry that Podman spells out."""
     return tag.removeprefix("docker.io/").removeprefix("library/").removeprefix("localhost/")
+
+
+def familiar(name: str) -> str:
+    """An image's name as one writes it: what Docker Hub has needs neither its registry nor "library/" in front."""
+    bare = re.sub(r"^(index\.)?docker\.io/", "", name)
+    rest = bare.removeprefix("library/")
+    return bare if "/" in rest else rest
 
 
 def full_tag(name: str) -> str:
@@ -159,6 +172,43 @@ def is_own(kind: str, history: list[str], own: Mapping[str, str], triggers: Iter
     if any(value.search(line["set"]) for line in newest if line):
         return True
     return own.get(LABEL) == kind and own.get(HISTORY) == str(len(history))
+
+
+def label_without_from(
+    client: docker.DockerClient,
+    image: str,
+    own: Mapping[str, str],
+    tag: str | None,
+    env: Mapping[str, str] | None = None,
+    files: bytes = b"",
+) -> None:
+    """The same image under these labels, for one that has ONBUILD lines: they stay, where a FROM would run and end them.
+
+    env: variables to add. files: a tar to add. The labels stand in its history as the classic builder writes them. Raises
+    WorkshopError where the engine makes no images of containers.
+    """
+    own = {**own, **came_unsaid(client, image, keeps_triggers=True)}
+    config = client.api.inspect_image(image)["Config"]
+    present = [line for line in config.get("Env") or [] if line.partition("=")[0] not in (env or {})]
+    config = {
+        **config,
+        "Labels": {**(config.get("Labels") or {}), **own},
+        "Env": [*present, *(f"{name}={value}" for name, value in (env or {}).items())],
+    }
+    line = "LABEL " + " ".join(f"{name}={value}" for name, value in sorted(own.items()))
+    container = client.api.create_container(image, ["/bin/sh", "-c", f"#(nop)  {line}"], labels=labels(CONTAINER))["Id"]
+    try:
+        if files:
+            client.api.put_archive(container, "/", files)
+        repository, _, version = full_tag(tag).rpartition(":") if tag else (None, None, None)
+        client.api.commit(container, repository, version, conf=config)
+    except docker.errors.APIError as error:
+        if error.status_code != HTTPStatus.NOT_IMPLEMENTED:
+            raise
+        what = "This engine cannot keep an image that has ONBUILD lines under a label."
+        raise WorkshopError(what, "Write those lines where they are to run, or use Docker Engine.") from None
+    finally:
+        client.api.remove_container(container, v=True)
 
 
 def remove_untagged(client: docker.DockerClient, image: str | None, base: int = 0) -> bool:

@@ -23,7 +23,8 @@ from .layer.source import inspect
 def gate(client: docker.DockerClient, build: Build) -> pd.DataFrame:
     """What crossed from the stages to the final image, on either builder.
 
-    One row per visible file, in the stage whose own layers brought it; a stage FROM another stage has only what it adds.
+    One row per visible file, in the stage whose own layers brought it, and one for each place if it was copied to several;
+    a stage FROM another stage has only what it adds.
     Of a stage: fate "shipped" (landed: where in the final image) or "left behind". A file is shipped that the final image
     inherits, because it is built FROM that stage, or that a `COPY --from` brought into it. Of the final stage: "from the
     base", "from the context" (COPY, ADD), "from another image" (COPY --from=image) or "made here" (RUN); what came

@@ -283,3 +283,35 @@ def test_the_distroless_base_comes_from_its_own_registry_or_is_made_here(client,
         "gcr.io: the name cannot be resolved here",
     )
     assert not outcome.certificates, "pip does not run in it"
+
+
+@needs_registry
+def test_onbuild_lines_of_a_base_survive_the_certificate_layer(
+    client, registry, name, app, busybox, fresh_resolver, monkeypatch, tmp_path
+):
+    """They run where somebody builds on the base: once, and not when the layer is put on top."""
+    if workshop.engine.connect.describe(client)["engine"] == "Pocket engine":
+        pytest.skip("the pocket engine makes no images of containers")
+    there = f"{registry}/{name}"
+    recipe = 'FROM busybox:1.37\nSHELL ["/bin/sh", "-ec"]\nONBUILD COPY late /late\nONBUILD RUN test -f /late\nCMD ["true"]\n'
+    client.images.build(fileobj=io.BytesIO(recipe.encode()), tag=there, rm=True)
+    for line in client.api.push(there, stream=True, decode=True, auth_config={"username": "", "password": ""}):
+        assert "error" not in line, line
+    before = client.api.inspect_image(there)["Config"]
+    client.api.remove_image(there)
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    monkeypatch.setenv(certificates.CA_FILE, str(tmp_path / "ca.pem"))
+    certificates.bundle.cache_clear()
+    monkeypatch.setenv(resolve.REGISTRY, registry)
+    assert workshop.bases.ensure(client, [name])[0].certificates
+    image = client.api.inspect_image(name)
+    assert is_ours(client, image) and image["Config"]["OnBuild"] == before["OnBuild"] == [
+        "COPY late /late",
+        "RUN test -f /late",
+    ]
+    assert (image["Config"]["Cmd"], image["Config"]["Shell"]) == (before["Cmd"], before["Shell"])
+    assert f"PIP_CERT={certificates.IN_IMAGE}" in image["Config"]["Env"]
+    assert workshop.read(client, name, certificates.IN_IMAGE) == b"-----BEGIN CERTIFICATE-----\n"
+    (app / "late").write_text("late")
+    made = workshop.build(client, app, f"FROM {name}\nRUN true\n", builder="classic")
+    assert workshop.read(client, made.tag, "/late") == b"late"

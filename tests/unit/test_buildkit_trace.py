@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from workshop.builders import errors
-from workshop.builders.buildkit_trace import BuildkitTrace
+from workshop.builders.buildkit_trace import BuildkitTrace, Vertex
 from workshop.builders.protobuf import Message
 from workshop.dockerfiles import syntax
 
@@ -82,3 +82,19 @@ def test_a_line_of_two_pieces_of_work_is_cached_if_both_were():
     trace.vertices[extra.digest] = extra
     digests.append(extra.digest)
     assert trace.dockerfile_steps()[number].status == "run"
+
+
+@pytest.mark.parametrize("second", ["RUN two", "RUN one"])
+def test_a_stage_without_a_name_is_told_from_one_that_has_its_name(second):
+    """BuildKit calls both "stage-1"; the words of a line tell them apart and, where they are the same, that one is taken."""
+    parsed = syntax.parse(
+        f"FROM a AS stage-1\nRUN one\nFROM a\n{second}\nFROM a\nCOPY --from=stage-1 /x /\nCOPY --from=1 /y /\n"
+    )
+    assert [stage.name for stage in parsed.stages] == ["stage-1", "stage-1-unnamed", "stage-2"]
+    assert [line.source for line in parsed.instructions[-2:]] == [0, 1]
+    trace = BuildkitTrace(parsed, 2)
+    for digest, text in (("first", "RUN one"), ("second", second)):
+        vertex = Vertex(digest, f"[stage-1 2/2] {text}", False, 1.0, 2.0, "")
+        trace.vertices[digest] = vertex
+        trace._assign(vertex)
+    assert trace.digests == {1: ["first"], 3: ["second"]}

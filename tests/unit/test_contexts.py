@@ -122,7 +122,7 @@ def test_what_may_not_be_read_is_told_and_left_out_if_dockerignore_names_it(guar
     )
     (guarded / ".dockerignore").write_text(path)
     with as_nobody():
-        assert path not in sent(guarded)
+        assert sent(guarded).get(path) != b"password"  # that name is free for the Dockerfile
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
@@ -159,8 +159,45 @@ def test_a_dockerfile_of_elsewhere_is_named_in_what_is_sent_for_dockerignore(tmp
             DOCKERFILE_NAME: b"FROM scratch\n",
             ".dockerignore": b".dockerignore\n.factory-floor.Dockerfile\n",
         }
-    (folder / ".dockerignore").write_text("*.env")
-    assert sent(folder)[".dockerignore"] == b"*.env\n.factory-floor.Dockerfile\n"
+    (folder / ".dockerignore").write_text("# nothing\n")
+    assert sent(folder)[".dockerignore"] == b"# nothing\n.factory-floor.Dockerfile\n"
+
+
+@pytest.mark.parametrize(
+    "ignored, there, name",
+    [
+        ("*.env\n", ["x.env"], "_.env"),
+        ("**/node_modules/\n", ["node_modules/a.js"], "node_modules"),
+        ("logs/*\n!keep\nkeep\n!keep/a\n.git\n", ["keep/a"], ".git"),  # what an exception reaches into is a folder
+        ("/[ab]*\n*\n!.dockerignore\n!a.py\n", ["a.py"], DOCKERFILE_NAME),
+    ],
+)
+def test_what_is_copied_of_dockerignore_is_never_rewritten_where_it_ignores_anything(tmp_path, ignored, there, name):
+    """The Dockerfile's text goes under a name that stays out, so that `COPY . .` copies what the folder has."""
+    for path in there:
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("content")
+    (tmp_path / ".dockerignore").write_text(ignored)
+    got = sent(tmp_path)
+    assert got[".dockerignore"] == ignored.encode() and got[name] == b"FROM scratch\n"
+    assert set(got) - {name} <= {".dockerignore", *there}
+
+
+def test_a_dockerfiles_own_list_comes_before_dockerignore(tmp_path):
+    for path in ("a", "b", "Dockerfile", "Dockerfile.own"):
+        (tmp_path / path).write_text("FROM scratch\n")
+    (tmp_path / ".dockerignore").write_text("a\n")
+    (tmp_path / "Dockerfile.own.dockerignore").write_text("b\n*.dockerignore\nDockerfile.own\n.dockerignore\n")
+    got = sent(tmp_path, "Dockerfile.own")
+    assert set(got) == {"a", "Dockerfile", ".dockerignore", DOCKERFILE_NAME}
+    assert got[".dockerignore"] == b".dockerignore\n.factory-floor.Dockerfile\n"  # both leave the context again
+    assert set(sent(tmp_path, "Dockerfile")) == {
+        "b",
+        "Dockerfile",
+        "Dockerfile.own",
+        ".dockerignore",
+        "Dockerfile.own.dockerignore",
+    }
 
 
 def test_links_and_folders_are_packed_as_they_are(tmp_path):
@@ -186,7 +223,7 @@ def test_what_cannot_be_read_and_what_is_no_text_is_said_in_words(tmp_path, monk
     (tmp_path / ".dockerignore").write_text("private\n")
     (tmp_path / "private").mkdir()
     refuse(monkeypatch, "private")
-    assert set(sent(tmp_path)) == {".dockerignore", DOCKERFILE_NAME}
+    assert set(sent(tmp_path)) == {".dockerignore", "private"}  # the Dockerfile goes by that name
     (tmp_path / ".dockerignore").write_text("private\n!private/*/a\n")
     assert set(sent(tmp_path)) == {".dockerignore", DOCKERFILE_NAME}
     (tmp_path / ".dockerignore").unlink()
@@ -299,3 +336,19 @@ def test_a_file_is_packed_with_its_time(tmp_path):
     packed, _, _ = classic_context.pack(BuildRequest(tmp_path, syntax.parse("FROM scratch\n"), 0, "t"))
     with packed, tarfile.open(fileobj=packed) as archive:
         assert archive.getmember("a").mtime == 1_700_000_000
+
+
+def test_the_platform_stands_in_from_lines_where_the_builder_has_no_value_for_it(tmp_path):
+    text = (
+        "ARG BUILDPLATFORM\nFROM --platform=$BUILDPLATFORM a AS b-amd64\nARG TARGETARCH\nARG TARGETOS=x\nRUN echo $TARGETARCH\n"
+        "FROM \\\n  --platform=${TARGETPLATFORM} \\\n  b-$TARGETARCH\nRUN echo $TARGETARCH\n"
+    )
+    (tmp_path / "Dockerfile").write_text(text)
+    platform = syntax.platform_arguments("linux/amd64")
+    request = BuildRequest(tmp_path, syntax.parse(text, platform), 1, "t", dockerfile="Dockerfile", platform=platform)
+    packed, name, _ = classic_context.pack(request)
+    with packed, tarfile.open(fileobj=packed) as archive:
+        sent, copied = (archive.extractfile(one).read().decode() for one in (name, "Dockerfile"))
+    last = "FROM \\\n  --platform=linux/amd64 \\\n  b-amd64\nRUN echo $TARGETARCH\n"
+    assert copied == text and sent == text[: text.index("FROM \\")] + last
+    assert classic_context.platform_asked_for(request) == {"TARGETARCH": "amd64", "BUILDPLATFORM": "linux/amd64"}

@@ -72,6 +72,31 @@ def test_what_crossed_and_what_stayed_of_two_stages_written_by_hand():
     ]
 
 
+def test_a_file_that_is_copied_to_several_places_has_a_row_for_each():
+    parsed = parse("FROM a AS one\nRUN make\nFROM one\nCOPY --from=one /p /q\nCOPY --from=one /p /r\n")
+    lines, copied = ["base", "RUN make"], ["COPY to /q", "COPY to /r"]
+    layers = [{"os": b"o"}, {"p": b"p" * 5}]
+    one = frame_of(layers, lines, "factory/x:one")
+    last = frame_of([*layers, {"q": b"p" * 5}, {"r": b"p" * 5}], [*lines, *copied], "factory/x:last")
+    stages = [
+        StageFacts("one", "factory/x:one", None, 1, [(Entry("RUN make"), parsed.instructions[1])]),
+        StageFacts("stage-1", "factory/x:last", "one", 2, list(zip(map(Entry, copied), parsed.instructions[3:]))),
+    ]
+    gate = crossed_the_gate(pd.concat([one, last], ignore_index=True), parsed, stages, ["stage-1", "one"])
+    assert gate[["stage", "path", "fate", "landed"]].values.tolist() == [
+        ["one", "/os", "shipped", "/os"],
+        ["one", "/p", "shipped", "/p"],
+        ["one", "/p", "shipped", "/q"],
+        ["one", "/p", "shipped", "/r"],
+    ]
+    figure = workshop.charts.gate(gate)
+    assert list(figure.data[0].link.value) == [16] and figure.data[0].node.customdata[0] == "stage one: 6 bytes"
+    assert (
+        "16 bytes in 4 files crossed into the final image, some of them to several places"
+        in figure.layout.meta["words"]
+    )
+
+
 def test_the_words_for_what_became_of_a_file_stand_in_one_place():
     """A chart that spelt them anew would draw nothing of a fate that is called otherwise one day."""
     fates = {

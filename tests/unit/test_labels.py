@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from workshop.builders import classic_leftovers
-from workshop.labels import HISTORY, IMAGE, LABEL, STAGE, STAND_IN_ROOT, UNSAID, is_own, unsaid
+from workshop.labels import HISTORY, IMAGE, LABEL, STAGE, STAND_IN_ROOT, UNSAID, familiar, is_own, unsaid
 
 BELOW = ['/bin/sh -c #(nop)  CMD ["sh"]', "/bin/sh -c #(nop) ADD file:0a1b in / "]
 OURS = {LABEL: IMAGE}  # on every image below: on a child of ours it is inherited
@@ -50,6 +50,23 @@ def test_where_no_line_tells_of_a_label_the_length_of_the_history_does():
     assert is_own(IMAGE, BELOW, said)
     assert not is_own(IMAGE, ["USER nobody", *BELOW], said) and not is_own(IMAGE, BELOW[1:], said)
     assert not is_own(STAGE, BELOW, said) and not is_own(IMAGE, BELOW, OURS) and not is_own(IMAGE, [], OURS)
+
+
+@pytest.mark.parametrize(
+    "name, short",
+    [
+        ("docker.io/library/python:3.11", "python:3.11"),
+        ("index.docker.io/library/python", "python"),
+        ("library/python:3.11", "python:3.11"),
+        ("docker.io/somebody/app", "somebody/app"),
+        ("library/somebody/app", "library/somebody/app"),
+        ("gcr.io/library/python:3.11", "gcr.io/library/python:3.11"),
+        ("localhost:5000/docker.io/x", "localhost:5000/docker.io/x"),
+        ("python:3.11", "python:3.11"),
+    ],
+)
+def test_a_name_that_is_spelled_out_is_the_same_image(name, short):
+    assert familiar(name) == short
 
 
 def test_a_root_of_stand_ins_was_imported_and_has_one_entry():

@@ -67,13 +67,25 @@ def _rows(
         there = pd.Series([key in inside for key in zip(rows["path"], rows["layer"])], index=rows.index, dtype=bool)
         again = rows["path"].isin(copied) & there
         rows, landed = rows[~again], rows["path"].where(there)[~again]
-    came = crossed[crossed["stage"] == name].drop_duplicates("path").set_index("path")["landed"].to_dict()
-    landed = [came.get(path) if pd.isna(where) else where for path, where in zip(rows["path"], landed)]
+    came: dict[str, list[str]] = {}
+    for path, where in (
+        crossed.loc[crossed["stage"] == name, ["path", "landed"]].sort_values("landed").itertuples(index=False)
+    ):
+        came.setdefault(path, []).append(where)
+    places = [_places(came.get(path, []), inherited) for path, inherited in zip(rows["path"], landed)]
+    rows = rows.loc[[index for index, several in zip(rows.index, places) for _ in several]].reset_index(drop=True)
+    landed = [where for several in places for where in several]
     if name == final:
         fates = [_final_fate(layer, made[name]) for layer in rows["layer"]]
     else:
         fates = [LEFT if where is None else SHIPPED for where in landed]
     return rows.assign(landed=pd.Series(landed, index=rows.index, dtype=object), fate=fates)
+
+
+def _places(came: list[str], inherited: object) -> list[str | None]:
+    """Where a file is in the final image: where it always was, if that is built on its stage, and where it was copied to."""
+    first = [inherited] if isinstance(inherited, str) else []
+    return [*first, *(where for where in came if where not in first)] or [None]
 
 
 def _held(files: pd.DataFrame, stages: Sequence[StageFacts]) -> dict[str, pd.DataFrame]:

@@ -16,7 +16,7 @@ import requests
 
 from ..archives import tar_of
 from ..errors import WorkshopError
-from ..labels import CA_LAYER, LABEL, STAND_IN, on_base
+from ..labels import CA_LAYER, LABEL, STAND_IN, label_without_from, labels, on_base
 from .known import MADE_FOR, labels_of
 from .long_work import Report
 
@@ -90,13 +90,19 @@ def add_layer(client: docker.DockerClient, name: str, origin: str, report: Repor
     if pem is None:
         return False
     digest = hashlib.sha256(pem).hexdigest()
-    present = labels_of(client.api.inspect_image(name))
+    about = client.api.inspect_image(name)
+    present, triggers = labels_of(about), (about.get("Config") or {}).get("OnBuild") or []
     if present.get(f"{LABEL}.ca") == digest:
         return True
     report("adding your network's certificates")
     kind = STAND_IN if present.get(LABEL) == STAND_IN else CA_LAYER
+    own = labels(kind, ca=digest, **{"from": origin}) | {MADE_FOR: name} | on_base(client, name)
+    env = dict.fromkeys(VARIABLES, IN_IMAGE)
+    if triggers:
+        label_without_from(client, name, own, name, env, tar_of({IN_IMAGE.strip("/"): pem}))
+        return True
     lines = [f"FROM {name}", f"COPY factory-floor.crt {IN_IMAGE}"]
-    lines += ["ENV " + " ".join(f"{variable}={IN_IMAGE}" for variable in VARIABLES)]
+    lines += ["ENV " + " ".join(f"{variable}={value}" for variable, value in env.items())]
     context = tar_of({"Dockerfile": "\n".join(lines).encode(), "factory-floor.crt": pem})
     stream = client.api.build(
         fileobj=io.BytesIO(context),
@@ -105,7 +111,7 @@ def add_layer(client: docker.DockerClient, name: str, origin: str, report: Repor
         rm=True,
         forcerm=True,
         decode=True,
-        labels={LABEL: kind, f"{LABEL}.ca": digest, f"{LABEL}.from": origin, MADE_FOR: name} | on_base(client, name),
+        labels=own,
     )
     for message in stream:
         if "error" in message:

@@ -13,7 +13,7 @@ from pathlib import Path
 import docker
 
 from ..errors import WorkshopError, translate_engine_loss
-from ..labels import STAND_IN, full_tag
+from ..labels import STAND_IN, familiar, full_tag
 from ..progress import Panel
 from ..units import seconds
 from . import certificates, kit, standins
@@ -67,7 +67,7 @@ def ensure(client: docker.DockerClient, names: Iterable[str]) -> list[Outcome]:
     names: as in a Dockerfile's FROM. Returns one Outcome an image. An image that is there already costs one look.
     Raises Unavailable when no source delivers, with every source's reason; images that were made available stay.
     """
-    asked = {full_tag(name): name for name in names}
+    asked = {full_tag(familiar(name)): name for name in names}
     names = list(asked)
     present = {
         name: image for name in names if (image := in_engine(client, name)) and not _outdated(client, name, image)

@@ -99,8 +99,8 @@ def build(
         builder = "buildkit" if has_buildkit(client) else "classic"
     if builder not in BUILDERS:
         raise WorkshopError(f"There is no builder called {builder!r}.", f"There are: {', '.join(BUILDERS)}.")
-    known = syntax.platform_arguments(describe(client)["platform"]) if builder == "buildkit" else {}
-    known |= buildargs or {}  # what the model of the Dockerfile goes by
+    # What the model of the Dockerfile goes by. The classic builder does not know the platform's: it is told.
+    known = syntax.platform_arguments(describe(client)["platform"]) | (buildargs or {})
     chosen, request = BUILDERS[builder], _request(app, dockerfile, target, tag, buildargs, nocache, secrets, known)
     tag, parsed = request.tag, request.parsed
     chosen.check(client, request)
@@ -175,7 +175,10 @@ def _request(
     errors.refuse_same_names(parsed, parsed.stage_index(target))
     name = "" if "\n" in dockerfile else os.path.relpath(syntax.path_of(folder, dockerfile), folder)
     contents = read_secrets(secrets or {})
-    return BuildRequest(folder, parsed, parsed.stage_index(target), tag, buildargs, nocache, name, contents)
+    platform = {key: value for key, value in (known or {}).items() if key not in (buildargs or {})}
+    return BuildRequest(
+        folder, parsed, parsed.stage_index(target), tag, buildargs, nocache, name, contents, platform=platform
+    )
 
 
 class Recipe(str):

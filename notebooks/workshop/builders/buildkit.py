@@ -195,11 +195,8 @@ def _dockerfile(request: BuildRequest, name: str, text: str) -> list[context.Ent
 
     Raises WorkshopError if the .dockerignore that counts is no text.
     """
-    own = f"{name}{context.IGNORE_FILE}"
-    path = request.folder / Path(request.dockerfile).with_name(own) if request.dockerfile else None
-    ignore = context.read_ignore_file(path) if path else None
-    if ignore is None:
-        context.read_ignore_file(request.folder / context.IGNORE_FILE)
+    own, ignore = context.ignore_file(request.folder, request.dockerfile)
+    if ignore is None or own == context.IGNORE_FILE:
         return [context.text_entry(name, text.encode())]
     return [context.text_entry(name, text.encode()), context.text_entry(own, ignore)]
 

@@ -176,16 +176,26 @@ class BuildkitTrace:
         """
         if not vertex.number or self.instruction_of(vertex) is not None:
             return
-        words, candidates = vertex.text.split(), self._with_vertex(vertex)
-        at_number = candidates[vertex.number - 1 : vertex.number]
-        same_text = [candidate for candidate in candidates if candidate[1].text.split() == words]
+        words = vertex.text.split()
+        stages = [self._with_vertex(index) for index in self._called(vertex.stage)]
+        at_number = [candidates[vertex.number - 1] for candidates in stages if vertex.number <= len(candidates)]
+        same_text = [
+            candidate for candidates in stages for candidate in candidates if candidate[1].text.split() == words
+        ]
         same_word = [candidate for candidate in at_number if candidate[1].word == words[0].upper()]
         if best := [candidate for candidate in at_number if candidate in same_text] or same_text or same_word:
-            self.digests.setdefault(best[0][0], []).append(vertex.digest)
+            new = next((number for number, _ in best if number not in self.digests), best[0][0])
+            self.digests.setdefault(new if len(stages) > 1 else best[0][0], []).append(vertex.digest)
 
-    def _with_vertex(self, vertex: Vertex) -> list[tuple[int, Instruction]]:
-        """Numbered instructions of the vertex's stage that have a vertex. A Dockerfile's only stage is not named."""
-        index = next((stage.index for stage in self.parsed.stages if stage.name.lower() == vertex.stage), self.target)
+    def _called(self, name: str) -> list[int]:
+        """The stages that BuildKit means by a name: more than one if a stage without a name goes by another's name.
+
+        A Dockerfile's only stage is not named.
+        """
+        return [stage.index for stage in self.parsed.stages if stage.as_built == name] or [self.target]
+
+    def _with_vertex(self, index: int) -> list[tuple[int, Instruction]]:
+        """Numbered instructions of a stage that have a vertex."""
         stage = self.parsed.stages[index]
         from_image = stage.parent is None and stage.base.lower() != "scratch"
         words = WITH_VERTEX | ({"FROM"} if from_image else set())

@@ -9,8 +9,9 @@ import docker
 
 from ..dockerfiles.history import remember
 from ..dockerfiles.stages import Stages
+from ..engine.connect import describe
 from ..errors import CONNECTION_ERRORS, WorkshopError
-from ..labels import IMAGE, STAGE, UNFINISHED, labels, on_base
+from ..labels import IMAGE, STAGE, UNFINISHED, label_without_from, labels, on_base
 from ..progress import Panel
 from . import classic_context, classic_leftovers, errors
 from .classic_log import ClassicLog
@@ -23,6 +24,8 @@ def check(client: docker.DockerClient, request: BuildRequest) -> None:
     """Refuse what this builder cannot do."""
     request.parsed.target(request.target)
     errors.refuse_heredocs(request.parsed)
+    if describe(client)["engine"] != "Podman":
+        errors.refuse_unheeded(request.parsed, stages(request))
     errors.refuse_secrets(request.secrets)
 
 
@@ -47,7 +50,7 @@ def build(client: docker.DockerClient, request: BuildRequest, log: ClassicLog, p
         tag=request.tag,
         nocache=request.nocache,
         target=stage.name if stage.named and stage.index + 1 < len(request.parsed.stages) else None,
-        buildargs=request.buildargs,
+        buildargs={**classic_context.platform_asked_for(request), **(request.buildargs or {})},
         labels=labels(IMAGE) | on_base(client, _base(request, request.target)),
         rm=True,
         forcerm=True,
@@ -142,6 +145,9 @@ def _base(request: BuildRequest, index: int) -> str:
 def _label_image(client: docker.DockerClient, image: str, kind: str, tag: str | None, base: str = "scratch") -> None:
     """The same layers under our label: `FROM image` and nothing else. Labels are how we know our own things again."""
     own = labels(kind) | on_base(client, base, step=image)
+    if (client.api.inspect_image(image).get("Config") or {}).get("OnBuild"):
+        label_without_from(client, image, own, tag)
+        return
     text = io.BytesIO(f"FROM {image}\n".encode())
     stream = client.api.build(fileobj=text, labels=own, tag=tag, rm=True, forcerm=True, decode=True)
     for message in stream:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import stat
 import tarfile
 import tempfile
@@ -18,6 +20,8 @@ from .request import BuildRequest
 
 DOCKERFILE_NAME = ".factory-floor.Dockerfile"  # of one that is not in the folder
 
+VARIABLE = re.compile(r"(?<!\\)\$(?P<brace>\{)?(?P<name>\w+)(?(brace)\})")
+
 TYPES = {
     stat.S_IFREG: tarfile.REGTYPE,
     stat.S_IFDIR: tarfile.DIRTYPE,
@@ -31,31 +35,86 @@ TYPES = {
 def pack(request: BuildRequest) -> tuple[BinaryIO, str, int]:
     """The archive, an open file; the Dockerfile's name in it; and its size in bytes. Raises WorkshopError as `walk` does.
 
-    The builder needs two files that .dockerignore may name, and leaves them out of the context itself (moby,
-    builder/remotecontext, removeDockerfile). So a Dockerfile that is not in the folder, which must never be copied, is
-    named in the .dockerignore that goes along, as docker/cli does it (AddDockerfileToBuildContext).
+    The builder needs the Dockerfile, and leaves it and .dockerignore out of the context by itself, if the .dockerignore
+    that is in the archive names them (moby, builder/remotecontext, removeDockerfile). It knows no .dockerignore of a
+    Dockerfile's own: what that says is done here.
     """
-    ignore = context.read_ignore_file(request.folder / IGNORE_FILE)
-    name = _inside(request.folder, request.dockerfile)
-    text = request.parsed.text.encode()
-    rewritten: dict[str, bytes] = {}
-    needed = {name: text} if ignore is None else {name: text, IGNORE_FILE: ignore}
-    if not name:
-        lines = (IGNORE_FILE.encode() if ignore is None else ignore).removesuffix(b"\n")
-        needed = rewritten = {DOCKERFILE_NAME: text, IGNORE_FILE: lines + f"\n{DOCKERFILE_NAME}\n".encode()}
+    patterns = context.ignore_patterns(context.ignore_file(request.folder, request.dockerfile)[1])
+    text = _for_platform(request)
+    inside = _inside(request.folder, request.dockerfile) if text == request.parsed.text else ""
+    name, lines = _hidden(request.folder, inside, patterns)
+    added = {name: text.encode()} | ({} if lines is None else {IGNORE_FILE: lines})
     with contextlib.ExitStack() as failed, _in_words():
         packed = failed.enter_context(tempfile.TemporaryFile())
         with tarfile.open(fileobj=packed, mode="w") as archive:
-            for entry in context.walk(request.folder, context.ignore_patterns(ignore)):
-                if entry.path not in rewritten:
-                    _add(archive, entry)
-                    needed.pop(entry.path, None)
-            for path, content in needed.items():
+            for entry in context.walk(request.folder, patterns):
+                if entry.path == IGNORE_FILE and lines is not None:
+                    continue
+                _add(archive, entry)
+                added.pop(entry.path, None)
+            for path, content in added.items():
                 archives.add(archive, path, content)
         count = packed.tell()
         packed.seek(0)
         failed.pop_all()  # the file stays open
-    return packed, name or DOCKERFILE_NAME, count
+    return packed, name, count
+
+
+def platform_asked_for(request: BuildRequest) -> dict[str, str]:
+    """The values of the platform's variables that an ARG line asks for. BuildKit gives them, the classic builder is told."""
+    asked = {name for line in request.parsed.instructions if line.word == "ARG" for name in line.args}
+    return {name: value for name, value in request.platform.items() if name in asked}
+
+
+def _for_platform(request: BuildRequest) -> str:
+    """The Dockerfile, in whose FROM lines the platform's variables have their values: this builder has none for them there.
+
+    Those that stand in an ARG line before the first FROM are passed as build arguments.
+    """
+    parsed = request.parsed
+    asked = {name for line in parsed.of_stage(None) if line.word == "ARG" for name in line.args}
+    lines, starts = parsed.text.split("\n"), [line.line for line in parsed.instructions]
+
+    def value(found: re.Match) -> str:
+        name = found["name"]
+        return found[0] if name in asked else request.platform.get(name, found[0])
+
+    for stage in parsed.stages:
+        end = next((start for start in starts if start > stage.line), len(lines) + 1)
+        for number in range(stage.line - 1, end - 1):
+            lines[number] = VARIABLE.sub(value, lines[number])
+    return "\n".join(lines)
+
+
+def _hidden(folder: Path, dockerfile: str, patterns: list[str]) -> tuple[str, bytes | None]:
+    """The Dockerfile's name in the archive, and the .dockerignore to be sent: None for the folder's own, as it is.
+
+    dockerfile: its path in the folder, or "". patterns: what stays out. A Dockerfile that nothing is to copy goes under a
+    name that .dockerignore itself keeps out, and only where it keeps out none, a line is added, as docker/cli does it
+    (AddDockerfileToBuildContext).
+    """
+    out = context.excludes(patterns)
+    is_sent = bool(dockerfile) and not out(dockerfile)
+    content = None if out(IGNORE_FILE) else context.read_ignore_file(folder / IGNORE_FILE)
+    if content is None:  # it is not copied, so what it says is free
+        name = dockerfile if is_sent else DOCKERFILE_NAME
+        return name, None if is_sent else f"{IGNORE_FILE}\n{name}\n".encode()
+    seen = context.ignore_patterns(content)  # by the builder
+    taken_out = context.excludes(seen)
+    if is_sent and not taken_out(dockerfile):
+        return dockerfile, None
+    names = [dockerfile, DOCKERFILE_NAME, *filter(None, map(_example, seen))]
+    for name in names if not taken_out(IGNORE_FILE) else []:
+        free = out(name) or not os.path.lexists(folder / name)
+        if name and name != IGNORE_FILE and taken_out(name) and free and not context.reaches_into(patterns, name):
+            return name, None
+    return DOCKERFILE_NAME, content.removesuffix(b"\n") + f"\n{DOCKERFILE_NAME}\n".encode()
+
+
+def _example(pattern: str) -> str:
+    """A name at the context's top that a pattern of .dockerignore matches, or "": such as "_.log" for "**/*.log"."""
+    name = pattern.strip("/").removeprefix("**/").replace("**", "_").replace("*", "_").replace("?", "_")
+    return name if re.fullmatch(r"[\w@+-][\w.@+-]*|\.[\w@+-][\w.@+-]*", name) else ""
 
 
 @contextlib.contextmanager

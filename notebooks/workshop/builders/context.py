@@ -9,7 +9,7 @@ import os
 import posixpath
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -102,6 +102,29 @@ def read_ignore_file(path: Path) -> bytes | None:
         what = f"{path.name} is not UTF-8 text: what it names would be sent to the engine."
         raise WorkshopError(what, "Save it as UTF-8 and run the cell again.", "Nothing was built.")
     return content
+
+
+def ignore_file(folder: Path, dockerfile: str) -> tuple[str, bytes | None]:
+    """(name, content) of the .dockerignore that counts: the Dockerfile's own, beside it, comes before the folder's.
+
+    dockerfile: where the Dockerfile is, seen from the folder; "" for one that is on no disk. content: None if there is none.
+    """
+    own = folder / f"{dockerfile}{IGNORE_FILE}"
+    if dockerfile and (content := read_ignore_file(own)) is not None:
+        return own.name, content
+    return IGNORE_FILE, read_ignore_file(folder / IGNORE_FILE)
+
+
+def excludes(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Whether these patterns keep a path out of the context."""
+    patterns = list(patterns)
+    return _matcher(patterns).matches if patterns else lambda path: False
+
+
+def reaches_into(patterns: Iterable[str], folder: str) -> bool:
+    """True if an exception ("!…") may let something of that folder in again."""
+    patterns = list(patterns)
+    return bool(patterns) and _matcher(patterns).may_match_under(folder)
 
 
 def ignore_patterns(content: bytes | None) -> list[str]:

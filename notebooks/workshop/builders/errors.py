@@ -169,6 +169,21 @@ def refuse_heredocs(dockerfile: Dockerfile) -> None:
             raise BuildError(what, remedy, "Nothing was built.", step.line, step.text, [], hint("heredoc"))
 
 
+# Flags that Docker's classic builder takes without a word and does not heed (moby, builder/dockerfile, dispatchCopy and
+# dispatchAdd): what was to stay out would be copied, and a download's checksum not looked at.
+UNHEEDED = ("--exclude", "--parents", "--checksum", "--keep-git-dir", "--unpack")
+
+
+def refuse_unheeded(dockerfile: Dockerfile, stages: Collection[int]) -> None:
+    """Raise BuildError for a flag that the classic builder would pass over. stages: the numbers of those that are built."""
+    for step in dockerfile.instructions:
+        for flag in step.flags if step.word in ("COPY", "ADD") and step.stage in stages else ():
+            if flag.partition("=")[0] in UNHEEDED:
+                what = f"Line {step.line} of the Dockerfile has a flag that the classic builder passes over:\n    {step.text}"
+                remedy = f"Leave {flag.partition('=')[0]} out, and run the cell again."
+                raise BuildError(what, remedy, "Nothing was built.", step.line, step.text, [], hint("heredoc"))
+
+
 def refuse_no_names(dockerfile: Dockerfile, stages: Collection[int]) -> None:
     """Raise WorkshopError for a FROM whose variables leave no image's name (distribution/reference, "Grammar").
 
@@ -192,9 +207,8 @@ def refuse_same_names(dockerfile: Dockerfile, target: int) -> None:
     for stage in dockerfile.stages[: target + 1]:
         first = seen.setdefault(stage.name.lower(), stage)
         if first is not stage:
-            why = "" if first.named and stage.named else ", as builders call a stage without a name"
             raise WorkshopError(
-                f"Two stages are called {stage.name}, on line {first.line} and on line {stage.line} of the Dockerfile{why}.",
+                f"Two stages are called {stage.name}, on line {first.line} and on line {stage.line} of the Dockerfile.",
                 "Give each a name of its own: FROM image AS name.",
                 "Nothing was built.",
             )

@@ -24,7 +24,8 @@ class BuildRequest:
     """One build to be made. parsed: its Dockerfile. target: a stage's number. secrets: {id: content}.
 
     dockerfile: where the Dockerfile is, seen from the folder; "" for one that is on no disk. bases: {image that a stage is
-    built FROM: what it is now}.
+    built FROM: what it is now}. platform: the values of the variables that say for which platform is built
+    (`syntax.platform_arguments`), as far as nobody gave them others.
     """
 
     folder: Path
@@ -36,6 +37,7 @@ class BuildRequest:
     dockerfile: str = ""
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     bases: Mapping[str, BaseImage] = field(default_factory=dict, repr=False)
+    platform: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

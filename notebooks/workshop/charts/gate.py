@@ -79,6 +79,9 @@ def _flows(frame: pd.DataFrame) -> list[dict]:
                 "target": LEFT if fate == LEFT else "final image",
                 "fate": fate,
                 "bytes": total,
+                "held": int(
+                    rows.drop_duplicates("path")["bytes"].sum()
+                ),  # one file may have been copied to several places
                 "files": len(rows),
                 "colour": colour,
                 "largest": largest["path"],
@@ -94,7 +97,7 @@ def _nodes(flows: list[dict]) -> tuple[list[dict], dict[str, int]]:
     whole = sum(flow["bytes"] for flow in flows)
     for source in dict.fromkeys(flow["source"] for flow in flows):
         own = [flow for flow in flows if flow["source"] == source]
-        label = f"{shorten(source, 26)}: {megabytes(sum(flow['bytes'] for flow in own))}"
+        label = f"{shorten(source, 26)}: {megabytes(sum(flow['held'] for flow in own))}"
         share = sum(flow["bytes"] for flow in own) / whole
         nodes.append({"key": source, "label": label, "colour": own[0]["colour"], "share": share})
     for target, name, colour in (("final image", "final image", FINAL), (LEFT, "left behind on the floor", MUTED)):
@@ -135,13 +138,18 @@ def _finding(frame: pd.DataFrame) -> tuple[str, str]:
         title = f"Everything crossed the gate: {megabytes(crossed)}, and the factory floor is empty"
     else:
         title = f"No gate here: all {megabytes(total.sum())} of the image came in without one"
+    through = frame[frame["fate"].isin([SHIPPED, LEFT])]
+    held = int(
+        through.drop_duplicates(["stage", "path"])["bytes"].sum()
+    )  # a file may have been copied to several places
     parts = [
         f"{megabytes(crossed)} in {plural(int(files.get(SHIPPED, 0)), 'file')} crossed into the final image",
         f"{megabytes(stayed)} in {plural(int(files.get(LEFT, 0)), 'file')} stayed behind",
     ]
+    parts[0] += ", some of them to several places" if held < crossed + stayed else ""
     others = [fate for fate in total.index if fate not in (SHIPPED, LEFT) and total[fate]]
     also = " and ".join(f"{megabytes(total[fate])} {fate}" for fate in others)
-    words = f"Of {megabytes(crossed + stayed)} in the builder stages, {' and '.join(parts)}"
+    words = f"Of {megabytes(held)} in the builder stages, {' and '.join(parts)}"
     if not crossed and not stayed:
         words = "No builder stage holds a file"
     return title, words + (f"; the final image also holds {also}." if also else ".")

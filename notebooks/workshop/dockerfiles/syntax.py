@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -40,11 +41,16 @@ class Stage:
     """One FROM and what follows. base: an image, an earlier stage's name, or "scratch"; parent: that stage's number."""
 
     index: int
-    name: str  # as after AS, else "stage-1" with its number, as BuildKit says it
+    name: str  # as after AS, else "stage-1" with its number, as BuildKit says it, or "stage-1-unnamed" beside one of that name
     base: str
     line: int
     named: bool = False  # by AS
     parent: int | None = None
+
+    @property
+    def as_built(self) -> str:
+        """What BuildKit calls it, in lower case."""
+        return self.name.lower() if self.named else f"stage-{self.index}"
 
 
 @dataclass(frozen=True)
@@ -189,7 +195,16 @@ def parse(text: str, buildargs: Mapping[str, str] | None = None) -> Dockerfile:
         )
     if not stages:
         raise WorkshopError("The Dockerfile has no FROM line, so there is nothing to build on.", "Begin it with FROM.")
-    return Dockerfile(text, tuple(instructions), tuple(stages))
+    return Dockerfile(text, tuple(instructions), tuple(_told_apart(stages)))
+
+
+def _told_apart(stages: list[Stage]) -> list[Stage]:
+    """The stages, where one without a name that goes by another's name gets one of its own."""
+    named = {stage.name.lower() for stage in stages if stage.named}
+    return [
+        dataclasses.replace(stage, name=f"{stage.name}-unnamed") if not stage.named and stage.name in named else stage
+        for stage in stages
+    ]
 
 
 def _value(word: str, node, escape: str, variables: dict[str, str]) -> str:
@@ -298,8 +313,13 @@ FIRST_WORD = re.compile(r"\s*(FROM|ARG)\s", re.IGNORECASE)
 
 
 def path_of(folder: Path, dockerfile: str) -> Path:
-    """Where a Dockerfile is: seen from the folder; if nothing is there, seen from here, as long as that is in the folder."""
+    """Where a Dockerfile is: seen from the folder; if nothing is there, seen from here, as long as that is in the folder.
+
+    Of a folder without a "Dockerfile", its "dockerfile" is meant, as `docker build` has it.
+    """
     path = Path(dockerfile).expanduser()
+    if dockerfile == "Dockerfile" and not (folder / path).exists() and (folder / "dockerfile").is_file():
+        return folder / "dockerfile"
     inside = folder / path
     return path.resolve() if not inside.exists() and path.resolve().is_relative_to(folder) else inside
 
