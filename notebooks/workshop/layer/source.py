@@ -11,7 +11,7 @@ from ..archives import exported_images
 from ..errors import WorkshopError, translate_engine_loss
 from ..labels import full_tag, plain_tag
 from ..progress import Panel
-from ..units import seconds, shorten, size
+from ..units import seconds, short_digests, shorten, size
 from .archive import Archive, Image, read_archive, read_folder, unreadable
 from .cache import LayerCache
 from .compression import CompressedSizes
@@ -170,9 +170,10 @@ def _load(path: Path, wanted: str | None = None) -> Archive:
 def _export(
     client: docker.DockerClient, names: list[str], wanted: str | None = None, begin_layer=None, doing: str = ""
 ) -> Archive:
-    what = names[0] if len(names) == 1 else f"{len(names)} images"
+    called = [short if name.startswith("sha256:") else name for name, short in zip(names, short_digests(names))]
+    what = called[0] if len(names) == 1 else f"{len(names)} images"
     with Panel(f"Reading {what}") as panel:
-        panel.row("save", f"{doing}the layers of {', '.join(names)}", detail="the engine is packing them")
+        panel.row("save", f"{doing}the layers of {', '.join(called)}", detail="the engine is packing them")
         done = 0
 
         def shown(pieces):
