@@ -13,7 +13,7 @@ from ..dockerfiles.history import layers_told
 from ..errors import WorkshopError, translate_engine_loss
 from ..labels import full_tag, plain_tag
 from ..progress import Panel
-from ..units import seconds, shorten, size
+from ..units import seconds, short_digests, shorten, size
 from .archive import Archive, Image, Missing, read_archive, read_folder, unreadable
 from .cache import LayerCache
 from .compression import CompressedSizes
@@ -233,9 +233,10 @@ def _export(
     doing: str = "",
     missing: Missing | None = None,
 ) -> Archive:
-    what = names[0] if len(names) == 1 else f"{len(names)} images"
+    called = [short if name.startswith("sha256:") else name for name, short in zip(names, short_digests(names))]
+    what = called[0] if len(names) == 1 else f"{len(names)} images"
     with Panel(f"Reading {what}") as panel:
-        panel.row("save", f"{doing}the layers of {', '.join(names)}", detail="the engine is packing them")
+        panel.row("save", f"{doing}the layers of {', '.join(called)}", detail="the engine is packing them")
         done = 0
 
         def shown(pieces):
