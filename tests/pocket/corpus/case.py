@@ -8,13 +8,8 @@ import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-STAND_INS = {
-    "busybox:1.37",
-    "python:3.11",
-    "python:3.11-slim",
-    "python:3.11-alpine",
-    "gcr.io/distroless/python3-debian13:latest",
-}
+from workshop.bases import BASES
+
 MTIME = 1_600_000_000  # of everything in a context, so that two builds are sent the same bytes
 
 
@@ -90,7 +85,7 @@ class Case:
         }
         tagged = {image if ":" in image else f"{image}:latest" for image in named}
         spelled_out = {"busybox:1.37"} if "busybox" in self.dockerfile else set()  # also where an ARG names it
-        return sorted(tagged & STAND_INS | spelled_out)
+        return sorted(tagged & set(BASES) | spelled_out)
 
 
 def member(path: str, content: Content) -> tuple[tarfile.TarInfo, bytes]:
