@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from at_hand import PATIENCE, ROOT
 from jupyter import started
+from workshop import opening
 
 pytestmark = pytest.mark.usefixtures("ready")
 
@@ -76,7 +77,9 @@ def test_the_lessons_are_listed_and_nothing_that_a_learner_does_not_open(lab):
 def test_the_kernel_is_the_environments_and_finds_workshop(lab, home, notebook):
     session = lab.get("/api/sessions", path=notebook, type="notebook", name="", kernel={"name": "python3"})
     said = run(home, session["kernel"]["id"], "import sys, workshop; print(sys.prefix, workshop.__path__[0], sep='|')")
-    assert [Path(path) for path in said.split("|")] == [ROOT / ".venv", ROOT / "notebooks" / "workshop"]
+    first, _, paths = said.partition("\n")
+    assert first == opening.WORDS
+    assert [Path(path) for path in paths.split("|")] == [ROOT / ".venv", ROOT / "notebooks" / "workshop"]
 
 
 def test_a_kernel_that_was_restarted_says_which_cells_to_run_first(lab, home):
