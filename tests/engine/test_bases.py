@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import io
 import json
 import os
 import threading
@@ -15,7 +14,7 @@ import workshop
 from at_hand import everything, needs_registry
 from workshop.archives import tar_of
 from workshop.bases import certificates, resolve
-from workshop.bases.known import in_engine, is_ours, source
+from workshop.bases.known import in_engine, source
 from workshop.bases.pull import failure
 
 
@@ -236,27 +235,6 @@ def test_the_certificate_layer_is_labelled_and_found_by_pip(
     assert count == len(in_engine(client, busybox)["RootFS"]["Layers"]) + 1
     certificates.add_layer(client, name, "Docker Hub", lambda _: None)
     assert len(in_engine(client, name)["RootFS"]["Layers"]) == count, "once is enough"
-
-
-def test_what_somebody_built_on_a_stand_in_is_theirs(client, busybox, name, fresh_resolver, monkeypatch, tmp_path):
-    """It inherits our labels, is not made again for its recipe, and gets no certificates, though it lacks them."""
-    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\nours\n-----END CERTIFICATE-----\n")
-    monkeypatch.setenv(certificates.CA_FILE, str(tmp_path / "ca.pem"))
-    certificates.bundle.cache_clear()
-    inherited = {
-        "factory-floor": "stand-in",
-        "factory-floor.stand-in-for": name,
-        "factory-floor.recipe": "an older one",
-    }
-    ours, theirs = f"{name}-ours", name
-    for tag, text, labels in ((ours, f"FROM {busybox}\n", inherited), (theirs, f"FROM {ours}\nENV THEIRS=1\n", {})):
-        client.images.build(fileobj=io.BytesIO(text.encode()), labels=labels, tag=tag, rm=True)
-    before = {tag: in_engine(client, tag)["Id"] for tag in (ours, theirs)}
-    assert is_ours(client, in_engine(client, ours)) and not is_ours(client, in_engine(client, theirs))
-    workshop.bases.ensure(client, [theirs])
-    assert workshop.bases.renew(client, [theirs]) == []
-    assert {tag: in_engine(client, tag)["Id"] for tag in (ours, theirs)} == before
-    assert workshop.bases.renew(client, [ours]) == [ours], "the same check lets ours through"
 
 
 def test_the_table_tells_which_bases_are_there_and_where_from(client, busybox):
