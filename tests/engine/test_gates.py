@@ -132,7 +132,7 @@ RUN printf 123 > /replaced && rm /deleted && printf 1234 > /four
     assert gate.attrs["base"] == "busybox:1.37"
 
 
-def test_a_chain_lists_every_file_once_in_the_stage_that_brought_it(client, busybox, app, builder):
+def test_a_chain_lists_every_file_in_the_stage_that_brought_it_once_for_each_place(client, busybox, app, builder):
     (app / "local.txt").write_text("123456")
     recipe = """FROM busybox:1.37 AS base
 WORKDIR /w
@@ -146,15 +146,17 @@ COPY local.txt /
 RUN printf 12345 > /five
 """
     gate = gate_of(client, app, recipe, builder)
-    assert own(gate) == {
+    inherited = gate["landed"] == "/two"  # and from there it was copied to a second place
+    assert own(gate[inherited]) == {("base", "/two"): [2, "shipped", "/two"]}
+    assert own(gate[~inherited]) == {
         ("base", "/one"): [1, "shipped", "/one"],
-        ("base", "/two"): [2, "shipped", "/two"],
+        ("base", "/two"): [2, "shipped", "/opt/two"],
         ("maker", "/three"): [3, "shipped", "/opt/three"],
         ("maker", "/four"): [4, "left behind", None],
         ("final", "/local.txt"): [6, "from the context", "/local.txt"],
         ("final", "/five"): [5, "made here", "/five"],
     }
-    assert not gate.duplicated(["stage", "path"]).any()
+    assert not gate.duplicated(["stage", "path", "landed"]).any()
 
 
 def test_a_copy_from_a_stage_ships_what_that_stage_inherited(client, busybox, app, builder):

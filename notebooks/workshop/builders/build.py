@@ -17,7 +17,7 @@ from ..bases import resolve
 from ..dockerfiles import syntax
 from ..dockerfiles.stages import BaseImage, look_at_bases
 from ..engine.connect import describe, has_buildkit
-from ..errors import CONNECTION_ERRORS, WorkshopError, engine_lost
+from ..errors import CONNECTION_ERRORS, WorkshopError, engine_lost, translate_engine_loss
 from ..labels import PREFIX
 from ..progress import Panel
 from ..units import plural, seconds
@@ -100,7 +100,7 @@ def build(
     if builder not in BUILDERS:
         raise WorkshopError(f"There is no builder called {builder!r}.", f"There are: {', '.join(BUILDERS)}.")
     # What the model of the Dockerfile goes by. The classic builder does not know the platform's: it is told.
-    known = syntax.platform_arguments(describe(client)["platform"]) | (buildargs or {})
+    known = syntax.platform_arguments(_platform(client)) | (buildargs or {})
     chosen, request = BUILDERS[builder], _request(app, dockerfile, target, tag, buildargs, nocache, secrets, known)
     tag, parsed = request.tag, request.parsed
     chosen.check(client, request)
@@ -150,6 +150,11 @@ def build(
         result.warnings,
         found,
     )
+
+
+@translate_engine_loss("the look at the engine")
+def _platform(client: docker.DockerClient) -> str:
+    return describe(client)["platform"]
 
 
 def _request(

@@ -24,8 +24,8 @@ def check(client: docker.DockerClient, request: BuildRequest) -> None:
     """Refuse what this builder cannot do."""
     request.parsed.target(request.target)
     errors.refuse_heredocs(request.parsed)
-    if describe(client)["engine"] != "Podman":
-        errors.refuse_unheeded(request.parsed, stages(request))
+    if (unheeded := errors.unheeded(request.parsed, stages(request))) and describe(client)["engine"] != "Podman":
+        raise unheeded
     errors.refuse_secrets(request.secrets)
 
 

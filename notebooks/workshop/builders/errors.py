@@ -174,14 +174,15 @@ def refuse_heredocs(dockerfile: Dockerfile) -> None:
 UNHEEDED = ("--exclude", "--parents", "--checksum", "--keep-git-dir", "--unpack")
 
 
-def refuse_unheeded(dockerfile: Dockerfile, stages: Collection[int]) -> None:
-    """Raise BuildError for a flag that the classic builder would pass over. stages: the numbers of those that are built."""
+def unheeded(dockerfile: Dockerfile, stages: Collection[int]) -> BuildError | None:
+    """The error for a flag that the classic builder would pass over. stages: the numbers of those that are built."""
     for step in dockerfile.instructions:
         for flag in step.flags if step.word in ("COPY", "ADD") and step.stage in stages else ():
             if flag.partition("=")[0] in UNHEEDED:
                 what = f"Line {step.line} of the Dockerfile has a flag that the classic builder passes over:\n    {step.text}"
                 remedy = f"Leave {flag.partition('=')[0]} out, and run the cell again."
-                raise BuildError(what, remedy, "Nothing was built.", step.line, step.text, [], hint("heredoc"))
+                return BuildError(what, remedy, "Nothing was built.", step.line, step.text, [], hint("heredoc"))
+    return None
 
 
 def refuse_no_names(dockerfile: Dockerfile, stages: Collection[int]) -> None:
