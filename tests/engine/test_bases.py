@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import io
 import json
 import os
 import threading
@@ -14,7 +15,7 @@ import workshop
 from at_hand import everything, needs_registry
 from workshop.archives import tar_of
 from workshop.bases import certificates, resolve
-from workshop.bases.known import in_engine, source
+from workshop.bases.known import in_engine, is_ours, source
 from workshop.bases.pull import failure
 
 
@@ -283,7 +284,7 @@ def test_onbuild_lines_of_a_base_survive_the_certificate_layer(
     monkeypatch.setenv(resolve.REGISTRY, registry)
     assert workshop.bases.ensure(client, [name])[0].certificates
     image = client.api.inspect_image(name)
-    assert is_ours(client, image) and image["Config"]["OnBuild"] == before["OnBuild"] == [
+    assert is_ours(client, name, image) and image["Config"]["OnBuild"] == before["OnBuild"] == [
         "COPY late /late",
         "RUN test -f /late",
     ]
