@@ -11,6 +11,7 @@ from .analysis.find import by_image, diff_summary, find, sizes_between, visible
 from .analysis.layers import layers
 from .analysis.waste import as_one, waste, waste_by_line
 from .builders.build import Build, build, dockerfile
+from .builders.rebuilds import printed, ran, reruns, timeline
 from .charts import show
 from .engine.connect import connect
 from .engine.containers import answer, loaded, run
@@ -21,7 +22,9 @@ from .layer.source import read
 from .lesson import check, costs
 from .lesson.conclusions import conclude, recap
 from .lesson.predict import in_words, score, second_opinion
+from .lesson.recordings import on_buildkit
 from .lesson.tables import table
+from .lesson.workbench import edit, nonce, workbench
 from .measure import base_of, gate, packages
 from .units import size
 
@@ -44,6 +47,7 @@ __all__ = [
     "diff_summary",
     "directories",
     "dockerfile",
+    "edit",
     "efficiency",
     "files",
     "find",
@@ -51,9 +55,14 @@ __all__ = [
     "in_words",
     "layers",
     "loaded",
+    "nonce",
+    "on_buildkit",
     "packages",
+    "printed",
+    "ran",
     "read",
     "recap",
+    "reruns",
     "run",
     "score",
     "second_opinion",
@@ -63,9 +72,11 @@ __all__ = [
     "sizes_between",
     "table",
     "tidy",
+    "timeline",
     "visible",
     "waste",
     "waste_by_line",
+    "workbench",
 ]
 
 arguments.guard(globals())  # every function named above, and those of the modules among them

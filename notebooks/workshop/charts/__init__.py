@@ -8,6 +8,8 @@
     charts.waste(frame)      which line ships for nobody         columns layer, created_by, cause, files, bytes
     charts.meanings(frame)   what "size" means, five times       columns image, bytes, tar, compressed, engine, shared
     charts.pull(frame)       how long a pull takes               columns image, speed, seconds
+    charts.timeline(frame)   when each step was at work      columns build, stage, instruction, status, began, ended
+    charts.reruns(frame)     what each edit makes run again  columns recipe, edit, steps, ran, seconds
     charts.floor(text)       the factory that a Dockerfile describes, to walk through step by step
     charts.words_of(text)    its words, as a table
 
@@ -27,9 +29,11 @@ from .gate import gate
 from .layers import layers
 from .meanings import meanings
 from .pull import pull
+from .reruns import reruns
 from .show import show
 from .sizes import sizes
 from .style import in_words, megabytes, set_footer, stage_colour
+from .timeline import timeline
 from .waste import waste
 from .waterfall import waterfall
 
@@ -42,10 +46,12 @@ __all__ = [
     "meanings",
     "megabytes",
     "pull",
+    "reruns",
     "set_footer",
     "show",
     "sizes",
     "stage_colour",
+    "timeline",
     "waste",
     "waterfall",
     "words_of",
