@@ -10,8 +10,8 @@ from .analysis.dive import efficiency
 from .analysis.find import by_image, diff_summary, find, sizes_between, visible
 from .analysis.layers import layers
 from .analysis.waste import as_one, waste, waste_by_line
-from .builders.build import Build, build, dockerfile
-from .builders.rebuilds import printed, ran, reruns, timeline
+from .builders.build import Build, build, builders_of, dockerfile
+from .builders.rebuilds import printed, ran, reruns, side_by_side, timeline
 from .charts import show
 from .engine.connect import connect
 from .engine.containers import answer, loaded, run
@@ -37,6 +37,7 @@ __all__ = [
     "base_of",
     "bases",
     "build",
+    "builders_of",
     "by_image",
     "charts",
     "check",
@@ -67,6 +68,7 @@ __all__ = [
     "score",
     "second_opinion",
     "show",
+    "side_by_side",
     "size",
     "sizes",
     "sizes_between",

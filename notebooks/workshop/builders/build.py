@@ -100,7 +100,7 @@ def build(
     when the engine goes away. Interrupted, it stops the build and removes what the build had made so far.
     """
     if builder is None:
-        builder = "buildkit" if buildkit.is_in(client) else "classic"
+        builder = builders_of(client)[0]
     if builder not in BUILDERS:
         raise WorkshopError(f"There is no builder called {builder!r}.", f"There are: {', '.join(BUILDERS)}.")
     known = syntax.platform_arguments(describe(client)["platform"]) if builder == "buildkit" else {}
@@ -181,6 +181,11 @@ def _request(
     name = "" if "\n" in dockerfile else os.path.relpath(syntax.path_of(folder, dockerfile), folder)
     contents = read_secrets(secrets or {})
     return BuildRequest(folder, parsed, parsed.stage_index(target), tag, buildargs, nocache, name, contents)
+
+
+def builders_of(client: docker.DockerClient) -> list[str]:
+    """The builders that the engine has, by the names that `build` takes; the one that it takes by default comes first."""
+    return ["buildkit", "classic"] if buildkit.is_in(client) else ["classic"]
 
 
 class Recipe(str):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from ..analysis.overlap import side_by_side as overlapping
 from .build import Build
 
 AT_WORK = ("run", "cached")  # a step that the cache can answer; a FROM and a skipped stage are neither
@@ -20,6 +21,11 @@ def printed(build: Build, word: str = "") -> list[str]:
     """The lines that a build's steps printed, in order; with a word, those that have it. A hit prints nothing."""
     lines = [line for step in sorted(build.printed) for line in build.printed[step]]
     return [line for line in lines if word in line]
+
+
+def side_by_side(build: Build) -> list[tuple[str, str]]:
+    """Pairs of stages that had steps running at the same time, in the Dockerfile's order."""
+    return overlapping(build.steps)
 
 
 def timeline(builds: Build | Mapping[str, Build]) -> pd.DataFrame:

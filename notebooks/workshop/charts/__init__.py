@@ -18,7 +18,7 @@ see the picture; `charts.show(figure)` shows both. `charts.set_footer(text)` nam
 figure made after it.
 
 Owns every picture and its sentence. May import: dockerfiles, analysis (its words
-alone), and the modules beside this folder (errors, labels, markup, units).
+and what is pure), and the modules beside this folder (errors, labels, markup, units).
 """
 
 from . import plotly_setup  # first  # noqa: F401

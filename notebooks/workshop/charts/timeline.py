@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..analysis.overlap import side_by_side
 from ..units import seconds
 from .style import BASE, GRID, INK, MUTED, finish, plural, safe, shorten, stage_colours, tint, wrap
 from .waterfall import blank
@@ -200,17 +201,3 @@ def _told(name: str, steps: pd.DataFrame, alone: bool) -> str:
     pairs = side_by_side(steps)
     said += [f"at work at the same time: {', '.join(f'{a} and {b}' for a, b in pairs)}"] * bool(pairs)
     return ("" if alone else f"{name}: ") + "; ".join(said) + "."
-
-
-def side_by_side(steps: pd.DataFrame) -> list[tuple[str, str]]:
-    """Pairs of stages of one build that had steps running at the same time, in the file's order."""
-    ran = steps[(steps["status"] == "run") & (steps["ended"] > steps["began"])]
-    stages = [
-        (name, list(zip(own["began"], own["ended"]))) for name, own in ran.groupby("stage", sort=False, observed=True)
-    ]
-    return [
-        (a, b)
-        for number, (a, ones) in enumerate(stages)
-        for b, others in stages[number + 1 :]
-        if any(max(one[0], other[0]) < min(one[1], other[1]) for one in ones for other in others)
-    ]
