@@ -64,7 +64,10 @@ check.that(client, "factory/flask_hello-bench:tuesday",
                 ("CMD", "FROM python:3.11-slim\nWORKDIR /app\nCOPY --from=builder /install /usr/local\nCOPY . .\nCMD"),
             ],
             "the packages are named in the recipe, which reads no file": [
-                ("COPY . .\nRUN pip install --no-cache-dir -r requirements.txt", "RUN pip install flask==3.1.2\nCOPY . ."),
+                (
+                    "COPY . .\nRUN pip install --no-cache-dir -r requirements.txt",
+                    "RUN pip install flask==3.1.2\nCOPY . .",
+                ),
             ],
         },
     ),
@@ -111,7 +114,7 @@ check.that(client, "factory/widget-bench:box-after",
             "the date is in the widget": (
                 [
                     ("gcc -Os", 'gcc -DBUILT="$(date +%s)" -Os'),
-                    ("widget widget.c", 'widget widget.c && date +%s.%N >> /out/widget'),
+                    ("widget widget.c", "widget widget.c && date +%s.%N >> /out/widget"),
                 ],
                 "widget has other bytes",
             ),
@@ -129,7 +132,10 @@ check.that(client, "factory/widget-bench:box-after",
             ],
             "the date comes from a stage of its own": [
                 ("RUN date +%s.%N > /out/built-on\n", "FROM floor AS calendar\nRUN date +%s.%N > /built-on\n"),
-                ("COPY --from=floor /out /usr/local/bin", "COPY --from=floor /out /usr/local/bin\nCOPY --from=calendar /built-on /"),
+                (
+                    "COPY --from=floor /out /usr/local/bin",
+                    "COPY --from=floor /out /usr/local/bin\nCOPY --from=calendar /built-on /",
+                ),
             ],
             "the date is the package's own": [
                 ("RUN date +%s.%N > /out/built-on\n", ""),
