@@ -173,6 +173,20 @@ def test_only_the_first_of_several_places_is_edited(tmp_path):
     assert (bench / "x").read_text() == "b a a" and (tmp_path / "x").read_text() == "a a a"
 
 
+def test_a_folder_that_is_no_app_is_not_copied(tmp_path, monkeypatch):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/one").write_bytes(b"12345")
+    (tmp_path / "two").write_bytes(b"123")
+    for most_bytes, most_files, fits in ((8, 3, True), (7, 3, False), (8, 2, False)):
+        monkeypatch.setattr(workbench, "MOST_BYTES", most_bytes)
+        monkeypatch.setattr(workbench, "MOST_FILES", most_files)
+        if fits:
+            assert (workshop.workbench(tmp_path) / "deep/one").read_bytes() == b"12345"
+            continue
+        with pytest.raises(WorkshopError, match="too large for a workbench"):
+            workshop.workbench(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("path", "old", "says"),
     [

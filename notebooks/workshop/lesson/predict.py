@@ -30,8 +30,8 @@ def verdict(guess, measured, unit: str = "") -> str:
     """The sentence that `score` prints."""
     if guess is ...:
         return "No prediction yet: put one in place of the dots, and run both cells again."
-    if isinstance(measured, (list, tuple, set)):
-        return _listed_verdict(guess, sorted(measured))
+    if (steps := _numbers(measured)) is not None:
+        return _listed_verdict(guess, steps)
     truth = _say(measured, unit)
     if not isinstance(measured, Real) or isinstance(measured, bool):
         said, true = (str(one).strip().lower() for one in (guess, measured))
@@ -44,19 +44,24 @@ def verdict(guess, measured, unit: str = "") -> str:
 
 def _listed_verdict(guess, measured: list) -> str:
     """The sentence for a list of numbers."""
-    if isinstance(guess, Real) and not isinstance(guess, bool):
-        guess = [guess]
-    numbers = isinstance(guess, (list, tuple, set)) and all(
-        isinstance(one, Real) and not isinstance(one, bool) for one in guess
-    )
-    if not numbers:
+    alone = isinstance(guess, Real) and not isinstance(guess, bool)
+    if (guess := _numbers([guess] if alone else guess)) is None:
         return f"A prediction here is a list of numbers, such as [2, 3], or [] for none. Measured: {_list(measured)}."
-    said = f"You said {_list(sorted(set(guess)))}, measured: {_list(measured)}. "
+    said = f"You said {_list(guess)}, measured: {_list(measured)}. "
     missed, extra = sorted(set(measured) - set(guess)), sorted(set(guess) - set(measured))
     if not missed and not extra:
         return said + "Exactly."
     words = [f"{_list(missed)} too"] * bool(missed) + [f"not {_list(extra)}"] * bool(extra)
     return said + f"So: {', '.join(words)}."
+
+
+def _numbers(given) -> list | None:
+    """A list of numbers, sorted, each once; None for what is none."""
+    if not isinstance(given, (list, tuple, set)):
+        return None
+    if any(not isinstance(one, Real) or isinstance(one, bool) for one in given):
+        return None
+    return sorted(set(given))
 
 
 def _list(numbers: list) -> str:

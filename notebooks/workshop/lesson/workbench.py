@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -10,6 +11,9 @@ from pathlib import Path
 from ..builders.build import SAMPLE_APPS
 from ..dockerfiles import syntax
 from ..errors import WorkshopError
+from ..units import size
+
+MOST_BYTES, MOST_FILES = 100_000_000, 10_000  # of an app; somebody's home folder is none
 
 _folders: list[tempfile.TemporaryDirectory] = []  # each is removed when Python ends
 
@@ -18,10 +22,14 @@ def workbench(app: str | Path) -> Path:
     """A copy of an app's folder, to be changed (`edit`) and built (`build`) as any app; it is gone when the kernel ends.
 
     app: a folder in sample_apps/, or a path. Images built from it are called factory/<app>-bench:… by default.
-    Raises WorkshopError for an app that is not there or cannot be copied.
+    Raises WorkshopError for an app that is not there, cannot be copied, or is too large to be one.
     """
     folder = syntax.locate(app, SAMPLE_APPS)
     try:
+        if _is_large(folder):
+            most = f"{size(MOST_BYTES)} in {MOST_FILES:,} files"
+            what = f"{folder} is too large for a workbench, which is a copy of the whole folder: up to {most}."
+            raise WorkshopError(what, "Name a folder that holds one app.", "Nothing was changed.")
         _folders.append(tempfile.TemporaryDirectory(prefix="factory-floor-", ignore_cleanup_errors=True))
         bench = Path(_folders[-1].name).resolve() / f"{folder.name}-bench"
         return Path(shutil.copytree(folder, bench, symlinks=True))
@@ -29,6 +37,19 @@ def workbench(app: str | Path) -> Path:
         raise WorkshopError(
             f"{folder} cannot be copied to a workbench: {error}.", state="Nothing was changed."
         ) from None
+
+
+def _is_large(folder: Path) -> bool:
+    """True as soon as there is more in a folder than a workbench takes."""
+    count = total = 0
+    for root, folders, names in os.walk(folder):
+        count += len(folders) + len(names)
+        if count > MOST_FILES:
+            return True
+        total += sum(os.lstat(os.path.join(root, name)).st_size for name in names)
+        if total > MOST_BYTES:
+            return True
+    return False
 
 
 def edit(bench: Path, path: str, old: str, new: str) -> None:
