@@ -49,7 +49,12 @@ def test_a_bar_lasts_from_when_its_step_began_to_when_it_ended_and_a_hit_is_a_ma
     bars, hits = figure.data
     assert list(bars.base) == [0.0, 0.25, 0.5, 0.0] and list(bars.x) == [0.25, 0.25, 2.0, 0.05]  # at least 2 % wide
     assert list(bars.y) == [1, 2, 3, 4] and list(hits.x) == [2.5] and list(hits.y) == [5]
-    assert [text.strip() for text in figure.layout.yaxis.ticktext] == list(EDITED["instruction"][:5])
+    assert [text.strip() for text in figure.layout.yaxis.ticktext] == [
+        *("floor · FROM python:3.11 AS floor", "floor · COPY widget.c .", "floor · RUN gcc widget.c"),
+        *("package · FROM busybox", "package · COPY --from=floor /widget /"),
+    ]
+    alone = charts.timeline(EDITED.iloc[:3])
+    assert alone.layout.yaxis.ticktext[1].strip() == "COPY widget.c .", "one stage alone needs no name"
 
 
 def test_what_ran_has_its_stages_colour_and_a_base_is_grey():

@@ -22,7 +22,8 @@ def timeline(frame: pd.DataFrame, footer: str = "") -> go.Figure:
 
     frame: columns build, stage, instruction, status ("base", "run", "cached", "skipped"), began, ended (seconds); optional
     recorded ("" or where and when). Full colour, by stage: it ran. A hollow diamond: a hit. Grey: the base. Steps that did no
-    work of their own and were not skipped are left out; skipped ones say so.
+    work of their own and were not skipped are left out; skipped ones say so. Where a build has several stages, each step is
+    named with its own.
     """
     frame = frame.reset_index(drop=True)
     rows = _rows(frame)
@@ -74,7 +75,9 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
             if pd.isna(step.began) and step.status != "skipped":
                 continue
             colour = BASE if step.status == "base" else colours.get(step.stage, INK)
-            rows.append({"step": step, "colour": colour, "build": name})
+            text = " ".join(step.instruction.split())
+            label = f"{step.stage} · {text}" if len(stages) > 1 and step.stage else text
+            rows.append({"step": step, "colour": colour, "label": safe(shorten(label, LINE)) + " "})
     return rows if len(rows) > len(builds) else []
 
 
@@ -139,17 +142,12 @@ def _draw(figure: go.Figure, rows: list[dict[str, Any]]) -> None:
     figure.update_yaxes(
         range=[len(rows) - 0.5, -0.5],
         tickvals=list(steps),
-        ticktext=[_label(row["step"]) for row in steps.values()],
+        ticktext=[row["label"] for row in steps.values()],
         tickfont={"size": 11, "family": "DejaVu Sans Mono, Menlo, Consolas, monospace"},
         fixedrange=True,
         showgrid=False,
         zeroline=False,
     )
-
-
-def _label(step: Any) -> str:
-    """An instruction beside its bar, and its stage where that is not in it."""
-    return safe(shorten(" ".join(step.instruction.split()), LINE)) + " "
 
 
 def _heading(figure: go.Figure, number: int, text: str) -> None:
