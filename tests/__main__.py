@@ -11,8 +11,8 @@ lint    ruff's format and checks, mypy's types                nothing
 
 Without a LEVEL: all but lint; what this machine cannot run is skipped, and the end says why. Everything else is pytest's:
 `python3 tests unit -k waste`, `python3 tests tests/engine/test_tidy.py`. Programs of their own, not tests: refresh.py (runs
-notebooks and stores their outputs), support/agreement.py, support/fuzz_reader.py, pocket/fuzz_pocket_api.py,
-pocket/kill_pocket.py and benchmarks/; each says at its top how it is called.
+notebooks and stores their outputs), record.py (records what needs BuildKit), support/agreement.py, support/fuzz_reader.py,
+pocket/fuzz_pocket_api.py, pocket/kill_pocket.py and benchmarks/; each says at its top how it is called.
 """
 
 import os

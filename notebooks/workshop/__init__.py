@@ -15,7 +15,8 @@ from .analysis.dive import efficiency
 from .analysis.find import by_image, diff_summary, find, sizes_between, visible
 from .analysis.layers import layers
 from .analysis.waste import as_one, waste, waste_by_line
-from .builders.build import Build, build, dockerfile
+from .builders.build import Build, build, builders_of, dockerfile
+from .builders.rebuilds import printed, ran, reruns, side_by_side, timeline
 from .charts import show
 from .engine.connect import connect
 from .engine.containers import answer, loaded, run
@@ -26,7 +27,9 @@ from .layer.source import read
 from .lesson import check, costs
 from .lesson.conclusions import conclude, recap
 from .lesson.predict import in_words, score, second_opinion
+from .lesson.recordings import on_buildkit
 from .lesson.tables import table
+from .lesson.workbench import edit, nonce, workbench
 from .measure import base_of, gate, packages
 from .units import size
 
@@ -39,6 +42,7 @@ __all__ = [
     "base_of",
     "bases",
     "build",
+    "builders_of",
     "by_image",
     "charts",
     "check",
@@ -49,6 +53,7 @@ __all__ = [
     "diff_summary",
     "directories",
     "dockerfile",
+    "edit",
     "efficiency",
     "files",
     "find",
@@ -56,21 +61,29 @@ __all__ = [
     "in_words",
     "layers",
     "loaded",
+    "nonce",
+    "on_buildkit",
     "packages",
+    "printed",
+    "ran",
     "read",
     "recap",
+    "reruns",
     "run",
     "score",
     "second_opinion",
     "show",
+    "side_by_side",
     "size",
     "sizes",
     "sizes_between",
     "table",
     "tidy",
+    "timeline",
     "visible",
     "waste",
     "waste_by_line",
+    "workbench",
 ]
 
 arguments.guard(globals())  # every function named above, and those of the modules among them

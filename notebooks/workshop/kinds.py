@@ -195,6 +195,12 @@ def _build(given: Any, others: Mapping[str, Any]) -> Build:
     return given
 
 
+def _bench(given: Any, others: Mapping[str, Any]) -> Path:
+    if not isinstance(given, (str, PurePath)):
+        raise Unfit()
+    return _at_home(_text(given, others, path=True))
+
+
 def _condition(given: Any, others: Mapping[str, Any]) -> Any:
     """A condition of `check`, or one of the learner's own; not the function of `check` that makes one."""
     name = getattr(given, "__name__", "")
@@ -285,6 +291,8 @@ MAKERS = {
     "shared": "workshop.sizes()",
     "wasted": "workshop.layers()",
     "directory": "workshop.directories()",
+    "recorded": "workshop.timeline()",
+    "again": "workshop.reruns()",
     "instruction": "build.steps",
 }
 
@@ -292,10 +300,23 @@ MAKERS = {
 NUMBERS = {
     *("layer", "bytes", "bytes_a", "bytes_b", "files", "wasted", "tar", "compressed", "engine", "shared", "on_top"),
     *("empty disk", "base is there"),
-    *("seconds", "mode", "uid", "gid", "hidden_by_layer"),
+    *("seconds", "mode", "uid", "gid", "hidden_by_layer", "began", "ended", "steps", "ran"),
 }  # 0 or more
 LEAST = {"hidden_by_layer": -1}  # of what can be seen
-TEXTS = {"path", "stage", "fate", "kind", "change", "cause"}
+TEXTS = {
+    "path",
+    "stage",
+    "fate",
+    "kind",
+    "change",
+    "cause",
+    "instruction",
+    "status",
+    "recipe",
+    "edit",
+    "again",
+    "build",
+}
 
 
 def _frame(
@@ -448,6 +469,22 @@ KINDS: dict[str, Kind] = {
     "nocache": truth,
     "builder": Kind("the name of a builder", _text, 'There are "classic" and "buildkit".'),
     "build": Kind("what workshop.build() returned", _build, "build = workshop.build(client, app), then {call}."),
+    "builds": Kind(
+        "what workshop.build() returned, or a dict of such",
+        _of(_either, takes=(_build, _of(_dict, one=_build, noun="build"))),
+        'Such as {"before": before, "after": after}: {call}.',
+    ),
+    "reruns.builds": Kind(
+        "a dict of recipes, each a dict of builds",
+        _of(_dict, one=_of(_dict, one=_build, noun="build"), noun="dict of builds"),
+        'Such as {"two stages": {"a comment": build}}: {call}.',
+    ),
+    "word": any_text,
+    "bench": Kind("a workbench", _bench, "bench = workshop.workbench(app) makes one: {call}."),
+    "edit.path": Kind("a file in the workbench", _file, 'Such as "app.py".'),
+    "old": any_text,
+    "new": any_text,
+    "recording": text,
     "command": Kind(
         "a text or a list of texts",
         _of(_either, takes=(_text, _of(_list, one=_of(_text, empty=True), noun="text", alone=False))),
@@ -515,6 +552,18 @@ KINDS: dict[str, Kind] = {
         "workshop.costs.with_and_without_base(sizes)",
         *("image", "speed", "empty disk", "base is there"),
         one_row=("image",),
+    ),
+    "charts.timeline.frame": frame(
+        "workshop.timeline(builds)",
+        *("build", "stage", "instruction", "status", "began", "ended"),
+        optional=("recorded",),
+        gaps=True,
+    ),
+    "charts.reruns.frame": frame(
+        "workshop.reruns(builds)",
+        *("recipe", "edit", "steps", "ran", "seconds"),
+        optional=("again",),
+        one_row=("recipe", "edit"),
     ),
     "charts.waste.frame": frame(
         "workshop.waste_by_line(files)", *("layer", "created_by", "cause", "files", "bytes"), optional=("image",)

@@ -22,6 +22,7 @@ from drawn import no_footer  # noqa: F401
 from hand import archive_of, frame_of
 from workshop import arguments, charts, check, kinds
 from workshop.builders import build as building
+from workshop.builders.steps import Step, steps_frame
 
 
 class Asked(BaseException):
@@ -51,9 +52,10 @@ SIZES = pd.DataFrame({"image": ["a", "b"], "layers": 1, "files": 2, "bytes": [10
 GATE = pd.DataFrame(
     {"stage": ["builder", "stage-1"], "path": ["/a", "/b"], "bytes": [1, 2], "fate": ["shipped", "made here"]}
 ).assign(landed=["/a", None])
-STEPS = pd.DataFrame({"step": [1], "instruction": ["FROM scratch"], "status": ["base"], "seconds": [0.1], "bytes": [0]})
+STEPS = steps_frame([Step(1, "a", 1, "FROM scratch", "base", 0.0, 0.1, 0.1)])
 HELLO = building.Build("sha256:" + "1" * 64, "hand", 1.0, {"a": "sha256:1"}, {"a": "hand"}, STEPS, "FROM scratch\n")
 RECIPE = workshop.dockerfile("hello")
+BENCH = workshop.workbench("hello")
 
 # A right value for every argument: by its name, or by function and name, as kinds.KINDS has it.
 RIGHT = {
@@ -77,6 +79,14 @@ RIGHT = {
     "secrets": {"token": "s3cret"},
     "builder": "buildkit",
     "build": HELLO,
+    "builds": {"hand": HELLO},
+    "reruns.builds": {"a recipe": {"an edit": HELLO}},
+    "word": "hand",
+    "bench": BENCH,
+    "edit.path": "notes.md",
+    "old": "",
+    "new": "a line",
+    "recording": "hand",
     "command": ["ls", "-l"],
     "module": "app",
     "path": "/",
@@ -113,6 +123,8 @@ RIGHT = {
     "charts.pull.frame": workshop.costs.pull_times(SIZES),
     "charts.left_to_pull.frame": workshop.costs.with_and_without_base(workshop.costs.on_bases(SIZES, {"b": "a"})),
     "charts.waste.frame": workshop.waste_by_line(FILES),
+    "charts.timeline.frame": workshop.timeline(HELLO),
+    "charts.reruns.frame": workshop.reruns({"a recipe": {"an edit": HELLO}}),
     "other": "other:1",
     "as_in": "other:1",
     "beyond": "other:1",
@@ -166,7 +178,7 @@ WRONG = [
     ([check.has("/c")], "object"),
     (Path("nowhere"), "Path|str|list|tuple|Iterable"),
 ]
-EMPTY_IS_RIGHT = {"line", "unit", "footer", "dockerfile_text", "charts.set_footer.text"}
+EMPTY_IS_RIGHT = {"line", "word", "old", "new", "unit", "footer", "dockerfile_text", "charts.set_footer.text"}
 
 # What may be right for one argument, and wrong for another.
 TEXTS = [

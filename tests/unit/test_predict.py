@@ -22,6 +22,13 @@ from workshop.lesson.predict import verdict
         ("glibc", "musl", "", "You said glibc. Not so: it is musl."),
         ("Musl", "musl", "", "You said Musl. Right: it is musl."),
         ("factory/flask_hello:Scratch", "scratch", "", "You said factory/flask_hello:Scratch. Right: it is scratch."),
+        (..., [3, 4], "", "No prediction yet: put one in place of the dots, and run both cells again."),
+        ([4, 3], [3, 4], "", "You said 3, 4, measured: 3, 4. Exactly."),
+        ([3, 4, 7], [3, 4, 6], "", "You said 3, 4, 7, measured: 3, 4, 6. So: 6 too, not 7."),
+        ([], [5, 6], "", "You said none, measured: 5, 6. So: 5, 6 too."),
+        (5, [], "", "You said 5, measured: none. So: not 5."),
+        ("3, 4", [3], "", "A prediction here is a list of numbers, such as [2, 3], or [] for none. Measured: 3."),
+        ([True], [3], "", "A prediction here is a list of numbers, such as [2, 3], or [] for none. Measured: 3."),
         ("factory/scratch:slim", "scratch", "", "You said factory/scratch:slim. Not so: it is scratch."),
     ],
 )

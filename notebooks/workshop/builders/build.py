@@ -47,10 +47,12 @@ class Build:
     Dockerfile order; a stage without a name goes by its number; on BuildKit, a stage that nothing needed is not there.
     stage_tags: {stage name: tag} under which each stage is kept. steps: a DataFrame, one row per instruction, with columns
     step (from 1), stage, line (of the Dockerfile), instruction, status ("base" for FROM, else "cached" or "run"; on BuildKit
-    "skipped" for a stage that nothing needed), seconds, bytes (what the engine's history says the step added), image
+    "skipped" for a stage that nothing needed), began and ended (seconds since the first step began; not a number for a line
+    that was no work of its own), seconds, bytes (what the engine's history says the step added), image
     (short id after the step; "" on BuildKit, which makes images of stages only). context_bytes: what the engine was sent of
     the app's folder. warnings: on BuildKit, what it has to say about the Dockerfile, each a sentence with its line.
-    bases: {image that a stage is built FROM: what it was then}.
+    bases: {image that a stage is built FROM: what it was then}. printed: {step: the lines that its program printed}, of those
+    that ran. recorded: "" for a build that was made here and now, else which engine it was recorded on, and when.
     """
 
     image: str
@@ -64,11 +66,14 @@ class Build:
     buildargs: dict[str, str] = field(default_factory=dict, repr=False)
     warnings: list[str] = field(default_factory=list, repr=False)
     bases: dict[str, BaseImage] = field(default_factory=dict, repr=False)
+    printed: dict[int, list[str]] = field(default_factory=dict, repr=False)
+    recorded: str = ""
 
     def __repr__(self) -> str:
         cached = int((self.steps["status"] == "cached").sum())
         stages, steps = plural(len(self.stages), "stage"), plural(len(self.steps), "step")
-        return f"{self.tag}: {stages}, {steps} ({cached} cached), {seconds(self.seconds)}"
+        where = f" ({self.recorded})" if self.recorded else ""
+        return f"{self.tag}: {stages}, {steps} ({cached} cached), {seconds(self.seconds)}{where}"
 
 
 def build(
@@ -96,7 +101,7 @@ def build(
     when the engine goes away. Interrupted, it stops the build and removes what the build had made so far.
     """
     if builder is None:
-        builder = "buildkit" if has_buildkit(client) else "classic"
+        builder = builders_of(client)[0]
     if builder not in BUILDERS:
         raise WorkshopError(f"There is no builder called {builder!r}.", f"There are: {', '.join(BUILDERS)}.")
     # What the model of the Dockerfile goes by. The classic builder does not know the platform's: it is told.
@@ -149,6 +154,7 @@ def build(
         known,
         result.warnings,
         found,
+        log.printed(),
     )
 
 
@@ -184,6 +190,11 @@ def _request(
     return BuildRequest(
         folder, parsed, parsed.stage_index(target), tag, buildargs, nocache, name, contents, platform=platform
     )
+
+
+def builders_of(client: docker.DockerClient) -> list[str]:
+    """The builders that the engine has, by the names that `build` takes; the one that it takes by default comes first."""
+    return ["buildkit", "classic"] if has_buildkit(client) else ["classic"]
 
 
 class Recipe(str):

@@ -17,6 +17,7 @@ Work that two stages have in common is one vertex, under one stage's name; lines
 from __future__ import annotations
 
 import base64
+import math
 import re
 from dataclasses import dataclass
 
@@ -131,11 +132,20 @@ class BuildkitTrace:
                 break
             stage = "" if instruction.stage is None else self.parsed.stages[instruction.stage].name
             status = self._status_of(number, instruction, status)
-            spent = sum(self.vertices[digest].seconds for digest in self.digests.get(number, []))
+            work = [self.vertices[digest] for digest in self.digests.get(number, [])]
             step = Step(number + 1, stage, instruction.line, instruction.text, status)
-            step.seconds, step.bytes = round(spent, 3), self.bytes.get(number, 0)
+            step.seconds, step.bytes = round(sum(vertex.seconds for vertex in work), 3), self.bytes.get(number, 0)
+            step.began = min((vertex.started for vertex in work if vertex.started), default=math.nan)
+            step.ended = max((vertex.completed for vertex in work if vertex.completed), default=math.nan)
             steps.append(step)
         return steps
+
+    def printed(self) -> dict[int, list[str]]:
+        """{step: the last lines that its program printed}, of the steps that printed any."""
+        said = {
+            number + 1: [line for one in work for line in self.output(one)] for number, work in self.digests.items()
+        }
+        return {step: said[step] for step in sorted(said) if said[step]}
 
     def _status_of(self, number: int, instruction: Instruction, before: str) -> str:
         """A line that writes metadata only goes with the line before it; one whose work another stage did is cached."""

@@ -60,7 +60,8 @@ class ClassicLog:
     def end(self) -> None:
         """The stream is over."""
         if self.current:
-            self.current.seconds = round(time.monotonic() - self.current.began, 3)
+            self.current.ended = time.monotonic()
+            self.current.seconds = round(self.current.ended - self.current.began, 3)
 
     def where(self) -> str:
         """The place in the build, for a sentence."""
@@ -84,6 +85,10 @@ class ClassicLog:
     def dockerfile_steps(self) -> list[Step]:
         """The steps that are lines of the Dockerfile."""
         return [step for step in self.steps if step.line]
+
+    def printed(self) -> dict[int, list[str]]:
+        """{step: the lines that its program printed}, of the steps that printed any."""
+        return {step.number: step.printed for step in self.dockerfile_steps() if step.printed}
 
     def _line(self, line: str) -> None:
         if (found := STEP.match(line)) and (found["podman"] or self._is_due(int(found["number"]))):
@@ -119,7 +124,8 @@ class ClassicLog:
         status = "base" if text.upper().startswith("FROM") else "run"
         line, words = (instruction.line, instruction.text) if instruction else (0, text)
         self.output = []
-        self.steps.append(Step(len(self.steps) + 1, stage, line, words, status, time.monotonic()))
+        step = Step(len(self.steps) + 1, stage, line, words, status, time.monotonic(), printed=self.output)
+        self.steps.append(step)
 
     def _find(self, text: str) -> Instruction | None:
         """The instruction that a step's text stands for. Builders may pass over whole stages, and early ARGs."""

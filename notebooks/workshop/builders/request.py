@@ -59,6 +59,9 @@ class BuildLog(Protocol):
     def dockerfile_steps(self) -> list[Step]:
         """The steps that are lines of the Dockerfile, in its order."""
 
+    def printed(self) -> dict[int, list[str]]:
+        """{step: what its program printed, in lines}."""
+
 
 class Builder(Protocol):
     """What the module of a builder offers. The log is of the builder's own kind."""

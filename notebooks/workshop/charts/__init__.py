@@ -10,6 +10,8 @@
     charts.meanings(frame)   what "size" means, five times       columns image, bytes, tar, compressed, engine, shared
     charts.pull(frame)       how long a pull takes               columns image, speed, seconds
     charts.left_to_pull(…)   what is left of it with a base      columns image, speed, empty disk, base is there
+    charts.timeline(frame)   when each step was at work      columns build, stage, instruction, status, began, ended
+    charts.reruns(frame)     what each edit makes run again  columns recipe, edit, steps, ran, seconds
     charts.floor(text)       the factory that a Dockerfile describes, to walk through step by step
     charts.words_of(text)    its words, as a table
 
@@ -18,7 +20,7 @@ see the picture; `charts.show(figure)` shows both. `charts.set_footer(text)` nam
 figure made after it.
 
 Owns every picture and its sentence. May import: dockerfiles, analysis (its words
-alone), and the modules beside this folder (errors, labels, markup, units).
+and what is pure), and the modules beside this folder (errors, labels, markup, units).
 """
 
 from . import plotly_setup  # first  # noqa: F401
@@ -30,9 +32,11 @@ from .layers import layers
 from .left_to_pull import left_to_pull
 from .meanings import meanings
 from .pull import pull
+from .reruns import reruns
 from .show import show
 from .sizes import sizes
 from .style import in_words, megabytes, set_footer, stage_colour
+from .timeline import timeline
 from .waste import waste
 from .waterfall import waterfall
 
@@ -42,16 +46,17 @@ __all__ = [
     "gate",
     "in_words",
     "layers",
-    "meanings",
     "left_to_pull",
     "meanings",
     "megabytes",
     "opened",
     "pull",
+    "reruns",
     "set_footer",
     "show",
     "sizes",
     "stage_colour",
+    "timeline",
     "waste",
     "waterfall",
     "words_of",

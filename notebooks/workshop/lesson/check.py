@@ -49,6 +49,7 @@ __all__ = [
     "prints_other_than",
     "runs_as",
     "same_files_as",
+    "same_layer",
     "smaller_than",
     "that",
     "waste_below",
@@ -320,6 +321,41 @@ def same_files_as(other: str) -> Condition:
         return False, f"{path} {what}, compared with {other}: nothing new should cross the gate."
 
     return condition
+
+
+def same_layer(other: str, path: str) -> Condition:
+    """The layers that bring the files of that path are layers that the other image has, too: what made them did not run again.
+
+    path: of files that can be seen; as for `has`, wildcards may be in it.
+    """
+
+    def condition(client, image):
+        read = files(client, [image, other])
+        own = read[(read["image"] == image) & read["visible"] & read["kind"].isin(CONTENT)]
+        found = own[[matches(one, path) for one in own["path"]]]
+        if found.empty:
+            return False, f"no {path} in {image}. {_nearest(client, image, path)}"
+        theirs = read[read["image"] == other]
+        new = found[~found["diff_id"].isin(theirs["diff_id"])]
+        if new.empty:
+            return True, f"{found.iloc[0]['path']} is in a layer that {other} has, too"
+        layer = own[own["diff_id"] == new.iloc[0]["diff_id"]]
+        before = _exactly(theirs[theirs["visible"] & theirs["path"].isin(layer["path"])])
+        changed = first_difference(_exactly(layer), before)
+        why = f"in it, {changed} has other bytes" if changed else "its files are the same, byte for byte, but newer"
+        line = _short(new.iloc[0]["created_by"])
+        return False, f"{new.iloc[0]['path']} is in a layer that {other} does not have: {line} ran again; {why}."
+
+    return condition
+
+
+def _exactly(entries) -> dict[str, tuple]:
+    """{path: (kind, content)}, to the byte."""
+    plain = entries[entries["kind"].isin(CONTENT)]
+    return {
+        path: (kind, digest or link)
+        for path, kind, digest, link in zip(*(plain[name] for name in ("path", "kind", "digest", "linkname")))
+    }
 
 
 def first_difference(ours: dict[str, tuple], theirs: dict[str, tuple]) -> str | None:

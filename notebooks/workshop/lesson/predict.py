@@ -15,8 +15,8 @@ from ..units import size, wrapped
 def score(guess: object, measured: object, unit: str = "") -> None:
     """Print how a prediction compares with the measurement.
 
-    guess: what the learner wrote; the dots `...` mean that there is none. measured: a number in `unit`, or a word.
-    A number is judged by the factor between the two.
+    guess: what the learner wrote; the dots `...` mean that there is none. measured: a number in `unit`, a word, or a list of
+    numbers, such as those of steps. A number is judged by the factor between the two, a list by what is in one alone.
     """
     print(wrapped(verdict(guess, measured, unit)))
 
@@ -28,9 +28,11 @@ def in_words(figure: go.Figure) -> str:
 
 def verdict(guess, measured, unit: str = "") -> str:
     """The sentence that `score` prints."""
-    truth = _say(measured, unit)
     if guess is ...:
         return "No prediction yet: put one in place of the dots, and run both cells again."
+    if (steps := _numbers(measured)) is not None:
+        return _listed_verdict(guess, steps)
+    truth = _say(measured, unit)
     if not isinstance(measured, Real) or isinstance(measured, bool):
         said, true = (str(one).strip().lower() for one in (guess, measured))
         right = said == true or said.endswith(f":{true}")  # an image by its whole name, as tables print it
@@ -38,6 +40,32 @@ def verdict(guess, measured, unit: str = "") -> str:
     if not isinstance(guess, Real) or isinstance(guess, bool):
         return f"A prediction here is a plain number{f' of {unit}' if unit else ''}, without quotes. Measured: {truth}."
     return f"You said {_say(guess, unit)}, measured: {truth}. {_judge(float(guess), float(measured))}"
+
+
+def _listed_verdict(guess, measured: list) -> str:
+    """The sentence for a list of numbers."""
+    alone = isinstance(guess, Real) and not isinstance(guess, bool)
+    if (guess := _numbers([guess] if alone else guess)) is None:
+        return f"A prediction here is a list of numbers, such as [2, 3], or [] for none. Measured: {_list(measured)}."
+    said = f"You said {_list(guess)}, measured: {_list(measured)}. "
+    missed, extra = sorted(set(measured) - set(guess)), sorted(set(guess) - set(measured))
+    if not missed and not extra:
+        return said + "Exactly."
+    words = [f"{_list(missed)} too"] * bool(missed) + [f"not {_list(extra)}"] * bool(extra)
+    return said + f"So: {', '.join(words)}."
+
+
+def _numbers(given) -> list | None:
+    """A list of numbers, sorted, each once; None for what is none."""
+    if not isinstance(given, (list, tuple, set)):
+        return None
+    if any(not isinstance(one, Real) or isinstance(one, bool) for one in given):
+        return None
+    return sorted(set(given))
+
+
+def _list(numbers: list) -> str:
+    return ", ".join(str(one) for one in numbers) or "none"
 
 
 def _judge(guess: float, measured: float) -> str:
