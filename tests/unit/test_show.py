@@ -136,7 +136,7 @@ def test_the_walk_has_a_line_of_words_for_each_stop():
         "Line 3",
         "Line 4",
     ]
-    assert [line.startswith("Line") for line in told] == [stop != "end" for stop in stops]
+    assert [line.startswith("Line") for line in told] == [not stop.startswith("end") for stop in stops]
 
 
 def test_a_long_printed_line_breaks_between_words():
