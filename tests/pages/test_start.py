@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -34,6 +35,18 @@ def lab(home):
         yield lab
 
 
+def wait_until_ready(client):
+    """Waits for the kernel to answer. On a busy machine a heartbeat comes late, and the client takes the kernel for dead."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return client.wait_for_ready(timeout=PATIENCE)
+        except RuntimeError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
 def run(home, kernel, code):
     """What `code` prints in the kernel with that id."""
     from jupyter_client import BlockingKernelClient
@@ -43,7 +56,7 @@ def run(home, kernel, code):
     client.start_channels(hb=False)  # a busy machine misses beats
     said = []
     try:
-        client.wait_for_ready(timeout=PATIENCE)
+        wait_until_ready(client)
         client.execute_interactive(
             code,
             timeout=PATIENCE,
