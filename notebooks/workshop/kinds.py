@@ -29,6 +29,8 @@ from .layer.source import is_path
 from .lesson import check
 from .units import shorten
 
+RECORDING = "it is a recording, whose images are on no engine"
+
 # From a value, and the arguments before it by name, to the value that is handed on. Raises Unfit.
 Take = Callable[[Any, Mapping[str, Any]], Any]
 
@@ -189,9 +191,12 @@ def _client(given: Any, others: Mapping[str, Any]) -> docker.DockerClient:
     return given
 
 
-def _build(given: Any, others: Mapping[str, Any]) -> Build:
+def _build(given: Any, others: Mapping[str, Any], here: bool = False) -> Build:
+    """here: its images are on an engine, which a recording's are not."""
     if not isinstance(given, Build):
         raise Unfit()
+    if here and given.recorded:
+        raise Unfit(RECORDING)
     return given
 
 
@@ -239,6 +244,7 @@ def _image(given: Any, others: Mapping[str, Any], archive: bool = False) -> Any:
 
 def _name_of(build: Build, others: Mapping[str, Any]) -> str:
     """The tag of a build; the image's id, if by now the tag means what a later build made."""
+    _build(build, others, here=True)
     if (frame := others.get("files")) is not None:
         return build.image if build.image in set(frame["image"]) else build.tag
     if (client := others.get("client")) is None:
@@ -469,6 +475,9 @@ KINDS: dict[str, Kind] = {
     "nocache": truth,
     "builder": Kind("the name of a builder", _text, 'There are "classic" and "buildkit".'),
     "build": Kind("what workshop.build() returned", _build, "build = workshop.build(client, app), then {call}."),
+    "gate.build": Kind(
+        "what workshop.build() returned", _of(_build, here=True), "build = workshop.build(client, app), then {call}."
+    ),
     "builds": Kind(
         "what workshop.build() returned, or a dict of such",
         _of(_either, takes=(_build, _of(_dict, one=_build, noun="build"))),

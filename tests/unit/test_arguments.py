@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import inspect
 import re
 import types
@@ -405,6 +406,14 @@ def test_a_build_stands_for_its_image(tmp_path):
     assert kinds.KINDS["images"].take([HELLO, "b"], {}) == ["hand", "b"]
     by_id = pd.DataFrame({"image": [HELLO.image]})
     assert kinds.KINDS["a"].take(HELLO, {"files": by_id}) == HELLO.image
+
+
+def test_a_recording_stands_for_no_image_and_its_steps_can_be_looked_at():
+    recorded = dataclasses.replace(HELLO, recorded="recorded on an engine")
+    for call in (workshop.gate, workshop.files, workshop.run):
+        with pytest.raises(workshop.WorkshopError, match="it is a recording, whose images are on no engine"):
+            call(CLIENT, recorded)
+    assert workshop.ran(recorded) == [] and len(workshop.timeline(recorded)) == 1
 
 
 @pytest.mark.parametrize("port, good", [(0, False), (1, True), (65535, True), (65536, False), (80.0, False)])

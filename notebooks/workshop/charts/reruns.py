@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..units import seconds
+from .pull import took
 from .style import BUILDER, CARD, INK, finish, plural, safe, shorten, tint, wrap
 from .waterfall import blank
 
@@ -43,7 +43,7 @@ def reruns(frame: pd.DataFrame, footer: str = "") -> go.Figure:
     for down, line in enumerate(grid):
         for across, field in enumerate(line):
             if field is not None:
-                text = f"<b>{field.ran} of {field.steps}</b><br>{seconds(field.seconds) if field.ran else 'all hits'}"
+                text = f"<b>{field.ran} of {field.steps}</b><br>{took(field.seconds) if field.ran else 'all hits'}"
                 figure.add_annotation(x=across, y=down, text=text, showarrow=False, font={"size": 12, "color": INK})
     head = 22 + 15 * max(wrap(recipe, 20).count("<br>") for recipe in recipes)
     figure.update_xaxes(
@@ -93,12 +93,10 @@ def _finding(frame: pd.DataFrame) -> tuple[str, str]:
     worst = frame.loc[frame["seconds"].idxmax()]
     same = frame[frame["edit"] == worst["edit"]]
     best = same.loc[same["seconds"].idxmin()]
-    title = (
-        f"{worst['edit']} costs “{worst['recipe']}” {plural(int(worst['ran']), 'step')}, {seconds(worst['seconds'])}"
-    )
+    title = f"{worst['edit']} costs “{worst['recipe']}” {plural(int(worst['ran']), 'step')}, {took(worst['seconds'])}"
     if best["seconds"] < worst["seconds"]:
-        title += f"; “{best['recipe']}” {plural(int(best['ran']), 'step')}, {seconds(best['seconds'])}"
+        title += f"; “{best['recipe']}” {plural(int(best['ran']), 'step')}, {took(best['seconds'])}"
     each = "; ".join(
-        f"{row.edit}, {row.recipe}: {row.ran} of {row.steps} ran, {seconds(row.seconds)}" for row in frame.itertuples()
+        f"{row.edit}, {row.recipe}: {row.ran} of {row.steps} ran, {took(row.seconds)}" for row in frame.itertuples()
     )
     return title, f"{title}. {each}."

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from ..analysis.overlap import side_by_side
 from ..units import seconds
+from .pull import took as in_seconds
 from .style import BASE, GRID, INK, MUTED, finish, plural, safe, shorten, stage_colours, tint, wrap
 from .waterfall import blank
 
@@ -116,7 +117,7 @@ def _draw(figure: go.Figure, rows: list[dict[str, Any]]) -> None:
     )
     for number, row in steps.items():
         step = row["step"]
-        text = seconds(step.ended - step.began) if step.status == "run" else MARK[step.status]
+        text = in_seconds(step.ended - step.began) if step.status == "run" else MARK[step.status]
         width = max(step.ended - step.began, SHORT * longest) if step.status == "run" else 0
         figure.add_annotation(
             x=0 if step.status == "skipped" else step.began + width,

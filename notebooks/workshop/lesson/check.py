@@ -340,11 +340,14 @@ def same_layer(other: str, path: str) -> Condition:
         if new.empty:
             return True, f"{found.iloc[0]['path']} is in a layer that {other} has, too"
         layer = own[own["diff_id"] == new.iloc[0]["diff_id"]]
-        before = _exactly(theirs[theirs["visible"] & theirs["path"].isin(layer["path"])])
-        changed = first_difference(_exactly(layer), before)
+        ours, before = (
+            _exactly(rows) for rows in (layer, theirs[theirs["visible"] & theirs["path"].isin(layer["path"])])
+        )
+        name = new.iloc[0]["path"]
+        changed = name if ours[name] != before.get(name) else first_difference(ours, before)
         why = f"in it, {changed} has other bytes" if changed else "its files are the same, byte for byte, but newer"
         line = _short(new.iloc[0]["created_by"])
-        return False, f"{new.iloc[0]['path']} is in a layer that {other} does not have: {line} ran again; {why}."
+        return False, f"{name} is in a layer that {other} does not have: {line} ran again; {why}."
 
     return condition
 
