@@ -134,7 +134,7 @@ class Elsewhere:
 
 def test_without_buildkit_a_recording_of_this_dockerfile_is_shown_and_said_to_be_one(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(recordings, "FOLDER", tmp_path)
-    monkeypatch.setattr(recordings.buildkit, "is_in", lambda client: False)
+    monkeypatch.setattr(recordings, "has_buildkit", lambda client: False)
     monkeypatch.setattr(recordings, "describe", lambda client: {"engine": "Pocket engine"})
     recipe = "FROM busybox\nRUN echo {}\n"
     kept = made(("a", "FROM busybox", "base", 0.0, 0.0), ("a", "RUN echo", "run", 0.0, 1.0))
