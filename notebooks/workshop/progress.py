@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PLAIN = "FACTORY_FLOOR_PROGRESS"  # set to "plain", it asks for the log in a notebook, too
 
 REDRAW_EVERY = 0.2  # seconds between pictures of the table
+ON_ONE_LINE = 30  # characters of a row's detail that are kept together
 SHORTEST = 0.05  # seconds: what takes less is shown as 0.0 s
 LOG_EVERY = 10.0  # seconds between two lines about the same running row in the plain log
 
@@ -154,7 +155,9 @@ def _row_html(row: Row) -> str:
         meter + as_html(row.detail),
         "" if row.state == "cached" else seconds(row.age()),
     )
-    looks = ["text-align: left"] * 4 + ["text-align: right; white-space: nowrap"]
+    whole = "; white-space: nowrap"  # neither "stage-0" nor "+15.2 MB" is torn apart
+    left = [whole, whole, "", whole if len(row.detail) <= ON_ONE_LINE else ""]
+    looks = [*(f"text-align: left{wrap}" for wrap in left), f"text-align: right{whole}"]
     return "<tr>" + "".join(f'<td style="{look}">{cell}</td>' for look, cell in zip(looks, cells)) + "</tr>"
 
 
