@@ -49,7 +49,7 @@ check.that(client, "factory/flask_hello-bench:tuesday",
             ),
             "the app is left out": (
                 [("COPY . .", "COPY requirements.txt .")],
-                "not 'Hello from line",
+                "ended instead of answering",
             ),
         },
         right={
