@@ -111,7 +111,8 @@ def test_independent_stages_are_side_by_side_on_buildkit_alone_and_one_after_the
         for name in ("a", "b", "idle")
     )
     made = build(client, source, builder, recipe + "FROM busybox:1.37\nCOPY --from=a /a /\nCOPY --from=b /b /\n")
-    assert workshop.side_by_side(made) == ([("a", "b")] if builder == "buildkit" else [])
+    at_once = workshop.side_by_side(made)  # the last stage may begin with what there is
+    assert ("a", "b") in at_once if builder == "buildkit" else at_once == []
     if builder == "buildkit":
         assert list(made.stages) == ["a", "b", "stage-3"]
 
