@@ -96,12 +96,11 @@ def test_the_layer_that_brings_a_file_is_the_same_after_a_comment(client, source
 
 
 def test_a_file_that_was_made_again_and_is_the_same_is_called_newer(client, source, builder):
-    tag, recipe = f"factory/{source.name}", "FROM busybox:1.37\nRUN echo same > /product # {}\n"
+    tag, recipe = f"factory/{source.name}", "FROM busybox:1.37\nRUN sleep 1.1 && echo same > /product # {}\n"
     for name in ("first", "second"):
         build(client, source, builder, recipe.format(workshop.nonce()), tag=f"{tag}:{name}")
     failed = check.that(client, f"{tag}:second", check.same_layer(f"{tag}:first", "/product"))
-    if failed.state == "not yet":  # within one second, the same line makes the same layer
-        assert "byte for byte, but newer" in failed.words
+    assert failed.state == "not yet" and "byte for byte, but newer" in failed.words
 
 
 def test_independent_stages_are_side_by_side_on_buildkit_alone_and_one_after_the_other_on_classic(
@@ -112,7 +111,8 @@ def test_independent_stages_are_side_by_side_on_buildkit_alone_and_one_after_the
         for name in ("a", "b", "idle")
     )
     made = build(client, source, builder, recipe + "FROM busybox:1.37\nCOPY --from=a /a /\nCOPY --from=b /b /\n")
-    assert workshop.side_by_side(made) == ([("a", "b")] if builder == "buildkit" else [])
+    at_once = workshop.side_by_side(made)  # the last stage may begin with what there is
+    assert ("a", "b") in at_once if builder == "buildkit" else at_once == []
     if builder == "buildkit":
         assert list(made.stages) == ["a", "b", "stage-3"]
 

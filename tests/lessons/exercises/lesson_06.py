@@ -13,14 +13,14 @@ COPY . .
 RUN pip install --no-cache-dir -r requirements.txt
 CMD ["python", "app.py"]
 """
-workshop.build(client, monday, recipe, tag="factory/flask_hello-bench:monday")
-workshop.build(client, tuesday, recipe, tag="factory/flask_hello-bench:tuesday")
+workshop.build(client, monday, recipe, tag="factory/cache:monday")
+workshop.build(client, tuesday, recipe, tag="factory/cache:tuesday")
 ''',
         check="""
 check = workshop.check
-check.that(client, "factory/flask_hello-bench:tuesday",
-           check.same_layer("factory/flask_hello-bench:monday", "**/flask/app.py"), check.answers(greeting),
-           unlike="factory/flask_hello-bench:everything-first-tuesday")
+check.that(client, "factory/cache:tuesday",
+           check.same_layer("factory/cache:monday", "**/flask/app.py"), check.answers(greeting),
+           unlike="factory/cache:everything-first-tuesday")
 """,
         hint=(
             "What does pip read of the app's folder? Nothing else may have changed below its line. If there is a gate in your "
@@ -49,7 +49,7 @@ check.that(client, "factory/flask_hello-bench:tuesday",
             ),
             "the app is left out": (
                 [("COPY . .", "COPY requirements.txt .")],
-                "not 'Hello from line",
+                "ended instead of answering",
             ),
         },
         right={
@@ -84,13 +84,13 @@ FROM busybox:1.37
 COPY --from=floor /out /usr/local/bin
 CMD ["widget"]
 """
-workshop.build(client, plain, recipe, tag="factory/widget-bench:box-before")
-workshop.build(client, commented, recipe, tag="factory/widget-bench:box-after")
+workshop.build(client, plain, recipe, tag="factory/cache:widget-box-before")
+workshop.build(client, commented, recipe, tag="factory/cache:widget-box-after")
 ''',
         check="""
 check = workshop.check
-check.that(client, "factory/widget-bench:box-after",
-           check.same_layer("factory/widget-bench:box-before", "**/widget"), check.has("**/built-on"),
+check.that(client, "factory/cache:widget-box-after",
+           check.same_layer("factory/cache:widget-box-before", "**/widget"), check.has("**/built-on"),
            check.prints("Widget no. 1"), unlike=dated_after)
 """,
         hint=(
