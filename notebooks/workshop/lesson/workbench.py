@@ -15,11 +15,11 @@ from ..units import size
 
 MOST_BYTES, MOST_FILES = 100_000_000, 10_000  # of an app; somebody's home folder is none
 
-_folders: list[tempfile.TemporaryDirectory] = []  # each is removed when Python ends
+_folders: list[tempfile.TemporaryDirectory] = []  # each is removed when Python ends, unless that is killed
 
 
 def workbench(app: str | Path) -> Path:
-    """A copy of an app's folder, to be changed (`edit`) and built (`build`) as any app; it is gone when the kernel ends.
+    """A copy of an app's folder, to be changed (`edit`) and built (`build`) as any app; it goes when the kernel ends in order.
 
     app: a folder in sample_apps/, or a path. Images built from it are called factory/<app>-bench:… by default.
     Raises WorkshopError for an app that is not there, cannot be copied, or is too large to be one.
