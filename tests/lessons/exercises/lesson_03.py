@@ -60,10 +60,10 @@ delivered = workshop.build(client, "flask_hello", recipe, tag="factory/flask_hel
 ''',
         check="""
 check = workshop.check
-shipped = [check.same_files_as("factory/flask_hello:multi"), check.answers("Hello")]
+unchanged = [check.same_files_as("factory/flask_hello:multi"), check.answers("Hello")]
 check.that(client, "factory/flask_hello:tested",
            check.fails_in("python:3.11-slim", beyond="factory/flask_hello:multi.builder"),
-           check.also("factory/flask_hello:delivered", *shipped), unlike="factory/flask_hello:multi")
+           check.also("factory/flask_hello:delivered", *unchanged), unlike="factory/flask_hello:multi")
 """,
         hint=(
             "Three lines between the two stages. `python -c` runs a program that is given as text. A check that says that "
