@@ -116,7 +116,7 @@ def test_the_same_dockerfile_built_without_the_workshop_is_no_base(client, busyb
     lines = "FROM busybox:1.37\nCOPY one /one\n"
     (app / "one").write_bytes(b"1")
     other = raw(lines, f"{name}:1")
-    build = workshop.build(client, app, lines)
+    build = workshop.build(client, app, lines, builder="classic")  # whose cache the other was put into
     stacks = [client.api.inspect_image(image)["RootFS"]["Layers"] for image in (other, build.tag)]
     assert stacks[0] == stacks[1], "it came from the cache"
     assert split(client, build.tag) == ([True] * depth(client, busybox) + [False], busybox)

@@ -255,7 +255,7 @@ def test_the_distroless_base_comes_from_its_own_registry_or_is_made_here(client,
     monkeypatch.setattr(resolve, "pull", unreachable)
     monkeypatch.setattr(resolve, "in_engine", lambda client, name: None)
     monkeypatch.setattr(resolve.standins, "can_build", lambda name: None)
-    monkeypatch.setattr(resolve.standins, "build", lambda client, name, report: made.append(name))
+    monkeypatch.setattr(resolve.standins, "build", lambda client, name, report, left: made.append(name))
     outcome = workshop.bases.ensure(client, ["gcr.io/distroless/python3-debian13"])[0]
     assert asked == made == ["gcr.io/distroless/python3-debian13:latest"]
     assert outcome.source == "stand-in, from Debian 13" and outcome.reasons == (

@@ -125,7 +125,9 @@ def test_a_failed_build_does_not_let_an_earlier_attempt_pass(client, busybox, ap
 
 
 def test_a_stage_is_looked_for_by_its_name(client, busybox, app):
-    recipe = "FROM busybox:1.37 AS one\nRUN echo 1 > /1\nFROM one AS two\nRUN echo 2 > /2\nFROM one\n"
+    recipe = (
+        "FROM busybox:1.37 AS one\nRUN echo 1 > /1\nFROM one AS two\nRUN echo 2 > /2\nFROM one\nCOPY --from=two /2 /3\n"
+    )
     tag = workshop.build(client, app, recipe).tag
     assert check.that(client, tag, check.has_stage("two", check.has("/2")))
     assert "are: one, two" in check.that(client, tag, check.has_stage("test")).words

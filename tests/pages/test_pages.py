@@ -129,7 +129,8 @@ def test_lesson_00_runs_in_the_browser(lab, page):
     assert prompts(cells).all_text_contents() == [f"[{number}]:" for number in range(1, count + 1)]
     checks = page.get_by_text("not attempted: factory/hello:")
     expect(checks).to_have_count(2)
-    figure, summary = page.locator(".js-plotly-plot .main-svg").first, page.get_by_text("Built factory/hello:latest in")
+    figure = page.locator(".js-plotly-plot .main-svg").first
+    summary = page.get_by_text("Built factory/hello:latest in").first
     for seen in (summary, figure, *checks.all()):
         seen.scroll_into_view_if_needed()
         expect(seen).to_be_visible()

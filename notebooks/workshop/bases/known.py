@@ -100,7 +100,7 @@ def is_ours(client: docker.DockerClient, name: str, image: dict) -> bool:
 
 def is_made_for(name: str, own: dict[str, str]) -> bool:
     """True if a base image of ours, with these labels, was made under this name."""
-    made_for = own.get(f"{LABEL}.stand-in-for") or own.get(MADE_FOR)
+    made_for = own.get(MADE_FOR) or own.get(f"{LABEL}.stand-in-for")  # this one may have come with its base
     return name == made_for if made_for else name in BASES
 
 

@@ -48,6 +48,11 @@ HINTS = (
         "The build has no network: is this machine online, and may containers reach the outside?",
     ),
     (
+        r"network bridge not found",
+        "This engine was started without a network for containers (--bridge=none), and BuildKit wants one for RUN: "
+        'workshop.build(…, builder="classic") does without.',
+    ),
+    (
         r"No matching distribution found|Could not find a version|Unable to locate package|has no installation candidate"
         r"|no such package|npm (ERR!|error) 404",
         "No such package or version. Check the spelling; apt wants `apt-get update` in the same RUN.",
