@@ -37,6 +37,7 @@ WITHOUT_WEIGHT = {
         "the builder's apt-get stayed behind",
         "Flask crossed",
         "the final image has a pip of its own base",
+        "the app never opens the library for glibc",
     },
     "04": {"all six boxes give the same answer", "two stages answer the same as one"},
     "05": {
@@ -49,6 +50,26 @@ WITHOUT_WEIGHT = {
         "no layer of the two-stage image has the secret",
         "its own lines waste under a tenth",
         "both images say the same",
+    },
+    "06": {
+        "everything-first: one line of app.py runs pip again",
+        "requirements-first: pip is a hit",
+        "a comment runs the compiler, and nothing behind the gate",
+        "after the comment, the image that ships is the same",
+        "new code gets through the gate",
+        "every builder here cuts off",
+        "the text's own Dockerfile does not cut off",
+        "what differs is bytecode alone",
+        "without bytecode it does cut off",
+        "a note in the context makes COPY . . run",
+        ".dockerignore makes it a hit again",
+        ".dockerignore filters no COPY --from",
+        "a cache mount answers for a changed requirements.txt",
+        "nothing of the mount is in the image",
+        "a new machine's mount is empty",
+        "the classic builder makes one stage at a time",
+        "BuildKit makes independent stages side by side",
+        "BuildKit skips the stage that nobody needs",
     },
 }
 
@@ -85,6 +106,7 @@ def known(lesson: str, full: float) -> dict:
         },
         "04": built | {"sizes": sizes, "weight": weight, "most": built[most].tag},
         "05": {},
+        "06": {},
     }
     return measured[lesson]
 

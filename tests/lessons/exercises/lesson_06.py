@@ -6,7 +6,7 @@ EXERCISES = [
     Exercise(
         "06.1",
         start='''
-recipe = """
+recipe = r"""
 FROM python:3.11-slim
 WORKDIR /app
 COPY . .
@@ -74,7 +74,7 @@ check.that(client, "factory/cache:tuesday",
     Exercise(
         "06.2",
         start='''
-recipe = """
+recipe = r"""
 FROM python:3.11 AS floor
 WORKDIR /bench
 COPY widget.c .
