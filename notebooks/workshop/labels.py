@@ -81,14 +81,18 @@ def came_unsaid(client: docker.DockerClient, base: str, keeps_triggers: bool = F
     return {UNSAID: found} if found or UNSAID in own else {}  # what the base has there would be inherited
 
 
+def history_entries(client: docker.DockerClient, image: str) -> list[dict]:
+    """An image's history as the engine tells it, the newest entry first. (containerd's store says null for one without.)"""
+    return client.api.history(image) or []
+
+
 def history_of(client: docker.DockerClient, image: str) -> list[str]:
     """CreatedBy of each entry of an image's history, the newest first; none for "scratch" and what the engine has not."""
     try:
-        return (
-            [entry.get("CreatedBy") or "" for entry in client.api.history(image)] if image.lower() != "scratch" else []
-        )
+        entries = history_entries(client, image) if image.lower() != "scratch" else []
     except docker.errors.APIError:
         return []
+    return [entry.get("CreatedBy") or "" for entry in entries]
 
 
 def tags_of(client: docker.DockerClient, image: dict) -> list[str]:
@@ -139,7 +143,7 @@ def made_here(client: docker.DockerClient, image: str, kind: str | None) -> bool
 
 def _about(client: docker.DockerClient, image: str) -> tuple[list[str], dict[str, str], list[str]]:
     """What an image's history and configuration say: CreatedBy of each entry, the newest first; labels; ONBUILD triggers."""
-    entries = [entry.get("CreatedBy") or "" for entry in client.api.history(image)]
+    entries = [entry.get("CreatedBy") or "" for entry in history_entries(client, image)]
     config = client.api.inspect_image(image).get("Config") or {}
     return entries, config.get("Labels") or {}, config.get("OnBuild") or []
 
@@ -221,7 +225,7 @@ def remove_untagged(client: docker.DockerClient, image: str | None, base: int = 
     gone = False
     with contextlib.suppress(docker.errors.APIError):
         while image and not (about := client.api.inspect_image(image)).get("RepoTags"):
-            if base and len(client.api.history(image)) <= base:
+            if base and len(history_entries(client, image)) <= base:
                 break
             client.api.remove_image(image, noprune=True)
             gone, image = True, about.get("Parent")

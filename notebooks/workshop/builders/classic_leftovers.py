@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..dockerfiles.history import instruction as as_written
 from ..errors import CONNECTION_ERRORS
-from ..labels import tags_of
+from ..labels import history_entries, tags_of
 from .classic_log import ClassicLog
 
 NEVER = -(2**63)  # as pandas has it for a time stamp that is empty
@@ -92,7 +92,7 @@ def unreported_images(client: docker.DockerClient, log: ClassicLog) -> list[str]
         if _made_since(client, image["Id"], log.began):
             try:
                 container = client.api.inspect_image(image["Id"]).get("Container")
-                newest = next((entry["CreatedBy"] for entry in client.api.history(image["Id"])), None)
+                newest = next((entry["CreatedBy"] for entry in history_entries(client, image["Id"])), None)
             except docker.errors.NotFound:
                 continue  # somebody else's, which they have just removed
             same_instruction = as_written(newest).split() == log.current.instruction.split()

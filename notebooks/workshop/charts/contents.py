@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from .style import BASE, FINAL, INK, MUTED, finish, megabytes, percent, plural, safe, shorten, tint
+from .style import BASE, FINAL, INK, finish, legend_in_words, megabytes, percent, plural, safe, shorten, tint
 
 DEPTH = 3  # levels of directories shown
 SMALL = 0.02  # of all bytes: a directory with less has no room for its name, and joins "n more"
@@ -82,18 +82,7 @@ def _map(shown: pd.DataFrame, colours: list[str], title: str, words: str, footer
     room = PATH_BAR + (18 if key else 4)
     figure = finish(figure, title, words, footer, 340, left=10, right=10, bottom=room + 10)
     if key:
-        figure.add_annotation(
-            text=key,
-            showarrow=False,
-            xref="paper",
-            x=0,
-            xanchor="left",
-            yref="paper",
-            y=0,
-            yanchor="top",
-            yshift=-PATH_BAR - 2,
-            font={"size": 11, "color": MUTED},
-        )
+        legend_in_words(figure, key, down=PATH_BAR + 2)
     return figure
 
 

@@ -9,7 +9,21 @@ import plotly.graph_objects as go
 
 from ..dockerfiles.history import instruction
 from ..labels import PREFIX
-from .style import BASE, FINAL, INK, MUTED, finish, megabytes, percent, plural, safe, shorten, shorten_left, tint, wrap
+from .style import (
+    BASE,
+    FINAL,
+    INK,
+    finish,
+    legend_in_words,
+    megabytes,
+    percent,
+    plural,
+    safe,
+    shorten,
+    shorten_left,
+    tint,
+    wrap,
+)
 
 # A base's line that says no more than that files came: its own name says more.
 WORDLESS = re.compile(r"(COPY|ADD) (to )?\S+|\(no instruction recorded\)")
@@ -90,18 +104,7 @@ def layers(frame: pd.DataFrame, footer: str = "") -> go.Figure:
     title, words = _finding(frame, totals, heaviest)
     left = 24 + round(8 * max([4, *map(len, labels)]))
     if frame["from_base"].any():
-        figure.add_annotation(
-            text="grey, hatched: from the base image; blue: added by this Dockerfile",
-            showarrow=False,
-            xref="paper",
-            x=0,
-            xanchor="left",
-            yref="paper",
-            y=0,
-            yanchor="top",
-            yshift=-1,
-            font={"size": 11, "color": MUTED},
-        )
+        legend_in_words(figure, "grey, hatched: from the base image; blue: added by this Dockerfile", down=1)
     return finish(figure, title, words, footer, 12 + 64 * max(1, len(images)), left, bottom=26)
 
 

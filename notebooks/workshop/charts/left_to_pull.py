@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from ..labels import PREFIX
 from .pull import took
-from .style import FINAL, INK, MUTED, finish, safe, shorten_left, tint
+from .style import FINAL, INK, MUTED, finish, legend_in_words, safe, shorten_left, tint
 from .waterfall import blank
 
 LEFT, ALL = "base is there", "empty disk"  # the frame's columns
@@ -63,18 +63,7 @@ def left_to_pull(frame: pd.DataFrame, footer: str = "") -> go.Figure:
         zeroline=False,
     )
     left_margin = 24 + round(8 * max([4, *map(len, labels)]))
-    figure.add_annotation(
-        text="“of …”: the whole pull, on an empty disk",
-        showarrow=False,
-        xref="paper",
-        x=0,
-        xanchor="left",
-        yref="paper",
-        y=0,
-        yanchor="top",
-        yshift=-1,
-        font={"size": 11, "color": MUTED},
-    )
+    legend_in_words(figure, "“of …”: the whole pull, on an empty disk", down=1)
     return finish(figure, title, words, footer, 12 + 36 * len(frame), left_margin, right=150, bottom=26)
 
 

@@ -147,6 +147,24 @@ def _even_width(text: str, most: int) -> int:
     return next(width for width in range(12, most + 1) if width == most or len(textwrap.wrap(text, width)) == lines)
 
 
+def legend_in_words(figure: go.Figure, text: str, down: int, left: int = 0) -> None:
+    """What the colours mean, in small type below the plot. down, left: pixels from the plot's lower left corner."""
+    figure.add_annotation(
+        text=text,
+        showarrow=False,
+        align="left",
+        xref="paper",
+        x=0,
+        xanchor="left",
+        xshift=-left,
+        yref="paper",
+        y=0,
+        yanchor="top",
+        yshift=-down,
+        font={"size": 11, "color": MUTED},
+    )
+
+
 def finish(
     figure: go.Figure,
     title: str,

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from ..analysis.overlap import side_by_side
 from ..units import seconds
 from .pull import took as in_seconds
-from .style import BASE, GRID, INK, MUTED, finish, plural, safe, shorten, stage_colours, tint, wrap
+from .style import BASE, GRID, INK, MUTED, finish, legend_in_words, plural, safe, shorten, stage_colours, tint, wrap
 from .waterfall import blank
 
 LINE = 40  # characters of an instruction beside its bar
@@ -37,20 +37,7 @@ def timeline(frame: pd.DataFrame, footer: str = "") -> go.Figure:
     legend = "in colour: it ran; hollow: a hit, found in the cache; grey: the base image"
     if recorded:
         legend += f"<br>{safe(' · '.join(recorded))}"
-    figure.add_annotation(
-        text=legend,
-        showarrow=False,
-        align="left",
-        font={"size": 11, "color": MUTED},
-        xref="paper",
-        x=0,
-        xanchor="left",
-        xshift=-286,
-        yref="paper",
-        y=0,
-        yanchor="top",
-        yshift=-24,
-    )
+    legend_in_words(figure, legend, down=24, left=286)
     return finish(figure, title, words, footer, 25 * len(rows) + 6, left=300, right=64, bottom=46 + 15 * bool(recorded))
 
 

@@ -10,7 +10,22 @@ import plotly.graph_objects as go
 from ..dockerfiles.history import instruction
 from ..errors import WorkshopError
 from .layers import plain
-from .style import BASE, BETWEEN, FINAL, INK, MUTED, finish, megabytes, percent, plural, safe, shorten, tint, wrap
+from .style import (
+    BASE,
+    BETWEEN,
+    FINAL,
+    INK,
+    MUTED,
+    finish,
+    legend_in_words,
+    megabytes,
+    percent,
+    plural,
+    safe,
+    shorten,
+    tint,
+    wrap,
+)
 
 ROWS = 16  # layers shown; more than that, and the light ones between the heavy ones share rows
 LINE = 36  # characters of an instruction beside its bar
@@ -172,19 +187,7 @@ def _draw(figure: go.Figure, rows: pd.DataFrame, knows_waste: bool) -> str:
     )
     legend = ["grey: base image; blue: added by this Dockerfile"] * bool((rows["kind"] == "base").any())
     legend += ["orange, hatched: a later layer hides it"] * bool(rows["wasted"].any())
-    figure.add_annotation(
-        text="; ".join(legend),
-        showarrow=False,
-        xref="paper",
-        x=0,
-        xanchor="left",
-        xshift=-256,
-        yref="paper",
-        y=0,
-        yanchor="top",
-        yshift=-7,
-        font={"size": 11, "color": MUTED},
-    )
+    legend_in_words(figure, "; ".join(legend), down=7, left=256)
     return "; ".join(legend)
 
 

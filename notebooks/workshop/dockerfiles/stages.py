@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import docker
 
 from ..errors import WorkshopError
-from ..labels import LABEL
+from ..labels import LABEL, history_entries
 from .history import Entry, align, instruction
 from .syntax import Dockerfile, Instruction
 
@@ -103,7 +103,7 @@ def entries_of(client: docker.DockerClient, image: str) -> list[Entry]:
     """An image's history, oldest first, without the labels by which the workshop knows its own images."""
     entries = [
         Entry(instruction(entry["CreatedBy"]), entry["Size"], entry["CreatedBy"] or "")
-        for entry in client.api.history(image)
+        for entry in history_entries(client, image)
     ]
     return [entry for entry in reversed(entries) if not entry.text.startswith(OURS)]
 

@@ -11,7 +11,7 @@ import docker
 from ..archives import exported_images
 from ..dockerfiles.history import layers_told
 from ..errors import WorkshopError, translate_engine_loss
-from ..labels import full_tag, plain_tag
+from ..labels import full_tag, history_entries, plain_tag
 from ..progress import Panel
 from ..units import seconds, short_digests, shorten, size
 from .archive import Archive, Image, Missing, read_archive, read_folder, unreadable
@@ -96,7 +96,9 @@ def _told_by_engine(client: docker.DockerClient, stack: Stack) -> Image | None:
     """The image with the instructions behind its layers, by what the engine says of its history; None where that leaves open
     which of the entries made them."""
     try:
-        history = [(entry.get("CreatedBy") or "", entry.get("Size") or 0) for entry in client.api.history(stack.id)]
+        history = [
+            (entry.get("CreatedBy") or "", entry.get("Size") or 0) for entry in history_entries(client, stack.id)
+        ]
     except docker.errors.APIError:
         return None
     texts = layers_told(history[::-1], len(stack.diff_ids))

@@ -25,7 +25,7 @@ from ..builders import build
 from ..dockerfiles.stages import entries_of
 from ..engine import containers, peek
 from ..errors import WorkshopError, translate_engine_loss
-from ..labels import full_tag, tags_of
+from ..labels import full_tag, history_entries, tags_of
 from ..layer.files import files, sizes
 from ..layer.source import is_read
 from ..markup import news
@@ -220,7 +220,7 @@ def history_lacks(text: str) -> Condition:
     """The text is not in what `docker history` and `docker inspect` show of the image: lines, variables, labels."""
 
     def condition(client, image):
-        for entry in client.api.history(image):
+        for entry in history_entries(client, image):
             if text in (entry["CreatedBy"] or ""):
                 line = _short(entry["CreatedBy"].replace(text, "(here)"))
                 return False, f"the history of {image} says it in plain text: {line}."
