@@ -350,6 +350,16 @@ def test_nothing_that_is_handed_over_ends_in_a_traceback(called, name, capsys):
             call(called, **{name: value})
 
 
+WITH_CLIENT = sorted({called for called, name in PLACES if name == "client"})
+
+
+@pytest.mark.parametrize("called", WITH_CLIENT)
+def test_an_engine_that_is_gone_is_told_in_words_by_whatever_asks_it(called, tmp_path):
+    gone = docker.DockerClient(base_url=f"unix://{tmp_path}/no.sock", version="1.41")
+    with contextlib.suppress(workshop.WorkshopError):
+        call(called, client=gone)
+
+
 @pytest.mark.parametrize("called", PUBLIC)
 def test_arguments_that_are_missing_unknown_or_too_many_are_told(called):
     for given, keywords in (([], {"colour": "red"}), ([CLIENT] * 30, {}), ([], {})):

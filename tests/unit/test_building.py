@@ -197,3 +197,10 @@ def test_a_flag_that_the_classic_builder_would_pass_over_is_refused():
 @pytest.mark.parametrize("said", ["secret token: not found", "secret token not found: not found"])  # 28.5, 20.10
 def test_a_secret_that_was_not_given_is_no_missing_command(said):
     assert errors.hint(said).startswith("The build was given no such secret")
+
+
+@pytest.mark.parametrize("builder", [None, "classic", "buildkit"])
+def test_an_engine_that_is_gone_is_told_before_a_build_begins(tmp_path, builder):
+    gone = docker.DockerClient(base_url=f"unix://{tmp_path}/no.sock", version="1.41")
+    with pytest.raises(workshop.EngineLost):
+        workshop.build(gone, "hello", builder=builder)

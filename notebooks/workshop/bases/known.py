@@ -7,6 +7,7 @@ from collections import Counter
 import docker
 import pandas as pd
 
+from ..errors import translate_engine_loss
 from ..labels import CA_LAYER, LABEL, STAND_IN, made_here
 from ..units import plural
 
@@ -61,6 +62,7 @@ def in_engine(client: docker.DockerClient, name: str) -> dict | None:
         return None
 
 
+@translate_engine_loss("the look at the base images")
 def table(client: docker.DockerClient) -> pd.DataFrame:
     """One row per base image of the lessons: columns name, present (bool), source, certificates (bool), note."""
     rows = []

@@ -83,6 +83,7 @@ def ensure(client: docker.DockerClient, names: Iterable[str]) -> list[Outcome]:
     return [outcomes[name] for name in names]
 
 
+@translate_engine_loss("the renewal of base images")
 def renew(client: docker.DockerClient, names: Iterable[str] | None = None) -> list[str]:
     """Put this network's certificates into the base images that the workshop prepared; returns their names.
 

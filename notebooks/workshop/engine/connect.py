@@ -14,7 +14,7 @@ from docker.utils import kwargs_from_env
 
 from ..bases import known
 from ..charts import style
-from ..errors import WorkshopError, speak_plainly, when_lost
+from ..errors import WorkshopError, speak_plainly, translate_engine_loss, when_lost
 from ..units import wrapped
 from . import pocket_launcher
 
@@ -216,6 +216,7 @@ def describe(client: docker.DockerClient) -> dict[str, str]:
     }
 
 
+@translate_engine_loss("the look at the engine")
 def has_buildkit(client: docker.DockerClient) -> bool:
     """True on Docker Engine, which has BuildKit inside in every version that the workshop works with."""
     return describe(client)["engine"] == "Docker Engine"
