@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from workshop.bases.known import MADE_FOR, is_made_for
 from workshop.builders import classic_leftovers
 from workshop.labels import HISTORY, IMAGE, LABEL, STAGE, STAND_IN_ROOT, UNSAID, familiar, is_own, unsaid
 
@@ -100,3 +101,12 @@ def test_what_a_line_tells_is_not_unsaid():
     own = {"maker": "Ada", "team": "1", LABEL: IMAGE, HISTORY: "9", "io.buildah.version": "1"}
     assert unsaid(history, own, ["RUN true"]) == ""
     assert unsaid(history, {"maker": "Ada", "other": "1"}) and unsaid(history, {}, ["RUN false"])
+
+
+def test_a_base_is_known_by_the_name_that_it_was_made_for_last():
+    """What it is built on may be a stand-in, whose label it inherits."""
+    stand_in, with_certificates = {f"{LABEL}.stand-in-for": "busybox:1.37"}, {MADE_FOR: "team/base:1"}
+    assert is_made_for("busybox:1.37", stand_in) and not is_made_for("team/base:1", stand_in)
+    assert is_made_for("team/base:1", stand_in | with_certificates)
+    assert not is_made_for("busybox:1.37", stand_in | with_certificates)
+    assert is_made_for("busybox:1.37", {}) and not is_made_for("team/base:1", {})
