@@ -16,6 +16,7 @@ from .style import (
     finish,
     legend_in_words,
     megabytes,
+    name_rows,
     percent,
     plural,
     safe,
@@ -94,13 +95,7 @@ def layers(frame: pd.DataFrame, footer: str = "") -> go.Figure:
     labels = [shorten_left(str(image).removeprefix(PREFIX), 26) for image in images]
     figure.update_layout(barmode="stack")
     figure.update_xaxes(range=[0, longest * 1.35], visible=False, fixedrange=True)
-    figure.update_yaxes(
-        range=[len(images) - 0.5, -0.5],
-        tickvals=list(range(len(images))),
-        ticktext=[safe(label) + " " for label in labels],
-        tickfont={"size": 13},
-        fixedrange=True,
-    )
+    name_rows(figure, labels)
     title, words = _finding(frame, totals, heaviest)
     left = 24 + round(8 * max([4, *map(len, labels)]))
     if frame["from_base"].any():

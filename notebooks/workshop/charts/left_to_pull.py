@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from ..labels import PREFIX
 from .pull import took
-from .style import FINAL, INK, MUTED, finish, legend_in_words, safe, shorten_left, tint
+from .style import FINAL, INK, MUTED, finish, legend_in_words, name_rows, safe, shorten_left, tint
 from .waterfall import blank
 
 LEFT, ALL = "base is there", "empty disk"  # the frame's columns
@@ -53,15 +53,8 @@ def left_to_pull(frame: pd.DataFrame, footer: str = "") -> go.Figure:
             text=f"<b>{took(count)}</b> <span style='font-size:11px;color:{MUTED}'>of {took(all_of_it)}</span>",
         )
     figure.update_xaxes(range=[0, left[0] or 1], visible=False, fixedrange=True)
-    figure.update_yaxes(
-        range=[len(frame) - 0.5, -0.5],
-        tickvals=list(range(len(frame))),
-        ticktext=[safe(label) + " " for label in labels],
-        tickfont={"size": 13},
-        fixedrange=True,
-        showgrid=False,
-        zeroline=False,
-    )
+    name_rows(figure, labels)
+    figure.update_yaxes(showgrid=False, zeroline=False)
     left_margin = 24 + round(8 * max([4, *map(len, labels)]))
     legend_in_words(figure, "“of …”: the whole pull, on an empty disk", down=1)
     return finish(figure, title, words, footer, 12 + 36 * len(frame), left_margin, right=150, bottom=26)

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ..labels import PREFIX
-from .style import BETWEEN, BUILDER, CONTEXT, FINAL, GRID, INK, MUTED, finish, megabytes, safe, shorten_left
+from .style import BETWEEN, BUILDER, CONTEXT, FINAL, GRID, INK, MUTED, finish, megabytes, name_rows, safe, shorten_left
 from .waste import with_legend
 from .waterfall import blank
 
@@ -118,15 +118,8 @@ def _axes(figure: go.Figure, values: pd.DataFrame, labels: list[str]) -> None:
         figure.add_shape(
             type="line", xref="paper", x0=0, x1=1, y0=at - 0.5, y1=at - 0.5, line={"color": MUTED, "width": 0.5}
         )
-    figure.update_yaxes(
-        range=[len(values) - 0.5, -0.5],
-        tickvals=list(range(len(values))),
-        ticktext=[safe(label) + " " for label in labels],
-        tickfont={"size": 13},
-        fixedrange=True,
-        showgrid=False,
-        zeroline=False,
-    )
+    name_rows(figure, labels)
+    figure.update_yaxes(showgrid=False, zeroline=False)
 
 
 def _finding(values: pd.DataFrame) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ..labels import PREFIX
-from .style import FINAL, INK, finish, megabytes, safe, shorten_left, tint
+from .style import FINAL, INK, finish, megabytes, name_rows, safe, shorten_left, tint
 
 
 def sizes(frame: pd.DataFrame, footer: str = "") -> go.Figure:
@@ -37,13 +37,7 @@ def sizes(frame: pd.DataFrame, footer: str = "") -> go.Figure:
     )
     largest = max([1, *frame["bytes"]])
     figure.update_xaxes(range=[0, largest * 1.35], visible=False, fixedrange=True)  # room for the number behind the bar
-    figure.update_yaxes(
-        range=[len(frame) - 0.5, -0.5],
-        tickvals=list(range(len(frame))),
-        ticktext=[safe(label) + " " for label in labels],
-        tickfont={"size": 13},
-        fixedrange=True,
-    )
+    name_rows(figure, labels)
     left = 24 + round(8 * max([4, *map(len, labels)]))
     title = _finding(frame)
     words = title + ". " + ", ".join(f"{row.image}: {megabytes(row.bytes)}" for row in frame.itertuples()) + "."

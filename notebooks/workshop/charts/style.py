@@ -147,6 +147,17 @@ def _even_width(text: str, most: int) -> int:
     return next(width for width in range(12, most + 1) if width == most or len(textwrap.wrap(text, width)) == lines)
 
 
+def name_rows(figure: go.Figure, labels: list[str]) -> None:
+    """One horizontal bar a label, the first on top, with the label at its left."""
+    figure.update_yaxes(
+        range=[len(labels) - 0.5, -0.5],
+        tickvals=list(range(len(labels))),
+        ticktext=[safe(label) + " " for label in labels],
+        tickfont={"size": 13},
+        fixedrange=True,
+    )
+
+
 def legend_in_words(figure: go.Figure, text: str, down: int, left: int = 0) -> None:
     """What the colours mean, in small type below the plot. down, left: pixels from the plot's lower left corner."""
     figure.add_annotation(
